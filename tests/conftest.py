@@ -1,0 +1,55 @@
+"""What every test gets: hypothesis without deadlines, and no failure that is only logged."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+from twisted.logger import globalLogPublisher
+
+settings.register_profile(
+    "suite",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+settings.register_profile("stress", parent=settings.get_profile("suite"), max_examples=2000)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--stress", action="store_true", help="run for long, and more of everything")
+
+
+def pytest_configure(config):
+    settings.load_profile("stress" if config.getoption("--stress") else "suite")
+
+
+def pytest_collection_finish(session):
+    # What was imported stays: without it, looking for lost failures after each test is quick.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def logged_failures():
+    """Fail a test in which anything was logged as a failure; clear the list to say it was meant."""
+    failures = []
+
+    def observe(event):
+        if event.get("log_failure") is not None:
+            failures.append(event["log_failure"])
+
+    globalLogPublisher.addObserver(observe)
+    yield failures
+    gc.collect()
+    globalLogPublisher.removeObserver(observe)
+    assert not failures, "\n".join(failure.getTraceback() for failure in failures)
+
+
+@pytest.fixture(scope="session")
+def required_clients() -> bool:
+    """Tell whether a client that is not installed fails its tests rather than skip them."""
+    return bool(os.environ.get("HOLM_REQUIRE_CLIENTS"))
