@@ -1,0 +1,1 @@
+"""Values and grammar of the OCI specifications. No IO, no clock."""

@@ -1,0 +1,173 @@
+"""
+Reading manifests, indexes and artifacts: what they are and what they name.
+
+:see: OCI image-spec, manifest.md and image-index.md; Docker image manifest v2, schema 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from attrs import frozen
+from msgspec import Struct, field
+
+from . import mediatypes
+from .descriptor import Descriptor, Referrer
+from .digest import Digest
+from .errors import DigestInvalid, ManifestInvalid
+
+#: The largest manifest taken, in bytes (the least that the specification wants supported).
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+
+class _Payload(Struct, kw_only=True):
+    """Every field, of any kind of manifest, that a registry has to look at."""
+
+    schema_version: int = field(default=0, name="schemaVersion")
+    media_type: str = field(default="", name="mediaType")
+    artifact_type: str = field(default="", name="artifactType")
+    config: Descriptor | None = None
+    layers: list[Descriptor] | None = None
+    blobs: list[Descriptor] | None = None
+    manifests: list[Descriptor] | None = None
+    subject: Descriptor | None = None
+    annotations: dict[str, Any] | None = None
+    fs_layers: Any = field(default=None, name="fsLayers")
+
+
+_decoder = msgspec.json.Decoder(_Payload)
+
+
+@frozen
+class Manifest:
+    """
+    A manifest that was understood.
+
+    :ivar media_type: What it is to be served as.
+    :ivar artifact_type: What the referrers API calls it; may be empty.
+    :ivar blobs: The config and the layers, with their digests read.
+    :ivar manifests: The children of an index, with their digests read.
+    """
+
+    media_type: str
+    artifact_type: str
+    blobs: tuple[tuple[Digest, Descriptor], ...]
+    manifests: tuple[tuple[Digest, Descriptor], ...]
+    subject: Digest | None
+    annotations: dict[str, Any] | None
+
+    def referrer(self, digest: Digest, size_bytes: int) -> Referrer:
+        """Describe this manifest for the list of its subject's referrers."""
+        return Referrer(
+            media_type=self.media_type,
+            digest=str(digest),
+            size=size_bytes,
+            artifact_type=self.artifact_type or msgspec.UNSET,
+            annotations=self.annotations or msgspec.UNSET,
+        )
+
+
+def parse_manifest(payload: bytes, content_type: str = "") -> Manifest:
+    """
+    Understand a manifest.
+
+    :param content_type: What the client calls it; empty for one that was stored before.
+    :raises ManifestInvalid: It is not JSON, of a schema no longer taken, contradicts itself or
+        its content type, or names something by no valid digest.
+    """
+    decoded = _decode(payload)
+    media_type = _media_type(decoded, mediatypes.bare(content_type))
+    _refuse_contradictions(decoded, media_type)
+    blobs = [*(decoded.layers or []), *(decoded.blobs or [])]
+    if decoded.config is not None:
+        blobs.insert(0, decoded.config)
+    subject = None if decoded.subject is None else next(_digests([decoded.subject]))[0]
+    return Manifest(
+        media_type=media_type,
+        artifact_type=decoded.artifact_type or _config_type(decoded),
+        blobs=tuple(_digests(blobs)),
+        manifests=tuple(_digests(decoded.manifests or [])),
+        subject=subject,
+        annotations=decoded.annotations,
+    )
+
+
+def stored_media_type(payload: bytes) -> str:
+    """
+    Tell what stored bytes are to be served as, whatever they are.
+
+    The tree of registry:2 keeps no content type: the bytes must tell. Never fails, since what
+    an older registry accepted must still be served.
+    """
+    try:
+        decoded = _decode(payload)
+    except ManifestInvalid:
+        return mediatypes.OCTET_STREAM
+    if decoded.schema_version == 1:
+        return mediatypes.DOCKER_SCHEMA1_SIGNED
+    return decoded.media_type or _type_by_shape(decoded) or mediatypes.OCTET_STREAM
+
+
+def _decode(payload: bytes) -> _Payload:
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
+        raise ManifestInvalid(f"manifest does not parse: {problem}") from problem
+
+
+def _media_type(decoded: _Payload, content_type: str) -> str:
+    if decoded.schema_version == 1 or content_type in mediatypes.SCHEMA1:
+        raise ManifestInvalid("Docker image manifest schema 1 is no longer accepted")
+    declared = decoded.media_type
+    if content_type in ("", mediatypes.JSON, mediatypes.OCTET_STREAM):
+        content_type = declared or _type_by_shape(decoded)
+    if declared and declared != content_type:
+        raise ManifestInvalid(
+            f"mediaType {declared!r} in the manifest differs from Content-Type {content_type!r}"
+        )
+    if not declared and content_type != _type_by_shape(decoded):
+        raise ManifestInvalid(f"a manifest without mediaType cannot be {content_type!r}")
+    return content_type
+
+
+def _type_by_shape(decoded: _Payload) -> str:
+    """Name the type of a manifest without ``mediaType``, which only OCI's two may lack."""
+    if decoded.schema_version == 2 and decoded.manifests is not None:
+        return mediatypes.OCI_INDEX
+    if decoded.schema_version == 2 and decoded.config is not None:
+        return mediatypes.OCI_MANIFEST
+    return ""
+
+
+def _refuse_contradictions(decoded: _Payload, media_type: str) -> None:
+    if not media_type:
+        raise ManifestInvalid("no media type: neither Content-Type nor the manifest names one")
+    image = decoded.config is not None or decoded.layers is not None
+    if decoded.manifests is not None and image:
+        # A document that reads as two things deceives whoever checked it as the other one
+        # (CVE-2021-41190).
+        raise ManifestInvalid("a manifest may not hold both manifests and config or layers")
+    if media_type in mediatypes.INDEXES and decoded.manifests is None:
+        raise ManifestInvalid("an index must hold manifests")
+    images = (mediatypes.OCI_MANIFEST, mediatypes.DOCKER_MANIFEST)
+    if media_type in images and (decoded.config is None or decoded.layers is None):
+        raise ManifestInvalid("an image manifest must hold config and layers")
+    if media_type in (*images, *mediatypes.INDEXES) and decoded.schema_version != 2:
+        raise ManifestInvalid("schemaVersion must be 2")
+
+
+def _config_type(decoded: _Payload) -> str:
+    return "" if decoded.config is None else decoded.config.media_type
+
+
+def _digests(descriptors: list[Descriptor]) -> Iterator[tuple[Digest, Descriptor]]:
+    for descriptor in descriptors:
+        try:
+            digest = Digest.parse(descriptor.digest)
+        except DigestInvalid as problem:
+            raise ManifestInvalid(problem.message, detail=problem.detail) from problem
+        if descriptor.size < 0:
+            raise ManifestInvalid("negative size", detail={"digest": descriptor.digest})
+        yield digest, descriptor

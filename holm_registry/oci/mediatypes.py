@@ -1,0 +1,31 @@
+"""The media types a registry must know by name."""
+
+from __future__ import annotations
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
+DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+OCTET_STREAM = "application/octet-stream"
+JSON = "application/json"
+
+INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
+SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
+
+_FOREIGN_LAYERS = (
+    "application/vnd.oci.image.layer.nondistributable.v1.",
+    "application/vnd.docker.image.rootfs.foreign.",
+)
+
+
+def is_foreign_layer(media_type: str) -> bool:
+    """Tell whether clients fetch a layer from elsewhere, so that it need not be here."""
+    return media_type.startswith(_FOREIGN_LAYERS)
+
+
+def bare(content_type: str) -> str:
+    """Strip parameters such as ``charset`` from a Content-Type."""
+    return content_type.partition(";")[0].strip().lower()

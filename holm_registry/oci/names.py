@@ -1,0 +1,59 @@
+"""
+The grammar of repository names, tags and upload session ids.
+
+:see: OCI distribution-spec, "Pulling manifests".
+"""
+
+from __future__ import annotations
+
+import re
+
+from .errors import BlobUploadUnknown, NameInvalid, TagInvalid
+
+#: The longest name a repository may have, in characters (registry:2's bound).
+MAX_REPOSITORY_LENGTH = 255
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_SESSION = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9_.=-]{0,127}")
+
+
+def parse_repository(text: str) -> str:
+    """
+    Check a repository's name.
+
+    :raises NameInvalid: It breaks the grammar or is longer than 255 characters.
+    """
+    if len(text) > MAX_REPOSITORY_LENGTH:
+        raise NameInvalid(f"repository name longer than {MAX_REPOSITORY_LENGTH} characters")
+    if _REPOSITORY.fullmatch(text) is None:
+        raise NameInvalid(detail={"name": text})
+    return text
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether a text is a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def parse_tag(text: str) -> str:
+    """
+    Check a tag.
+
+    :raises TagInvalid: It breaks the grammar or is longer than 128 characters.
+    """
+    if not is_tag(text):
+        raise TagInvalid("invalid tag", detail={"tag": text[:200]})
+    return text
+
+
+def parse_session_id(text: str) -> str:
+    """
+    Check the id of an upload session: a plain file name, as registry:2 and this registry make them.
+
+    :raises BlobUploadUnknown: No session can have this id.
+    """
+    if _SESSION.fullmatch(text) is None:
+        raise BlobUploadUnknown
+    return text

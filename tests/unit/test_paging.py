@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holm_registry.oci.errors import PaginationNumberInvalid
+from holm_registry.oci.paging import Page, next_link, parse_page
+
+
+def test_nothing_asked_for_is_the_default():
+    assert parse_page(None, None) == Page(None, "")
+    assert parse_page(None, None, default=100) == Page(100, "")
+    assert parse_page("", "a", default=100) == Page(100, "a")
+
+
+@pytest.mark.parametrize("n", ["-1", "x", "1.5", "1e3", " 1", "٣", "9" * 30])
+def test_what_is_no_count_is_refused(n):
+    with pytest.raises(PaginationNumberInvalid):
+        parse_page(n, None)
+
+
+def test_zero_is_a_count():
+    assert parse_page("0", None) == Page(0, "")
+
+
+def test_more_than_the_maximum_is_refused():
+    assert parse_page("1000", None, maximum=1000).limit == 1000
+    with pytest.raises(PaginationNumberInvalid):
+        parse_page("1001", None, maximum=1000)
+
+
+def test_a_link_leads_on_only_where_something_follows():
+    page = Page(2, "")
+    assert next_link("/x", page, ["a", "b"], more=True) == '</x?last=b&n=2>; rel="next"'
+    assert next_link("/x", page, ["a", "b"], more=False) is None
+    assert next_link("/x", Page(0, ""), [], more=True) is None
+
+
+@given(st.text(max_size=10))
+def test_any_text_is_taken_as_last_and_quoted_in_the_link(last):
+    link = next_link("/x", parse_page("1", last), [last], more=True)
+    assert link.isascii()
+    assert link.count(">") == 1
