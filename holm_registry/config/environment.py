@@ -1,0 +1,159 @@
+"""
+``REGISTRY_*`` variables, by registry:2's rule: split at underscores, walk down the fields, read the
+rest as YAML.
+
+Its traps are mended: a variable for a free mapping never panics, both a field's name and its key in
+the file are understood, and a header named in another case replaces rather than doubles. Variables
+that Kubernetes sets for services whose names begin with ``registry`` are none of ours.
+
+:see: distribution, ``configuration/parser.go``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import yaml
+
+from .model import Config
+from .shape import Path, item_of, keys, section_of, value_of
+from .tree import Complaint, Tree, nearest
+
+PREFIX = "REGISTRY_"
+
+#: Says which file to read, and is no key itself.
+CONFIGURATION_PATH = "REGISTRY_CONFIGURATION_PATH"
+
+_SERVICE = re.compile(
+    r"REGISTRY(_.*)?_("
+    r"SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+_BARE_STAR = re.compile(r"(?<=[\[,])(\s*)\*(\s*)(?=[,\]])")
+
+
+class _Unknown(Exception):
+    """A variable names nothing known."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+
+def apply_environment(tree: Tree, environ: Mapping[str, str]) -> None:
+    """Lay all ``REGISTRY_*`` variables over a tree, in the order of their names."""
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name == CONFIGURATION_PATH or _SERVICE.fullmatch(name):
+            continue
+        parts = name.removeprefix(PREFIX).split("_")
+        source = f"environment variable {name}"
+        try:
+            path = _resolve(tree.values, parts)
+        except _Unknown as unknown:
+            _report_unknown(tree, name, parts, unknown.path)
+        except (ValueError, IndexError) as problem:
+            tree.complaints.append(Complaint((), source, str(problem)))
+        else:
+            try:
+                value = parse_value(environ[name])
+            except yaml.YAMLError:
+                tree.complaints.append(Complaint(path, source, "does not parse as YAML"))
+            else:
+                _set(tree.values, path, value)
+                tree.set_source(path, source)
+
+
+def parse_value(text: str) -> Any:
+    """
+    Read a variable's value as YAML.
+
+    A lone star in a list is itself, though YAML takes it for the beginning of an alias.
+    """
+    if text.strip() == "*":
+        return "*"
+    return yaml.safe_load(_BARE_STAR.sub(r"\1'*'\2", text))
+
+
+def _report_unknown(tree: Tree, name: str, parts: list[str], path: Path) -> None:
+    if any(parts[0] in key.names for key in keys(Config).values()):
+        source = f"environment variable {name}"
+        tree.complaints.append(Complaint(path, source, f"unknown key{nearest(path)}"))
+    else:
+        tree.warnings.append(f"ignoring environment variable {name}: it names no known key")
+
+
+def _resolve(values: Any, parts: list[str]) -> Path:
+    """Find the path that a variable's parts mean, given what the tree holds already."""
+    if parts == ["VERSION"]:
+        raise ValueError("version cannot be overridden")
+    hint: Any = Config
+    path: Path = ()
+    rest = list(parts)
+    while rest:
+        part, hint, rest = _step(hint, values, rest, path)
+        path = (*path, part)
+        values = _child(values, part)
+    return path
+
+
+def _step(hint: Any, values: Any, rest: list[str], path: Path) -> tuple[str | int, Any, list[str]]:
+    section = section_of(hint)
+    if section is not None:
+        for key in keys(section).values():
+            if rest[0] in key.names:
+                return key.name, key.type, rest[1:]
+        raise _Unknown((*path, *(part.lower() for part in rest)))
+    item = item_of(hint)
+    if item is not None:
+        return _index(values, rest[0]), item, rest[1:]
+    value = value_of(hint)
+    if value is None:
+        raise _Unknown((*path, *(part.lower() for part in rest)))
+    return _free_key(values, rest, value)
+
+
+def _index(values: Any, text: str) -> int:
+    length = len(values) if isinstance(values, list) else 0
+    if not text.isdigit() or int(text) > length:
+        raise ValueError(f"{text!r} is no place in a list of {length}; the next one is {length}")
+    return int(text)
+
+
+def _free_key(values: Any, rest: list[str], value: Any) -> tuple[str, Any, list[str]]:
+    """Find the key of a mapping that may have any: a known one in whatever case, or a new one."""
+    known = {key.upper(): key for key in values} if isinstance(values, dict) else {}
+    whole = "_".join(rest)
+    if whole.upper() in known:
+        return known[whole.upper()], value, []
+    if value is Any or item_of(value) is None:
+        return known.get(rest[0].upper(), rest[0].lower()), value, rest[1:]
+    return whole.lower(), value, []
+
+
+def _child(values: Any, part: str | int) -> Any:
+    if isinstance(values, dict):
+        return values.get(part)
+    if isinstance(values, list) and isinstance(part, int) and part < len(values):
+        return values[part]
+    return None
+
+
+def _set(values: Any, path: Path, value: Any) -> None:
+    for part, following in pairwise(path):
+        below = _child(values, part)
+        empty: Any = [] if isinstance(following, int) else {}
+        if not isinstance(below, type(empty)):
+            # A bare name, as in "storage: inmemory", stands for a section with nothing in it.
+            below = {below: {}} if isinstance(below, str) and isinstance(empty, dict) else empty
+            _put(values, part, below)
+        values = below
+    _put(values, path[-1], value)
+
+
+def _put(values: Any, part: str | int, value: Any) -> None:
+    if isinstance(values, list) and part == len(values):
+        values.append(value)
+    else:
+        values[part] = value

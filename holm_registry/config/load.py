@@ -1,0 +1,285 @@
+"""
+From a file's text, the environment and options to a :class:`.model.Config`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import yaml
+from attrs import frozen
+
+from .durations import Duration, parse_duration
+from .environment import apply_environment
+from .model import AUTH_TYPES, DRIVERS, Config
+from .shape import Path, item_of, keys, section_of, value_of
+from .support import check_support
+from .tree import Complaint, Tree, nearest
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@frozen
+class File:
+    """A configuration file that was read."""
+
+    path: str
+    text: str
+
+
+@frozen
+class Option:
+    """A command line option that sets a key."""
+
+    name: str
+    path: Path
+    value: object
+
+
+class ConfigInvalid(Exception):
+    """The configuration cannot be used."""
+
+    def __init__(self, complaints: list[Complaint]) -> None:
+        super().__init__("; ".join(map(str, complaints)))
+        self.complaints = complaints
+
+
+@frozen
+class Loaded:
+    """
+    A configuration, good or not.
+
+    :ivar config: What the sources come to; defaults stand where something was wrong.
+    :ivar tree: The same with its sources, complaints and warnings.
+    """
+
+    config: Config
+    tree: Tree
+
+    def require(self) -> Config:
+        """
+        Give the configuration.
+
+        :raises ConfigInvalid: There are complaints.
+        """
+        if self.tree.complaints:
+            raise ConfigInvalid(self.tree.complaints)
+        return self.config
+
+
+def load(
+    file: File | None = None,
+    environ: Mapping[str, str] | None = None,
+    options: tuple[Option, ...] = (),
+) -> Loaded:
+    """Put a configuration together: options over environment over file over defaults."""
+    tree = Tree()
+    if file is not None:
+        _read_file(tree, file)
+    apply_environment(tree, environ or {})
+    for option in options:
+        _apply_option(tree, option)
+    _expand_bare_names(tree)
+    _check_choice(tree, ("storage",), DRIVERS, "storage drivers")
+    _check_choice(tree, ("auth",), AUTH_TYPES, "auth types")
+    _merge_headers(tree)
+    _default_driver(tree)
+    config = _convert(tree, Config, tree.values, ())
+    _check_values(tree, config)
+    check_support(tree, config)
+    return Loaded(config, tree)
+
+
+def _read_file(tree: Tree, file: File) -> None:
+    source = f"file {file.path}"
+    try:
+        values = yaml.load(file.text, _Loader)  # noqa: S506 - it is the safe loader, in C or Python
+    except yaml.YAMLError as problem:
+        where = getattr(problem, "problem_mark", None)
+        line = f" in line {where.line + 1}" if where is not None else ""
+        tree.complaints.append(Complaint((), source, f"is not YAML{line}"))
+        return
+    if not isinstance(values, dict):
+        tree.complaints.append(Complaint((), source, "is not a mapping of keys to values"))
+        return
+    tree.values = values
+    tree.origin = source
+    tree.sources.update((path, source) for path in _paths(values, ()))
+    if "version" not in values:
+        tree.complaints.append(Complaint(("version",), source, "missing; expected 0.1"))
+
+
+def _paths(value: Any, path: Path) -> Iterator[Path]:
+    """Give the path of every plain value in a tree."""
+    if isinstance(value, dict) and value:
+        for name, below in value.items():
+            yield from _paths(below, (*path, str(name)))
+    elif isinstance(value, list) and value:
+        for index, below in enumerate(value):
+            yield from _paths(below, (*path, index))
+    else:
+        yield path
+
+
+def _apply_option(tree: Tree, option: Option) -> None:
+    values = tree.values
+    for part in option.path[:-1]:
+        below = values.get(str(part))
+        if not isinstance(below, dict):
+            below = values[str(part)] = {below: {}} if isinstance(below, str) else {}
+        values = below
+    values[str(option.path[-1])] = option.value
+    tree.set_source(option.path, f"option {option.name}")
+
+
+def _expand_bare_names(tree: Tree) -> None:
+    """Read ``storage: inmemory`` as a section with that driver and nothing more said of it."""
+    for key in ("storage", "auth"):
+        if isinstance(tree.values.get(key), str):
+            tree.values[key] = {tree.values[key]: {}}
+    for key, names in (("storage", DRIVERS), ("auth", AUTH_TYPES)):
+        section = tree.values.get(key)
+        if isinstance(section, dict):
+            # "inmemory:" with nothing behind it means the same as "inmemory: {}".
+            section.update({name: {} for name in names if name in section and not section[name]})
+
+
+def _check_choice(tree: Tree, path: Path, names: tuple[str, ...], what: str) -> None:
+    section = tree.given(path)
+    chosen = [name for name in names if isinstance(section, dict) and name in section]
+    if len(chosen) > 1:
+        sources = ", ".join(f"{name} from {tree.source_of((*path, name))}" for name in chosen)
+        tree.complain((*path, chosen[-1]), f"several {what} where one is possible: {sources}")
+
+
+def _default_driver(tree: Tree) -> None:
+    section = tree.values.get("storage")
+    if isinstance(section, dict) and not any(name in section for name in DRIVERS):
+        section["filesystem"] = {}
+
+
+def _merge_headers(tree: Tree) -> None:
+    """Lay the headers that were given over the default ones, whatever case their names are in."""
+    given = tree.given(("http", "headers"))
+    if not isinstance(given, dict):
+        return
+    names = {str(name).lower() for name in given}
+    defaults = Config().http.headers
+    kept = {name: list(v) for name, v in defaults.items() if name.lower() not in names}
+    for name in kept:
+        tree.sources[("http", "headers", name)] = "default"
+    tree.values["http"]["headers"] = {**kept, **given}
+
+
+def _convert(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
+    """Give a value its type, noting what is wrong with any part of it."""
+    section = section_of(hint)
+    if section is not None:
+        return _convert_section(tree, section, value, path)
+    item, free = item_of(hint), value_of(hint)
+    if item is not None:
+        return _convert_list(tree, item, value, path)
+    if free is not None and hint is not Any:
+        if value is None:
+            return {}
+        if isinstance(value, dict):
+            return {
+                str(name): _convert(tree, free, each, (*path, str(name)))
+                for name, each in value.items()
+            }
+        tree.complain(path, "expected a mapping of keys to values")
+        return {}
+    return _convert_leaf(tree, hint, value, path)
+
+
+def _convert_section(
+    tree: Tree, section: type[msgspec.Struct], value: Any, path: Path
+) -> msgspec.Struct:
+    if value is None:
+        return section()
+    if not isinstance(value, dict):
+        tree.complain(path, "expected a section with keys of its own")
+        return section()
+    known = keys(section)
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(section)}
+    converted = {}
+    for name, each in value.items():
+        below = (*path, str(name))
+        if name not in known:
+            tree.complain(below, f"unknown key{nearest(below)}")
+            continue
+        result = _convert(tree, known[name].type, each, below)
+        if result is not None:
+            converted[names[name]] = result
+    return section(**converted)
+
+
+def _convert_list(tree: Tree, item: Any, value: Any, path: Path) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        value = [value]
+    return [_convert(tree, item, each, (*path, index)) for index, each in enumerate(value)]
+
+
+def _convert_leaf(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
+    """Convert a plain value; None, which leaves the default, where that fails."""
+    if value is None or hint is Any:
+        return value
+    try:
+        if hint is Duration:
+            return parse_duration(value)
+        if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return str(value)
+        return msgspec.convert(value, hint, strict=False)
+    except (msgspec.ValidationError, ValueError) as problem:
+        text = str(problem)
+        tree.complain(path, f"{text[:1].lower()}{text[1:]}, got {value!r}")
+        return None
+
+
+def _check_values(tree: Tree, config: Config) -> None:
+    """Check what a type cannot say."""
+    if config.version != "0.1":
+        tree.complain(("version",), f"unsupported version {config.version!r}; expected 0.1")
+    prefix, host = config.http.prefix, config.http.host
+    if prefix and not (prefix.startswith("/") and prefix.endswith("/")):
+        tree.complain(("http", "prefix"), f"must begin and end with a slash, got {prefix!r}")
+    parts = urlsplit(host)
+    if host and (parts.scheme not in ("http", "https") or not parts.netloc):
+        tree.complain(("http", "host"), f"expected https://name[:port], got {host!r}")
+    if config.http.net != "unix":
+        _check_address(tree, config.http.addr)
+    for name in ("allow", "deny"):
+        for index, pattern in enumerate(getattr(config.validation.manifests.urls, name)):
+            _check_pattern(tree, ("validation", "manifests", "urls", name, index), pattern)
+
+
+def _check_address(tree: Tree, addr: str) -> None:
+    try:
+        parse_address(addr)
+    except ValueError as problem:
+        tree.complain(("http", "addr"), f"{problem}, got {addr!r}")
+
+
+def parse_address(addr: str) -> tuple[str, int]:
+    """
+    Read ``host:port`` as Go does: an empty host is every address of the machine.
+
+    :raises ValueError: It is not one.
+    """
+    host, colon, port = addr.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("expected host:port with a port up to 65535")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _check_pattern(tree: Tree, path: Path, pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as problem:
+        tree.complain(path, f"not a regular expression: {problem}")

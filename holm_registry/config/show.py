@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from .durations import Duration, format_duration
+from .load import Loaded
+from .shape import Path, dotted
+
+_SECRETS = ("secret", "password", "secretkey", "accountkey", "accesskey", "keyid")
+
+
+def show(loaded: Loaded) -> str:
+    """Write an effective configuration, a line each key, with where its value came from."""
+    rows = list(_rows(loaded, loaded.config, ()))
+    width = max(len(left) for left, _ in rows)
+    return "".join(f"{left:<{width}}  # {source}\n" for left, source in rows)
+
+
+def _rows(loaded: Loaded, value: Any, path: Path) -> Iterator[tuple[str, str]]:
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(type(value)):
+            below = getattr(value, field.name)
+            if below is not None:
+                yield from _rows(loaded, below, (*path, field.encode_name))
+    elif isinstance(value, dict) and value:
+        for name, below in value.items():
+            yield from _rows(loaded, below, (*path, str(name)))
+    elif isinstance(value, list) and any(isinstance(item, msgspec.Struct) for item in value):
+        for index, below in enumerate(value):
+            yield from _rows(loaded, below, (*path, index))
+    else:
+        yield f"{dotted(path)}: {_text(value, path)}", loaded.tree.source_of(path)
+
+
+def _text(value: Any, path: Path) -> str:
+    if path[-1] in _SECRETS and value:
+        return '"********"'
+    if isinstance(value, Duration):
+        return format_duration(value)
+    return msgspec.json.encode(value).decode()

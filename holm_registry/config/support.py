@@ -1,0 +1,98 @@
+"""
+Which of the known keys this registry does not serve, and what it does about each.
+
+A key is refused where passing over it would change who may do what, or where content goes. Where
+passing over it is harmless it is accepted with a warning, so that a file written for registry:2
+works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+
+from .model import AUTH_TYPES, DRIVERS, Config
+from .shape import Path, dotted
+from .tree import Tree
+
+
+@frozen
+class _Rule:
+    """
+    :ivar path: The key, and whatever lies below it.
+    :ivar used: Tells from its value whether somebody relies on it.
+    :ivar excuse: Why it may be passed over; empty if it may not.
+    """
+
+    path: Path
+    used: Callable[[Any], bool] = bool
+    excuse: str = ""
+
+
+def _any_enabled(entries: list[Any]) -> bool:
+    return any(not entry.disabled for entry in entries)
+
+
+def _given(value: Any) -> bool:
+    return value is not None
+
+
+_NO_LISTENER = "no debug server yet"
+_NO_CHECKS = "no health checks yet"
+_OWN_CACHE = "this registry needs no such cache"
+
+_RULES = (
+    *(
+        _Rule(("storage", driver), _given)
+        for driver in DRIVERS
+        if driver not in ("filesystem", "inmemory")
+    ),
+    *(_Rule(("auth", kind), _given) for kind in AUTH_TYPES if kind != "none"),
+    *(_Rule(("middleware", kind), _any_enabled) for kind in ("registry", "repository", "storage")),
+    _Rule(("http", "tls", "certificate")),
+    _Rule(("http", "tls", "key")),
+    _Rule(("http", "tls", "clientcas")),
+    _Rule(("http", "tls", "letsencrypt", "email")),
+    _Rule(("http", "tls", "letsencrypt", "hosts")),
+    _Rule(("proxy", "remoteurl")),
+    _Rule(("notifications", "endpoints"), _any_enabled),
+    _Rule(("policy", "repository", "classes")),
+    _Rule(("http", "secret"), excuse="uploads need no secret: their state is in the store"),
+    _Rule(("http", "debug", "addr"), excuse=_NO_LISTENER),
+    _Rule(("http", "debug", "prometheus", "enabled"), excuse=_NO_LISTENER),
+    _Rule(("http", "h2c", "enabled"), excuse="HTTP/1.1 is spoken"),
+    _Rule(("health", "storagedriver", "enabled"), excuse=_NO_CHECKS),
+    _Rule(("health", "file"), excuse=_NO_CHECKS),
+    _Rule(("health", "http"), excuse=_NO_CHECKS),
+    _Rule(("health", "tcp"), excuse=_NO_CHECKS),
+    _Rule(("log", "formatter"), lambda value: value != "text", "logs are text"),
+    _Rule(("log", "fields"), excuse="logs carry no extra fields yet"),
+    _Rule(("log", "hooks"), excuse="no log hooks yet"),
+    _Rule(("log", "reportcaller"), excuse="logs name their module already"),
+    _Rule(("redis",), excuse=_OWN_CACHE),
+    _Rule(("storage", "cache", "blobdescriptor"), lambda v: v == "redis", _OWN_CACHE),
+    _Rule(("storage", "tag", "concurrencylimit"), excuse="tags are looked up without"),
+    _Rule(("reporting",), excuse="nothing is reported anywhere"),
+    _Rule(("compatibility",), excuse="schema 1 manifests are served, and no longer accepted"),
+)
+
+
+def check_support(tree: Tree, config: Config) -> None:
+    """Refuse what would be missed, and warn of the rest."""
+    for rule in _RULES:
+        if not rule.used(_value(config, rule.path)):
+            continue
+        if rule.excuse:
+            source = tree.source_of(rule.path)
+            tree.warnings.append(f"{dotted(rule.path)} is ignored: {rule.excuse} (from {source})")
+        else:
+            tree.complain(rule.path, "not supported yet")
+
+
+def _value(config: Config, path: Path) -> Any:
+    value: Any = config
+    for part in path:
+        value = getattr(value, str(part))
+    return value

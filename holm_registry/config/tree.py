@@ -1,0 +1,83 @@
+"""
+The configuration while it is put together: values, where each came from, and what is wrong.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from attrs import Factory, define, frozen
+
+from .model import Config
+from .shape import Path, all_paths, dotted
+
+
+@frozen
+class Complaint:
+    """
+    Something that keeps the registry from starting.
+
+    :ivar path: The key it is about; empty where it is about a whole source.
+    :ivar source: Where it came from: a file, a variable, an option.
+    """
+
+    path: Path
+    source: str
+    problem: str
+
+    def __str__(self) -> str:
+        key = f"{dotted(self.path)}: " if self.path else ""
+        return f"{key}{self.problem} (from {self.source})"
+
+
+@define
+class Tree:
+    """
+    :ivar values: Nested mappings and lists, by the keys of the file.
+    :ivar sources: Where each value came from, by its path or by that of something above it.
+    :ivar origin: The file that was read, if any.
+    """
+
+    values: dict[str, Any] = Factory(dict)
+    sources: dict[Path, str] = Factory(dict)
+    complaints: list[Complaint] = Factory(list)
+    warnings: list[str] = Factory(list)
+    origin: str = "default"
+
+    def source_of(self, path: Path) -> str:
+        """Tell where the value at a path came from; of a section, where one of its parts did."""
+        if path and path not in self.sources:
+            below = [known for known in self.sources if known[: len(path)] == path]
+            if below:
+                return self.sources[below[0]]
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.sources:
+                return self.sources[path[:length]]
+        return "default" if path else self.origin
+
+    def set_source(self, path: Path, source: str) -> None:
+        """Note where all at and below a path came from."""
+        for known in [known for known in self.sources if known[: len(path)] == path]:
+            del self.sources[known]
+        self.sources[path] = source
+
+    def complain(self, path: Path, problem: str) -> None:
+        """Note what is wrong with the value at a path."""
+        self.complaints.append(Complaint(path, self.source_of(path), problem))
+
+    def given(self, path: Path) -> Any:
+        """Give the value at a path; None where nobody gave one."""
+        value: Any = self.values
+        for part in path:
+            if not isinstance(value, dict) or part not in value:
+                return None
+            value = value[part]
+        return value
+
+
+def nearest(path: Path) -> str:
+    """Suggest the known key that looks most like an unknown one, as the end of a sentence."""
+    known = [dotted(each) for each in all_paths(Config)]
+    close = difflib.get_close_matches(dotted(path), known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
