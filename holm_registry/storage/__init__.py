@@ -1,0 +1,1 @@
+"""Where bytes are kept. Blocking, thread-safe, and free of Twisted and HTTP."""

@@ -1,0 +1,133 @@
+"""
+What the rules ask of a store.
+
+Every verb here is one that an object store can honour too (put a small object whole, read a range,
+list by prefix, an upload that grows and is promoted when complete). Renames, fsync and directories
+stay inside the driver for files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+
+@frozen
+class Stat:
+    """
+    What is known of an object without reading it.
+
+    :ivar modified: When it was last written or refreshed, in seconds since the epoch.
+    :ivar version: Differs whenever the content differs; None where the store cannot promise that
+        yet, because the object changed so recently that a second change might look the same.
+    """
+
+    size_bytes: int
+    modified: float
+    version: Hashable | None
+
+
+class Reader(Protocol):
+    """An object opened for reading; the bytes stay readable even if it is deleted meanwhile."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes it has."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read up to ``length`` bytes; fewer only at the end."""
+
+    def fileno(self) -> int | None:
+        """Give a file descriptor that ``sendfile`` can take, or None if there is none."""
+
+    def close(self) -> None:
+        """Let go of it; reading afterwards is an error."""
+
+
+class Upload(Protocol):
+    """A growing object that one caller at a time may write."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes it holds."""
+
+    def append(self, buffers: Sequence[bytes]) -> None:
+        """
+        Add bytes at its end: all of them, or none.
+
+        :raises StorageUnavailable: They could not be written; what was there before still is.
+        """
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read back up to ``length`` bytes; fewer only at the end."""
+
+    def promote(self, path: str) -> None:
+        """Make it, durably, the object at ``path``, in one step and in place of any other."""
+
+    def close(self) -> None:
+        """Let others write to it; what was appended stays."""
+
+
+class Driver(Protocol):
+    """A store. Paths are relative, with slashes. Any verb may raise StorageUnavailable."""
+
+    def stat(self, path: str) -> Stat:
+        """
+        Look at an object.
+
+        :raises NotFound: There is none.
+        """
+
+    def read(self, path: str) -> bytes:
+        """
+        Read a small object whole.
+
+        :raises NotFound: There is none.
+        """
+
+    def open(self, path: str) -> Reader:
+        """
+        Open an object of any size.
+
+        :raises NotFound: There is none.
+        """
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a small object whole and durably: a reader sees the old or the new, no mixture."""
+
+    def refresh(self, path: str) -> None:
+        """
+        Set an object's modification time to now.
+
+        :raises NotFound: There is none.
+        """
+
+    def delete(self, path: str) -> None:
+        """
+        Durably remove an object.
+
+        :raises NotFound: There is none.
+        """
+
+    def delete_folder(self, path: str) -> None:
+        """
+        Remove whatever lies under a path; fine if there is nothing.
+
+        Not durable: what must stay gone after a power cut is deleted by its own path first.
+        """
+
+    def folders(self, path: str) -> Sequence[str]:
+        """Name the folders directly under a path, sorted; empty if there are none."""
+
+    def create_upload(self, path: str, content: bytes = b"") -> None:
+        """Begin an upload at a path. Not durable: it may be lost in a power cut."""
+
+    def open_upload(self, path: str) -> Upload:
+        """
+        Take an upload for writing.
+
+        :raises NotFound: There is none.
+        :raises UploadBusy: Somebody else has taken it.
+        """

@@ -1,0 +1,77 @@
+"""
+Steps that survive a power cut: files written aside, synced and renamed; folders synced.
+
+A rename or a new folder is safe only once the folder that holds it was synced.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from threading import Lock
+
+_STRIPES = 64
+
+#: As many buffers as one ``writev`` takes (IOV_MAX on Linux).
+_MAX_BUFFERS = 1024
+
+
+def sync_folder(path: str) -> None:
+    """Make a folder's entries durable."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class Folders:
+    """
+    Makes folders durably, once each.
+
+    Whoever finds a folder that another thread is just making waits until that one has synced it,
+    so that nobody acknowledges a file in a folder that a power cut would lose.
+    """
+
+    def __init__(self) -> None:
+        self._locks = tuple(Lock() for _ in range(_STRIPES))
+
+    def ensure(self, path: str) -> None:
+        """Make a folder and all above it that are missing."""
+        with self._locks[hash(path) % _STRIPES]:
+            if os.path.isdir(path):
+                return
+        parent = os.path.dirname(path)
+        self.ensure(parent)
+        with self._locks[hash(path) % _STRIPES]:
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                if not os.path.isdir(path):
+                    raise
+            else:
+                sync_folder(parent)
+
+
+def write_all(descriptor: int, buffers: Sequence[bytes], offset: int) -> int:
+    """
+    Write buffers one behind the other, beginning at an offset of a file.
+
+    :return: How many bytes that was.
+    :raises OSError: Not everything could be written; the file may hold part of it.
+    """
+    views = [memoryview(buffer) for buffer in buffers if buffer]
+    written = 0
+    while views:
+        step = os.pwritev(descriptor, views[:_MAX_BUFFERS], offset + written)
+        written += step
+        views = _behind(views, step)
+    return written
+
+
+def _behind(views: list[memoryview], count: int) -> list[memoryview]:
+    for index, view in enumerate(views):
+        if count < len(view):
+            return [view[count:], *views[index + 1 :]]
+        count -= len(view)
+    return []

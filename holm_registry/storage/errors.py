@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Something the store could not do."""
+
+
+class NotFound(StorageError):
+    """Nothing lies at this path."""
+
+
+class UploadBusy(StorageError):
+    """Somebody else is writing to this upload."""
+
+
+class StorageUnavailable(StorageError):
+    """The store itself fails: no space left, no permission, a lost volume."""

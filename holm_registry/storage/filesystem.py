@@ -1,0 +1,239 @@
+"""
+The store in files: the volume of registry:2, as it stands.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Lock
+
+from . import layout
+from .driver import Reader, Stat, Upload
+from .durable import Folders, sync_folder, write_all
+from .errors import NotFound, StorageUnavailable, UploadBusy
+from .listing import SETTLED_SECONDS, FolderListing
+
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Turn what the system says into what the driver promises."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in _MISSING:
+            raise NotFound(path) from problem
+        raise StorageUnavailable(problem.strerror or str(problem)) from problem
+
+
+class Filesystem:
+    """
+    A driver that keeps each object in a file under one folder.
+
+    :param root: The folder, registry:2's ``rootdirectory``.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._folders = Folders()
+        self._listing = FolderListing()
+        self._taken: set[str] = set()
+        self._lock = Lock()
+
+    def stat(self, path: str) -> Stat:
+        """See :class:`.driver.Driver`."""
+        with _translated(path):
+            stat = os.stat(self._full(path))
+        version = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_size)
+        settled = time.time() - stat.st_mtime > SETTLED_SECONDS
+        return Stat(stat.st_size, stat.st_mtime, version if settled else None)
+
+    def read(self, path: str) -> bytes:
+        """See :class:`.driver.Driver`."""
+        with _translated(path), open(self._full(path), "rb", buffering=0) as file:
+            return file.readall()
+
+    def open(self, path: str) -> Reader:
+        """See :class:`.driver.Driver`."""
+        with _translated(path):
+            return FileReader(os.open(self._full(path), os.O_RDONLY | os.O_CLOEXEC))
+
+    def put(self, path: str, content: bytes) -> None:
+        """See :class:`.driver.Driver`."""
+        with _translated(path):
+            aside = self._write_aside(content)
+            try:
+                self._move_into_place(aside, self._full(path))
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(aside)
+                raise
+
+    def refresh(self, path: str) -> None:
+        """See :class:`.driver.Driver`."""
+        with _translated(path):
+            try:
+                os.utime(self._full(path))
+            except OSError as problem:
+                # On a read-only mount nothing can be swept either: existing is enough.
+                if problem.errno != errno.EROFS:
+                    raise
+                os.stat(self._full(path))
+
+    def delete(self, path: str) -> None:
+        """See :class:`.driver.Driver`."""
+        with _translated(path):
+            os.unlink(self._full(path))
+            sync_folder(os.path.dirname(self._full(path)))
+
+    def delete_folder(self, path: str) -> None:
+        """See :class:`.driver.Driver`."""
+        with suppress(NotFound), _translated(path):
+            shutil.rmtree(self._full(path))
+
+    def folders(self, path: str) -> Sequence[str]:
+        """See :class:`.driver.Driver`."""
+        try:
+            with _translated(path):
+                return self._listing.list(self._full(path))
+        except NotFound:
+            return ()
+
+    def create_upload(self, path: str, content: bytes = b"") -> None:
+        """See :class:`.driver.Driver`."""
+        full = self._full(path)
+        with _translated(path):
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "wb", buffering=0) as file:
+                file.write(content)
+
+    def open_upload(self, path: str) -> Upload:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            if path in self._taken:
+                raise UploadBusy(path)
+            self._taken.add(path)
+        try:
+            with _translated(path):
+                return FileUpload(self, path, _open_locked(self._full(path)))
+        except BaseException:
+            self._release(path)
+            raise
+
+    def _full(self, path: str) -> str:
+        return f"{self._root}/{path}"
+
+    def _release(self, path: str) -> None:
+        with self._lock:
+            self._taken.discard(path)
+
+    def _write_aside(self, content: bytes) -> str:
+        aside = f"{self._full(layout.STAGING)}/{uuid.uuid4().hex}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        try:
+            file = os.open(aside, flags, 0o666)
+        except FileNotFoundError:
+            self._folders.ensure(os.path.dirname(aside))
+            file = os.open(aside, flags, 0o666)
+        try:
+            write_all(file, [content], 0)
+            os.fsync(file)
+        except BaseException:
+            os.unlink(aside)
+            raise
+        finally:
+            os.close(file)
+        return aside
+
+    def _move_into_place(self, source: str, target: str) -> None:
+        folder = os.path.dirname(target)
+        self._folders.ensure(folder)
+        os.rename(source, target)
+        sync_folder(folder)
+
+
+class FileReader:
+    """An open file."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._closed = False
+        self.size_bytes = os.fstat(file).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See :class:`.driver.Reader`."""
+        with _translated("open file"):
+            return os.pread(self._file, length, offset)
+
+    def fileno(self) -> int | None:
+        """See :class:`.driver.Reader`."""
+        return self._file
+
+    def close(self) -> None:
+        """See :class:`.driver.Reader`."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._file)
+
+    def __del__(self) -> None:
+        # A request cancelled between the opening thread and its answer leaves nobody to close.
+        self.close()
+
+
+class FileUpload:
+    """An upload's file, locked for this process and, where the file system can, for all."""
+
+    def __init__(self, store: Filesystem, path: str, file: int) -> None:
+        self._store = store
+        self._path = path
+        self._file = file
+        self.size_bytes = os.fstat(file).st_size
+
+    def append(self, buffers: Sequence[bytes]) -> None:
+        """See :class:`.driver.Upload`."""
+        with _translated(self._path):
+            try:
+                self.size_bytes += write_all(self._file, buffers, self.size_bytes)
+            except OSError:
+                os.ftruncate(self._file, self.size_bytes)
+                raise
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See :class:`.driver.Upload`."""
+        with _translated(self._path):
+            return os.pread(self._file, length, offset)
+
+    def promote(self, path: str) -> None:
+        """See :class:`.driver.Upload`."""
+        with _translated(self._path):
+            os.utime(self._file)
+            os.fsync(self._file)
+            self._store._move_into_place(self._store._full(self._path), self._store._full(path))  # noqa: SLF001 - one driver, two classes
+
+    def close(self) -> None:
+        """See :class:`.driver.Upload`."""
+        os.close(self._file)
+        self._store._release(self._path)  # noqa: SLF001 - one driver, two classes
+
+
+def _open_locked(full: str) -> int:
+    file = os.open(full, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise UploadBusy(full) from None
+    except OSError as problem:
+        # Some NFS mounts know no locks; then only this process's own table keeps writers apart.
+        if problem.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            os.close(file)
+            raise
+    return file

@@ -1,0 +1,131 @@
+"""
+Where everything lies: the tree of registry:2, which is the only truth, and what we add to it.
+
+.. code-block:: text
+
+    docker/registry/v2/
+      blobs/<algorithm>/<first 2 digits>/<encoded>/data
+      repositories/<name>/
+        _layers/<algorithm>/<encoded>/link                       layers and configs it holds
+        _manifests/
+          revisions/<algorithm>/<encoded>/link                   manifests it holds
+          tags/<tag>/current/link                                where the tag points
+          tags/<tag>/index/<algorithm>/<encoded>/link            where it ever pointed
+          referrers/<algorithm>/<encoded>/<algorithm>/<encoded>/link
+                                                                 ours: subject, then referrer
+          referrers/complete                                     ours: older manifests were read
+        _uploads/<session id>/data
+        _uploads/<session id>/startedat                          RFC 3339, UTC
+        _uploads/<session id>/hashstates/…                       registry:2's own; never read
+      _staging/<random>                                          ours: files not yet in place
+
+A link holds a digest and nothing else. It names the blob to read, which for content that registry:2
+took under sha512 is another digest than that of its path. What is marked as ours is unknown to
+registry:2, ignored by it, and can be derived from the rest.
+
+:see: distribution, ``registry/storage/paths.go``.
+"""
+
+from __future__ import annotations
+
+from holm_registry.oci.digest import Digest
+
+ROOT = "docker/registry/v2"
+STAGING = f"{ROOT}/_staging"
+REPOSITORIES = f"{ROOT}/repositories"
+
+
+def blob_data(digest: Digest) -> str:
+    """Give the path of a blob's bytes."""
+    algorithm, encoded = digest.algorithm, digest.encoded
+    return f"{ROOT}/blobs/{algorithm}/{encoded[:2]}/{encoded}/data"
+
+
+def repository(name: str) -> str:
+    """Give the folder of a repository, which other repositories may lie under."""
+    return f"{REPOSITORIES}/{name}"
+
+
+def layers(name: str) -> str:
+    """Give the folder of a repository's layer links."""
+    return f"{REPOSITORIES}/{name}/_layers"
+
+
+def layer_link(name: str, digest: Digest) -> str:
+    """Give the link that makes a blob part of a repository."""
+    return f"{REPOSITORIES}/{name}/_layers/{digest.algorithm}/{digest.encoded}/link"
+
+
+def manifests(name: str) -> str:
+    """Give the folder of all that a repository knows of manifests."""
+    return f"{REPOSITORIES}/{name}/_manifests"
+
+
+def revisions(name: str, algorithm: str) -> str:
+    """Give the folder that holds one folder for each manifest."""
+    return f"{REPOSITORIES}/{name}/_manifests/revisions/{algorithm}"
+
+
+def revision(name: str, digest: Digest) -> str:
+    """Give the folder of one manifest."""
+    return f"{revisions(name, digest.algorithm)}/{digest.encoded}"
+
+
+def revision_link(name: str, digest: Digest) -> str:
+    """Give the link that makes a manifest part of a repository."""
+    return f"{revision(name, digest)}/link"
+
+
+def tags(name: str) -> str:
+    """Give the folder that holds one folder for each tag."""
+    return f"{REPOSITORIES}/{name}/_manifests/tags"
+
+
+def tag(name: str, tag: str) -> str:
+    """Give the folder of one tag."""
+    return f"{tags(name)}/{tag}"
+
+
+def tag_current_link(name: str, tag: str) -> str:
+    """Give the link to the manifest that a tag points at."""
+    return f"{tags(name)}/{tag}/current/link"
+
+
+def tag_index_link(name: str, tag: str, digest: Digest) -> str:
+    """Give the link that remembers that a tag once pointed at a manifest."""
+    return f"{tags(name)}/{tag}/index/{digest.algorithm}/{digest.encoded}/link"
+
+
+def referrers(name: str, subject: Digest, algorithm: str) -> str:
+    """Give the folder that holds one folder for each manifest that refers to a subject."""
+    return f"{manifests(name)}/referrers/{subject.algorithm}/{subject.encoded}/{algorithm}"
+
+
+def referrer(name: str, subject: Digest, digest: Digest) -> str:
+    """Give the folder of one referrer."""
+    return f"{referrers(name, subject, digest.algorithm)}/{digest.encoded}"
+
+
+def referrer_link(name: str, subject: Digest, digest: Digest) -> str:
+    """Give the link from a subject to a manifest that refers to it."""
+    return f"{referrer(name, subject, digest)}/link"
+
+
+def referrers_complete(name: str) -> str:
+    """Give the mark that all manifests older than our first one were read for their subjects."""
+    return f"{manifests(name)}/referrers/complete"
+
+
+def upload(name: str, session_id: str) -> str:
+    """Give the folder of an upload session."""
+    return f"{REPOSITORIES}/{name}/_uploads/{session_id}"
+
+
+def upload_data(name: str, session_id: str) -> str:
+    """Give the bytes an upload session received."""
+    return f"{upload(name, session_id)}/data"
+
+
+def upload_started_at(name: str, session_id: str) -> str:
+    """Give the file that says when an upload session began."""
+    return f"{upload(name, session_id)}/startedat"

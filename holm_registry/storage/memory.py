@@ -1,0 +1,156 @@
+"""
+The store in memory: ``storage: inmemory``, and the one most tests run on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from threading import RLock
+
+from attrs import define
+
+from .driver import Reader, Stat, Upload
+from .errors import NotFound, UploadBusy
+
+
+@define
+class _Object:
+    content: bytes | bytearray
+    modified: float
+    version: int
+    taken: bool = False
+
+
+class Memory:
+    """
+    A driver that forgets everything when the process ends.
+
+    :param seconds: Tells the time, in seconds since the epoch.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.time) -> None:
+        self._seconds = seconds
+        self._objects: dict[str, _Object] = {}
+        self._versions = itertools.count()
+        self._lock = RLock()
+
+    def stat(self, path: str) -> Stat:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            found = self._find(path)
+            return Stat(len(found.content), found.modified, found.version)
+
+    def read(self, path: str) -> bytes:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            return bytes(self._find(path).content)
+
+    def open(self, path: str) -> Reader:
+        """See :class:`.driver.Driver`."""
+        return MemoryReader(self.read(path))
+
+    def put(self, path: str, content: bytes) -> None:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            self._objects[path] = _Object(content, self._seconds(), next(self._versions))
+
+    def refresh(self, path: str) -> None:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            self._find(path).modified = self._seconds()
+
+    def delete(self, path: str) -> None:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            self._find(path)
+            del self._objects[path]
+
+    def delete_folder(self, path: str) -> None:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            for name in [name for name in self._objects if name.startswith(f"{path}/")]:
+                del self._objects[name]
+
+    def folders(self, path: str) -> Sequence[str]:
+        """See :class:`.driver.Driver`."""
+        prefix = f"{path}/"
+        with self._lock:
+            below = [name[len(prefix) :] for name in self._objects if name.startswith(prefix)]
+        return sorted({name.partition("/")[0] for name in below if "/" in name})
+
+    def create_upload(self, path: str, content: bytes = b"") -> None:
+        """See :class:`.driver.Driver`."""
+        self.put(path, content)
+
+    def open_upload(self, path: str) -> Upload:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            found = self._find(path)
+            if found.taken:
+                raise UploadBusy(path)
+            found.taken = True
+            return MemoryUpload(self, path, found)
+
+    def rename(self, source: str, target: str) -> None:
+        """Move an object, with a new modification time, in place of any other."""
+        with self._lock:
+            self.put(target, bytes(self._objects.pop(source).content))
+
+    def _find(self, path: str) -> _Object:
+        try:
+            return self._objects[path]
+        except KeyError:
+            raise NotFound(path) from None
+
+
+class MemoryReader:
+    """Bytes, as a reader."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size_bytes = len(content)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See :class:`.driver.Reader`."""
+        return self._content[offset : offset + length]
+
+    def fileno(self) -> int | None:
+        """See :class:`.driver.Reader`."""
+        return None
+
+    def close(self) -> None:
+        """See :class:`.driver.Reader`."""
+
+
+class MemoryUpload:
+    """Bytes that grow."""
+
+    def __init__(self, store: Memory, path: str, found: _Object) -> None:
+        self._store = store
+        self._path = path
+        self._found = found
+        self._content = found.content = bytearray(found.content)
+
+    @property
+    def size_bytes(self) -> int:
+        """See :class:`.driver.Upload`."""
+        return len(self._content)
+
+    def append(self, buffers: Sequence[bytes]) -> None:
+        """See :class:`.driver.Upload`."""
+        for buffer in buffers:
+            self._content += buffer
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See :class:`.driver.Upload`."""
+        return bytes(self._content[offset : offset + length])
+
+    def promote(self, path: str) -> None:
+        """See :class:`.driver.Upload`."""
+        self._store.rename(self._path, path)
+
+    def close(self) -> None:
+        """See :class:`.driver.Upload`."""
+        self._found.taken = False

@@ -1,0 +1,180 @@
+"""What holds for files alone: other processes, power cuts, full disks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from holm_registry.storage import durable, filesystem
+from holm_registry.storage.errors import StorageUnavailable, UploadBusy
+from holm_registry.storage.filesystem import Filesystem
+
+
+@pytest.fixture
+def store(tmp_path) -> Filesystem:
+    return Filesystem(str(tmp_path))
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Record the calls that make things durable, in order."""
+    recorded = []
+
+    def record(name, real):
+        def wrapper(*args, **kwargs):
+            target = args[0]
+            if isinstance(target, int):
+                target = os.readlink(f"/proc/self/fd/{target}")
+            recorded.append(
+                (name, os.path.basename(target), *map(os.path.basename, args[1:2]))
+                if name == "rename"
+                else (name, os.path.basename(target))
+            )
+            return real(*args, **kwargs)
+
+        return wrapper
+
+    for name in ("fsync", "rename", "mkdir"):
+        monkeypatch.setattr(os, name, record(name, getattr(os, name)))
+    return recorded
+
+
+def test_a_put_is_synced_renamed_and_its_folders_synced(store, tmp_path, calls):
+    store.put("a/b/link", b"x")
+    names = [name for name, *_ in calls]
+    rename = names.index("rename")
+    staged = calls[rename][1]
+    assert ("fsync", staged) in calls[:rename], "content first"
+    made = [call[1] for call in calls if call[0] == "mkdir"]
+    assert made[-2:] == ["a", "b"]
+    for folder, parent in (("a", tmp_path.name), ("b", "a")):
+        at = calls.index(("mkdir", folder))
+        assert ("fsync", parent) in calls[at:], "a new folder is an entry of another"
+    assert calls[-1] == ("fsync", "b"), "the rename last of all"
+
+
+def test_an_upload_is_synced_before_and_its_folder_after_it_is_promoted(store, calls):
+    store.create_upload("up/data")
+    upload = store.open_upload("up/data")
+    upload.append([b"x"])
+    calls.clear()
+    upload.promote("to/data")
+    upload.close()
+    assert calls[0] == ("fsync", "data")
+    assert calls[-2:] == [("rename", "data", "data"), ("fsync", "to")]
+
+
+def test_a_delete_is_synced(store, calls):
+    store.put("a/link", b"x")
+    calls.clear()
+    store.delete("a/link")
+    assert calls == [("fsync", "a")]
+
+
+def test_an_upload_held_by_another_process_is_busy(store, tmp_path):
+    store.create_upload("up")
+    script = (
+        "import sys; from holm_registry.storage.filesystem import Filesystem;"
+        f"upload = Filesystem({str(tmp_path)!r}).open_upload('up');"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UploadBusy):
+            store.open_upload("up")
+        other.communicate()
+    store.open_upload("up").close()
+
+
+def full_disk(*args):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_put_that_fails_leaves_the_old_content_and_nothing_aside(store, tmp_path, monkeypatch):
+    store.put("a", b"old")
+    monkeypatch.setattr(filesystem, "write_all", full_disk)
+    with pytest.raises(StorageUnavailable, match="No space left on device"):
+        store.put("a", b"new")
+    monkeypatch.undo()
+    assert store.read("a") == b"old"
+    assert list((tmp_path / "docker/registry/v2/_staging").iterdir()) == []
+
+
+def test_an_append_that_fails_half_way_leaves_what_was_there(store, monkeypatch):
+    store.create_upload("up")
+    upload = store.open_upload("up")
+    upload.append([b"kept"])
+    real = os.pwritev
+    parts = iter([3])
+
+    def fail_later(descriptor, views, offset):
+        for length in parts:
+            return real(descriptor, [memoryview(views[0])[:length]], offset)
+        return full_disk()
+
+    monkeypatch.setattr(durable.os, "pwritev", fail_later)
+    with pytest.raises(StorageUnavailable):
+        upload.append([b"lost and more"])
+    monkeypatch.undo()
+    assert upload.size_bytes == 4
+    assert store.stat("up").size_bytes == 4
+    upload.append([b" and more"])
+    assert upload.read(0, 100) == b"kept and more"
+    upload.close()
+
+
+def test_a_write_the_system_cuts_short_is_carried_on(store, monkeypatch):
+    real = os.pwritev
+    monkeypatch.setattr(
+        durable.os,
+        "pwritev",
+        lambda descriptor, views, offset: real(descriptor, [memoryview(views[0])[:3]], offset),
+    )
+    store.put("a", b"0123456789")
+    store.create_upload("up")
+    upload = store.open_upload("up")
+    upload.append([b"01234", b"56", b"789"])
+    assert upload.read(0, 100) == store.read("a") == b"0123456789"
+    upload.close()
+
+
+def test_on_a_read_only_mount_existing_is_fresh_enough(store, monkeypatch):
+    store.put("a", b"x")
+
+    def read_only(*args):
+        raise OSError(errno.EROFS, "read-only")
+
+    monkeypatch.setattr(os, "utime", read_only)
+    store.refresh("a")
+
+
+def test_an_upload_can_be_taken_where_there_are_no_locks(store, monkeypatch):
+    def no_locks(*args):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    store.create_upload("up")
+    monkeypatch.setattr(filesystem.fcntl, "flock", no_locks)
+    upload = store.open_upload("up")
+    with pytest.raises(UploadBusy):
+        store.open_upload("up")
+    upload.close()
+
+
+def test_a_file_where_a_folder_should_be_is_an_error_and_no_crash(store, tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(StorageUnavailable, match="File exists"):
+        store.put("a/b", b"x")
+
+
+def test_readers_nobody_closes_give_their_descriptors_back(store):
+    store.put("a", b"x")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        store.open("a")
+    assert len(os.listdir("/proc/self/fd")) == before
