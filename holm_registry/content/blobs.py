@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from attrs import frozen
+
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import BlobUnknown
+from holm_registry.storage import layout
+from holm_registry.storage.driver import Driver, Reader
+from holm_registry.storage.errors import NotFound
+
+from .freshness import stat_refreshed
+from .links import Links
+
+
+@frozen
+class BlobStat:
+    """
+    A blob of a repository.
+
+    :ivar digest: The name it was asked for by.
+    :ivar path: Where its bytes lie, which registry:2 may have filed under another digest.
+    """
+
+    digest: Digest
+    size_bytes: int
+    path: str
+
+
+class Blobs:
+    """
+    The blobs of repositories: one copy of the bytes for all, a link in each repository.
+
+    :see: OCI distribution-spec, "Pulling blobs", "Mounting a blob from another repository".
+    """
+
+    def __init__(self, driver: Driver, links: Links) -> None:
+        self._driver = driver
+        self._links = links
+
+    def peek(self, repository: str, digest: Digest) -> BlobStat | None:
+        """Do as :meth:`stat` if that takes no reading; None if it does, or there is no blob."""
+        try:
+            target = self._links.peek(layout.layer_link(repository, digest))
+            return None if target is None else self._stat(digest, target)
+        except NotFound:
+            return None
+
+    def stat(self, repository: str, digest: Digest) -> BlobStat:
+        """
+        Look at a blob, and keep it from collection for a grace.
+
+        :raises BlobUnknown: The repository does not hold it.
+        """
+        try:
+            return self._stat(digest, self._target(repository, digest))
+        except NotFound:
+            raise BlobUnknown(detail={"digest": str(digest)}) from None
+
+    def open(self, repository: str, digest: Digest) -> Reader:
+        """
+        Open a blob for reading.
+
+        :raises BlobUnknown: The repository does not hold it.
+        """
+        try:
+            return self._driver.open(layout.blob_data(self._target(repository, digest)))
+        except NotFound:
+            raise BlobUnknown(detail={"digest": str(digest)}) from None
+
+    def mount(self, repository: str, digest: Digest, source: str | None) -> None:
+        """
+        Make a blob that is already here part of a repository.
+
+        :param source: The repository it is known to be in, or None for wherever it is.
+        :raises BlobUnknown: It is not there.
+        """
+        try:
+            target = digest if source is None else self._target(source, digest)
+            stat_refreshed(self._driver, layout.blob_data(target))
+        except NotFound:
+            raise BlobUnknown(detail={"digest": str(digest)}) from None
+        self.link(repository, digest, target)
+
+    def link(self, repository: str, digest: Digest, target: Digest) -> None:
+        """Make a blob part of a repository, durably."""
+        self._links.put(layout.layer_link(repository, digest), target)
+
+    def delete(self, repository: str, digest: Digest) -> None:
+        """
+        Take a blob out of a repository; its bytes stay until they are collected.
+
+        :raises BlobUnknown: The repository does not hold it.
+        """
+        try:
+            self._driver.delete(layout.layer_link(repository, digest))
+        except NotFound:
+            raise BlobUnknown(detail={"digest": str(digest)}) from None
+
+    def _target(self, repository: str, digest: Digest) -> Digest:
+        return self._links.resolve(layout.layer_link(repository, digest), digest)
+
+    def _stat(self, digest: Digest, target: Digest) -> BlobStat:
+        path = layout.blob_data(target)
+        return BlobStat(digest, stat_refreshed(self._driver, path).size_bytes, path)

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+from holm_registry.oci import mediatypes
+from holm_registry.oci.descriptor import Descriptor
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import (
+    BlobUnknown,
+    DigestInvalid,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    ManifestUnknown,
+    RegistryError,
+    Several,
+    SizeInvalid,
+)
+from holm_registry.oci.manifest import Manifest, parse_manifest
+from holm_registry.storage import layout
+from holm_registry.storage.driver import Driver
+from holm_registry.storage.errors import NotFound
+
+from .blobs import Blobs
+from .freshness import stat_refreshed
+from .links import Links
+from .locks import Locks
+from .payloads import Payload, Payloads
+from .referrers import Referrers
+from .tags import Tags
+from .validation import Validation
+
+
+@frozen
+class Accepted:
+    """What was stored: the manifest's name, and whom it refers to."""
+
+    digest: Digest
+    subject: Digest | None
+
+
+class Manifests:
+    """
+    The manifests of repositories, with the rules for taking them in.
+
+    Putting and deleting one manifest exclude each other, so that neither undoes half of the other.
+
+    :see: OCI distribution-spec, "Pulling manifests", "Pushing Manifests".
+    """
+
+    def __init__(  # noqa: PLR0913 - it is where all nouns meet
+        self,
+        driver: Driver,
+        links: Links,
+        *,
+        blobs: Blobs,
+        tags: Tags,
+        payloads: Payloads,
+        referrers: Referrers,
+        validation: Validation,
+    ) -> None:
+        self._driver = driver
+        self._links = links
+        self._blobs = blobs
+        self._tags = tags
+        self._payloads = payloads
+        self._referrers = referrers
+        self._validation = validation
+        self._locks = Locks()
+
+    def peek(self, repository: str, reference: Digest | str) -> Payload | None:
+        """Do as :meth:`get` if that takes no reading; None if it does, or there is no manifest."""
+        try:
+            digest = reference
+            if isinstance(digest, str):
+                found = self._tags.peek(repository, digest)
+                if found is None:
+                    return None
+                digest = found
+            target = self._links.peek(layout.revision_link(repository, digest))
+            payload = None if target is None else self._payloads.peek(target)
+            if payload is None or target is None:
+                return None
+            stat_refreshed(self._driver, layout.blob_data(target))
+        except NotFound:
+            return None
+        return payload.named(digest)
+
+    def get(self, repository: str, reference: Digest | str) -> Payload:
+        """
+        Give a manifest's bytes as they were pushed, and keep it from collection for a grace.
+
+        :raises ManifestUnknown: The repository does not hold it.
+        """
+        digest = self._tags.get(repository, reference) if isinstance(reference, str) else reference
+        try:
+            target = self._links.resolve(layout.revision_link(repository, digest), digest)
+            stat_refreshed(self._driver, layout.blob_data(target))
+            return self._payloads.get(target).named(digest)
+        except NotFound:
+            raise ManifestUnknown(detail={"reference": str(reference)}) from None
+
+    def for_platform(self, repository: str, index: Payload, architecture: str, os: str) -> Payload:
+        """Give the child of an index for a platform; the index itself if it has none."""
+        for digest, descriptor in parse_manifest(index.content).manifests:
+            platform = descriptor.platform
+            if platform and (platform.architecture, platform.os) == (architecture, os):
+                return self.get(repository, digest)
+        return index
+
+    def put(
+        self,
+        repository: str,
+        reference: Digest | str,
+        payload: bytes,
+        *,
+        content_type: str = "",
+        tags: Sequence[str] = (),
+    ) -> Accepted:
+        """
+        Take in a manifest. Once this returns, a power cut loses nothing of it.
+
+        :param reference: Its digest, or a tag to point at it.
+        :param tags: More tags to point at it.
+        :raises DigestInvalid: The bytes have another digest than ``reference``.
+        :raises ManifestInvalid: It does not parse, contradicts itself or breaks a configured rule.
+        :raises Several: It names content that is not here, or of another size.
+        """
+        digest = _digest_of(payload, reference)
+        manifest = parse_manifest(payload, content_type)
+        self._validation.check(manifest)
+        if isinstance(reference, str):
+            tags = [reference, *tags]
+        with self._locks.hold(repository, digest):
+            self._require_parts(repository, manifest)
+            self._payloads.put(digest, payload)
+            self._links.put(layout.revision_link(repository, digest), digest)
+            if manifest.subject is not None:
+                self._referrers.link(repository, manifest.subject, digest)
+            for tag in tags:
+                self._tags.put(repository, tag, digest)
+        return Accepted(digest, manifest.subject)
+
+    def delete(self, repository: str, digest: Digest) -> None:
+        """
+        Take a manifest, and every tag that points at it, out of a repository.
+
+        The tags go first, so that a crash in between leaves no tag that points at nothing.
+
+        :raises ManifestUnknown: The repository does not hold it.
+        """
+        with self._locks.hold(repository, digest):
+            try:
+                target = self._links.resolve(layout.revision_link(repository, digest), digest)
+            except NotFound:
+                raise ManifestUnknown(detail={"reference": str(digest)}) from None
+            self._tags.delete_pointing_at(repository, digest)
+            subject = self._subject_of(target)
+            if subject is not None:
+                self._referrers.unlink(repository, subject, digest)
+            self._driver.delete(layout.revision_link(repository, digest))
+            self._driver.delete_folder(layout.revision(repository, digest))
+
+    def _subject_of(self, target: Digest) -> Digest | None:
+        """Read a manifest's subject; what cannot be read refers to nothing."""
+        try:
+            return parse_manifest(self._payloads.get(target).content).subject
+        except (NotFound, ManifestInvalid):
+            return None
+
+    def _require_parts(self, repository: str, manifest: Manifest) -> None:
+        if self._validation.disabled:
+            return
+        problems = [
+            *self._missing_blobs(repository, manifest.blobs),
+            *self._missing_manifests(repository, manifest.manifests),
+        ]
+        if problems:
+            raise Several(problems)
+
+    def _missing_blobs(
+        self, repository: str, blobs: Iterable[tuple[Digest, Descriptor]]
+    ) -> Iterable[RegistryError]:
+        for digest, descriptor in blobs:
+            if mediatypes.is_foreign_layer(descriptor.media_type) and descriptor.urls:
+                continue
+            try:
+                stat = self._blobs.stat(repository, digest)
+            except BlobUnknown as problem:
+                yield ManifestBlobUnknown(detail=problem.detail)
+            else:
+                if stat.size_bytes != descriptor.size:
+                    yield _wrong_size(descriptor, stat.size_bytes)
+
+    def _missing_manifests(
+        self, repository: str, manifests: Iterable[tuple[Digest, Descriptor]]
+    ) -> Iterable[RegistryError]:
+        for digest, descriptor in manifests:
+            if not self._validation.requires_child(descriptor):
+                continue
+            try:
+                target = self._links.resolve(layout.revision_link(repository, digest), digest)
+                stat = stat_refreshed(self._driver, layout.blob_data(target))
+            except NotFound:
+                yield ManifestBlobUnknown(
+                    "manifest unknown to registry", detail={"digest": str(digest)}
+                )
+            else:
+                if stat.size_bytes != descriptor.size:
+                    yield _wrong_size(descriptor, stat.size_bytes)
+
+
+def _digest_of(payload: bytes, reference: Digest | str) -> Digest:
+    if isinstance(reference, str):
+        return Digest.of(payload)
+    actual = Digest.of(payload, reference.algorithm)
+    if actual != reference:
+        raise DigestInvalid(detail={"digest": str(reference), "actual": str(actual)})
+    return reference
+
+
+def _wrong_size(descriptor: Descriptor, actual: int) -> SizeInvalid:
+    return SizeInvalid(
+        detail={"digest": descriptor.digest, "size": descriptor.size, "actual": actual}
+    )

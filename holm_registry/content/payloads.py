@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+from attrs import evolve, frozen
+
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.manifest import stored_media_type
+from holm_registry.storage import layout
+from holm_registry.storage.driver import Driver
+from holm_registry.storage.errors import NotFound
+
+from .freshness import stat_refreshed
+
+#: How many bytes of manifests to remember.
+MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
+
+#: What remembering one costs beside its bytes, roughly.
+_OVERHEAD_BYTES = 1024
+
+
+@frozen
+class Payload:
+    """A manifest as it was pushed."""
+
+    digest: Digest
+    media_type: str
+    content: bytes
+
+    def named(self, digest: Digest) -> Payload:
+        """Give the same bytes under the name they were asked for by."""
+        return self if digest == self.digest else evolve(self, digest=digest)
+
+
+class Payloads:
+    """The bytes of manifests, the latest used of which stay in memory: a digest never changes."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._lock = Lock()
+        self._known: OrderedDict[Digest, Payload] = OrderedDict()
+        self._count_bytes = 0
+
+    def peek(self, digest: Digest) -> Payload | None:
+        """Give a payload if it is in memory."""
+        with self._lock:
+            payload = self._known.get(digest)
+            if payload is not None:
+                self._known.move_to_end(digest)
+            return payload
+
+    def get(self, digest: Digest) -> Payload:
+        """
+        Give a payload.
+
+        :raises NotFound: The store does not have it.
+        """
+        payload = self.peek(digest)
+        if payload is None:
+            content = self._driver.read(layout.blob_data(digest))
+            payload = Payload(digest, stored_media_type(content), content)
+            self._remember(payload)
+        return payload
+
+    def put(self, digest: Digest, content: bytes) -> None:
+        """Store a payload durably, or refresh the one that is there."""
+        path = layout.blob_data(digest)
+        try:
+            if stat_refreshed(self._driver, path).size_bytes == len(content):
+                return
+        except NotFound:
+            pass
+        self._driver.put(path, content)
+
+    def _remember(self, payload: Payload) -> None:
+        with self._lock:
+            if payload.digest not in self._known:
+                self._known[payload.digest] = payload
+                self._count_bytes += _cost(payload)
+            while self._count_bytes > MAX_REMEMBERED_BYTES:
+                _, oldest = self._known.popitem(last=False)
+                self._count_bytes -= _cost(oldest)
+
+
+def _cost(payload: Payload) -> int:
+    return len(payload.content) + _OVERHEAD_BYTES

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import ManifestUnknown, NameUnknown
+from holm_registry.oci.paging import Page
+from holm_registry.storage import layout
+from holm_registry.storage.driver import Driver
+from holm_registry.storage.errors import NotFound
+
+from .links import Links
+from .locks import Locks
+
+
+class Tags:
+    """
+    The tags of repositories.
+
+    :see: OCI distribution-spec, "Listing Tags", "Deleting tags".
+    """
+
+    def __init__(self, driver: Driver, links: Links) -> None:
+        self._driver = driver
+        self._links = links
+        self._locks = Locks()
+
+    def peek(self, repository: str, tag: str) -> Digest | None:
+        """
+        Give what a tag points at if that is known and still true.
+
+        :raises NotFound: There is no such tag.
+        """
+        return self._links.peek(layout.tag_current_link(repository, tag))
+
+    def get(self, repository: str, tag: str) -> Digest:
+        """
+        Give what a tag points at.
+
+        :raises ManifestUnknown: There is no such tag.
+        """
+        try:
+            return self._links.resolve(layout.tag_current_link(repository, tag))
+        except NotFound:
+            raise ManifestUnknown(f"tag {tag} unknown", detail={"tag": tag}) from None
+
+    def put(self, repository: str, tag: str, digest: Digest) -> None:
+        """Point a tag at a manifest, durably."""
+        with self._locks.hold(repository, tag):
+            self._links.put(layout.tag_index_link(repository, tag, digest), digest)
+            self._links.put(layout.tag_current_link(repository, tag), digest)
+
+    def delete(self, repository: str, tag: str) -> None:
+        """
+        Remove a tag alone.
+
+        :raises ManifestUnknown: There is no such tag.
+        """
+        with self._locks.hold(repository, tag):
+            self.get(repository, tag)
+            self._remove(repository, tag)
+
+    def delete_pointing_at(self, repository: str, digest: Digest) -> None:
+        """Remove every tag that points at a manifest, whatever is pointed elsewhere meanwhile."""
+        for tag in self.pointing_at(repository, digest):
+            with self._locks.hold(repository, tag):
+                if self._target(repository, tag) == digest:
+                    self._remove(repository, tag)
+
+    def pointing_at(self, repository: str, digest: Digest) -> Iterator[str]:
+        """Give every tag that points at a manifest."""
+        for tag in self._driver.folders(layout.tags(repository)):
+            if self._target(repository, tag) == digest:
+                yield tag
+
+    def page(self, repository: str, page: Page) -> tuple[list[str], bool]:
+        """
+        List tags in order.
+
+        :return: The names, and whether more follow.
+        :raises NameUnknown: There is no such repository.
+        """
+        names = self._driver.folders(layout.tags(repository))
+        if not names:
+            self._require(repository)
+        found: list[str] = []
+        for name in names[bisect_right(names, page.last) :]:
+            if not self._exists(repository, name):
+                continue
+            if page.limit is not None and len(found) == page.limit:
+                return found, True
+            found.append(name)
+        return found, False
+
+    def _require(self, repository: str) -> None:
+        known = {"_layers", "_manifests", "_uploads"}
+        if known.isdisjoint(self._driver.folders(layout.repository(repository))):
+            raise NameUnknown(detail={"name": repository})
+
+    def _exists(self, repository: str, tag: str) -> bool:
+        """Tell whether a tag's folder holds a tag: a crash or another server may leave a husk."""
+        try:
+            self._driver.stat(layout.tag_current_link(repository, tag))
+        except NotFound:
+            return False
+        return True
+
+    def _target(self, repository: str, tag: str) -> Digest | None:
+        try:
+            return self._links.resolve(layout.tag_current_link(repository, tag))
+        except NotFound:
+            return None
+
+    def _remove(self, repository: str, tag: str) -> None:
+        self._driver.delete(layout.tag_current_link(repository, tag))
+        self._driver.delete_folder(layout.tag(repository, tag))

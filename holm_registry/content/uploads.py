@@ -1,0 +1,205 @@
+"""
+Upload sessions: bytes that arrive over several requests and become a blob.
+
+What a session is lies on disk: it survives a restart and can be carried on by any process. Its
+hasher is kept in memory between requests, and made anew from the file when it is not there.
+
+:see: OCI distribution-spec, "Pushing blobs".
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import BlobUploadUnknown, DigestInvalid, TooManyRequests
+from holm_registry.storage import layout
+from holm_registry.storage.driver import Driver, Upload
+from holm_registry.storage.errors import NotFound, UploadBusy
+
+from .blobs import Blobs
+from .hashing import Hashing, Hashings
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Uploads:
+    """
+    The upload sessions of repositories.
+
+    :param now: Tells the time, in UTC.
+    """
+
+    def __init__(self, driver: Driver, blobs: Blobs, now: Callable[[], datetime] = _now) -> None:
+        self._driver = driver
+        self._blobs = blobs
+        self._now = now
+        self._hashings = Hashings()
+
+    def start(self, repository: str, algorithm: str = "sha256") -> str:
+        """
+        Begin a session.
+
+        :param algorithm: What the client will name the blob by; another one costs a second reading.
+        :return: The session's id.
+        """
+        session_id = str(uuid.uuid4())
+        data = layout.upload_data(repository, session_id)
+        started_at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        self._driver.create_upload(layout.upload_started_at(repository, session_id), started_at)
+        self._driver.create_upload(data)
+        self._hashings.keep(data, Hashing(algorithm))
+        return session_id
+
+    def size_bytes(self, repository: str, session_id: str) -> int:
+        """
+        Tell how many bytes a session holds, also while they arrive.
+
+        :raises BlobUploadUnknown: There is no such session.
+        """
+        try:
+            return self._driver.stat(layout.upload_data(repository, session_id)).size_bytes
+        except NotFound:
+            self._require_start(repository, session_id)
+            return 0
+
+    def open(self, repository: str, session_id: str) -> Session:
+        """
+        Take a session for adding to it; close it afterwards.
+
+        :raises BlobUploadUnknown: There is no such session.
+        :raises TooManyRequests: Another request is adding to it.
+        """
+        path = layout.upload_data(repository, session_id)
+        upload = self._take(repository, session_id, path)
+        hashing = self._hashings.take(path, upload.size_bytes)
+        if hashing is None and upload.size_bytes == 0:
+            hashing = Hashing("sha256")
+        return Session(self, repository, session_id, upload, hashing)
+
+    def cancel(self, repository: str, session_id: str) -> None:
+        """
+        Throw a session and its bytes away.
+
+        :raises BlobUploadUnknown: There is no such session.
+        :raises TooManyRequests: A request is adding to it.
+        """
+        session = self.open(repository, session_id)
+        session.discard()
+
+    def _take(self, repository: str, session_id: str, path: str) -> Upload:
+        try:
+            return self._driver.open_upload(path)
+        except NotFound:
+            # registry:2 makes the file with the first bytes.
+            self._require_start(repository, session_id)
+            self._driver.create_upload(path)
+            return self._driver.open_upload(path)
+        except UploadBusy:
+            raise TooManyRequests(
+                "another request is writing to this upload", headers={"Retry-After": "1"}
+            ) from None
+
+    def _require_start(self, repository: str, session_id: str) -> None:
+        try:
+            self._driver.stat(layout.upload_started_at(repository, session_id))
+        except NotFound:
+            raise BlobUploadUnknown(detail={"upload": session_id}) from None
+
+    def keep(self, repository: str, session_id: str, hashing: Hashing) -> None:
+        """Keep the hasher of a session that is left to a later request."""
+        self._hashings.keep(layout.upload_data(repository, session_id), hashing)
+
+    def remove(self, repository: str, session_id: str) -> None:
+        """Remove what is left of a session that has ended."""
+        self._driver.delete_folder(layout.upload(repository, session_id))
+
+    def file(self, repository: str, digest: Digest, upload: Upload) -> None:
+        """Turn an upload's bytes into a blob of a repository, durably."""
+        path = layout.blob_data(digest)
+        try:
+            known = self._driver.stat(path).size_bytes == upload.size_bytes
+            if known:
+                self._driver.refresh(path)
+        except NotFound:
+            known = False
+        if not known:
+            upload.promote(path)
+        self._blobs.link(repository, digest, digest)
+
+
+class Session:
+    """An upload session that one request has taken. Made by :meth:`Uploads.open`."""
+
+    def __init__(
+        self,
+        uploads: Uploads,
+        repository: str,
+        session_id: str,
+        upload: Upload,
+        hashing: Hashing | None,
+    ) -> None:
+        self.session_id = session_id
+        self._uploads = uploads
+        self._repository = repository
+        self._upload = upload
+        self._hashing = hashing
+        self._ended = False
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes the session holds."""
+        return self._upload.size_bytes
+
+    def append(self, buffers: Sequence[bytes]) -> None:
+        """
+        Add bytes at the end: all of them, or none.
+
+        :raises StorageUnavailable: They could not be written.
+        """
+        self._upload.append(buffers)
+        if self._hashing is not None:
+            self._hashing.update(buffers)
+
+    def commit(self, digest: Digest) -> None:
+        """
+        End the session: its bytes become a blob of the repository.
+
+        Once this returns, a power cut loses nothing of it.
+
+        :raises DigestInvalid: The bytes have another digest; the session is gone then, since no
+            further bytes could mend it.
+        """
+        actual = self._digest(digest.algorithm)
+        if actual != digest:
+            self.discard()
+            raise DigestInvalid(detail={"digest": str(digest), "actual": str(actual)})
+        self._uploads.file(self._repository, digest, self._upload)
+        self.discard()
+
+    def discard(self) -> None:
+        """End the session without a trace; fine if it has ended."""
+        if not self._ended:
+            self._uploads.remove(self._repository, self.session_id)
+            self._end()
+
+    def close(self) -> None:
+        """Leave the session to a later request, if it has not ended."""
+        if not self._ended:
+            if self._hashing is not None:
+                self._uploads.keep(self._repository, self.session_id, self._hashing)
+            self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._upload.close()
+
+    def _digest(self, algorithm: str) -> Digest:
+        hashing = self._hashing
+        if hashing is None or hashing.algorithm != algorithm:
+            hashing = Hashing.of(self._upload, algorithm)
+        return hashing.digest()
