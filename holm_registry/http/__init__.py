@@ -1,0 +1,1 @@
+"""Plumbing on twisted.web that knows nothing of registries."""

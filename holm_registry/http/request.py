@@ -1,0 +1,202 @@
+"""
+Requests that are answered while their body arrives.
+
+twisted.web keeps a whole body, in memory or a file, before it asks anybody what to do with it. Here
+a request with a body is handed on when its headers are complete, and the body is read as a stream.
+Three things follow, and this file holds all of them:
+
+- At that moment the method and the path still lie on the channel, where nothing public shows them.
+- ``Expect: 100-continue`` is answered when the body is first asked for, so that a request that is
+  refused is refused before it was sent.
+- An answer may be complete before the body is. It is sent, the rest of the body is thrown away
+  within bounds so that the client gets to read the answer rather than a reset, and the connection
+  is closed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import cached_property
+from typing import Any, cast
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http import parse_qs
+from twisted.web.server import Request
+
+from .body import RequestBody
+
+#: How much to take from a socket at once while a body arrives, in bytes.
+RECEIVE_BYTES = 256 * 1024
+
+#: After an early answer: how much of the body to throw away, in bytes, and for how long, in
+#: seconds, before the connection is closed all the same.
+LINGER_BYTES = 64 * 1024 * 1024
+LINGER_SECONDS = 10.0
+
+
+class _NoContent:
+    """Stands where twisted.web keeps a body that it has collected."""
+
+    def close(self) -> None:
+        """Do as a file would."""
+
+
+class StreamedRequest(Request):
+    """
+    A request whose body is a stream: :attr:`body`.
+    """
+
+    #: twisted.web would call everything HTML.
+    defaultContentType = None
+
+    _streams = False
+    _expects_continue = False
+    _lingering: Any = None
+    _discarded_bytes = 0
+
+    @cached_property
+    def body(self) -> RequestBody:
+        """The body; empty and complete for a request without one."""
+        return RequestBody(
+            self._channel().site.buffers,
+            on_read=self._send_continue,
+            pause=self._pause_body,
+            resume=self._resume_body,
+        )
+
+    @cached_property
+    def request_id(self) -> str:
+        """A name for this request in logs and answers."""
+        return str(uuid.uuid4())
+
+    def header(self, name: str) -> str | None:
+        """Give the last header of a name, as text."""
+        values = self.requestHeaders.getRawHeaders(name)
+        return values[-1] if values else None
+
+    def argument(self, name: str) -> str | None:
+        """Give the first query parameter of a name, as text; what is no UTF-8 is replaced."""
+        values = self.args.get(name.encode())
+        return values[0].decode("utf-8", "replace") if values else None
+
+    def arguments(self, name: str) -> list[str]:
+        """Give all query parameters of a name."""
+        return [value.decode("utf-8", "replace") for value in self.args.get(name.encode(), [])]
+
+    def set_header(self, name: str, value: str) -> None:
+        """Set a header of the answer."""
+        self.responseHeaders.setRawHeaders(name, [value])
+
+    @property
+    def content_length(self) -> int | None:
+        """The length that the client declared, in bytes; None if it sends chunks, or nothing."""
+        text = self.header("Content-Length")
+        return int(text) if text is not None and text.isdigit() else None
+
+    # What the channel calls, in this order.
+
+    def gotLength(self, length: int | None) -> None:
+        """Start handling a request with a body; leave any other to twisted.web."""
+        if length == 0:
+            super().gotLength(length)
+            self.body.finish()
+            return
+        channel = self._channel()
+        self._streams = True
+        self.content = cast("Any", _NoContent())
+        self.method, self.uri = channel._command, channel._path  # noqa: SLF001 - see above
+        self.clientproto = channel._version  # noqa: SLF001
+        self.path, _, query = self.uri.partition(b"?")
+        self.args = parse_qs(query, keep_blank_values=True)
+        # The channel would answer this header as soon as we return.
+        expectations = self.requestHeaders.getRawHeaders(b"Expect") or [b""]
+        self._expects_continue = expectations[0].lower() == b"100-continue"
+        self.requestHeaders.removeHeader(b"Expect")
+        if hasattr(channel.transport, "bufferSize"):
+            channel.transport.bufferSize = RECEIVE_BYTES
+        self.process()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Pass on a part of the body, or count it among what is thrown away."""
+        if self._lingering is None:
+            self.body.feed(data)
+            return
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > LINGER_BYTES:
+            self._close()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Note the body's end; a request without a body is only now handled."""
+        if not self._streams:
+            super().requestReceived(command, path, version)
+        elif self._lingering is None:
+            self.body.finish()
+        else:
+            self._lingering.cancel()
+            # The channel is not persistent: this closes it once everything is sent.
+            self._cleanup()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell the body, then whoever waits for the request's end."""
+        if self._lingering is not None and self._lingering.active():
+            self._lingering.cancel()
+        self.body.lose()
+        super().connectionLost(reason)
+
+    # What whoever answers calls.
+
+    def write(self, data: bytes) -> None:
+        """Send part of the answer; an early one says that the connection will close."""
+        if not self.startedWriting and not self._disconnected and not self.body.complete:
+            self.setHeader(b"Connection", b"close")
+            self._channel().persistent = False
+        super().write(data)
+
+    def finish(self) -> None:
+        """End the answer; an early one stays until the client has had a chance to read it."""
+        if self._disconnected or self.finished or self.body.complete:
+            super().finish()
+            return
+        if not self.startedWriting:
+            self.write(b"")
+        if self.chunked:
+            self._channel().write(b"0\r\n\r\n")
+        self._channel().factory.log(self)
+        self.finished = True
+        self.body.discard()
+        clock = cast("IReactorTime", self._channel().site.reactor)
+        self._lingering = clock.callLater(LINGER_SECONDS, self._close)
+
+    def abort(self) -> None:
+        """Cut the connection, so that nobody takes half an answer for a whole one."""
+        if not self._disconnected:
+            self._channel().transport.abortConnection()
+
+    def _channel(self) -> Any:
+        # Any: the private parts of HTTPChannel that this file exists to hide.
+        return self.channel
+
+    def _close(self) -> None:
+        self._channel().loseConnection()
+
+    def _send_continue(self) -> None:
+        if self._expects_continue and not self._disconnected and not self.body.complete:
+            self._channel()._send100Continue()  # noqa: SLF001
+
+    def _pause_body(self) -> None:
+        channel = self._channel()
+        channel.transport.pauseProducing()
+        # It is we who keep the client waiting now.
+        self._idle_seconds = channel.setTimeout(None)
+
+    def _resume_body(self) -> None:
+        if self._disconnected:
+            return
+        channel = self._channel()
+        if self.body.complete:
+            # The channel has put its own time-out aside meanwhile, until the answer is sent.
+            channel._savedTimeOut = self._idle_seconds  # noqa: SLF001
+        else:
+            channel.setTimeout(self._idle_seconds)
+            channel.transport.resumeProducing()

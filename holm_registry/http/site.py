@@ -1,0 +1,90 @@
+"""
+The site: one request class, one access log, and an end that waits for what is in flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+from .accesslog import combined
+from .body import Buffers
+from .request import StreamedRequest
+
+#: How long a connection may lie idle between requests, in seconds.
+IDLE_SECONDS = 60.0
+
+
+class StreamingSite(Site):
+    """
+    A site whose requests stream.
+
+    :param write_log: Takes one line for each request, or None to keep no access log.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        resource: IResource,
+        reactor: IReactorTime,
+        *,
+        write_log: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__(
+            resource, requestFactory=StreamedRequest, timeout=IDLE_SECONDS, reactor=reactor
+        )
+        self.displayTracebacks = False
+        self.buffers = Buffers()
+        self._write_log = write_log
+        self._channels: set[Any] = set()
+        self._idle: list[Deferred[None]] = []
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Count connections, so that :meth:`drained` can tell when the last has gone."""
+        channel = super().buildProtocol(addr)
+        self._channels.add(channel)
+        lost = channel.connectionLost
+
+        def connection_lost(reason: Any) -> None:
+            self._channels.discard(channel)
+            lost(reason)
+            self._tell_if_idle()
+
+        channel.connectionLost = connection_lost
+        return channel
+
+    def log(self, request: Any) -> None:
+        """Write a request into the access log."""
+        if self._write_log is not None:
+            self._write_log(combined(request, self.reactor.seconds()))
+
+    def drained(self) -> Deferred[None]:
+        """Close idle connections, and give a result once every other has ended its request."""
+        done: Deferred[None] = Deferred()
+        self._idle.append(done)
+        for channel in list(self._channels):
+            http = _http_channel(channel)
+            # A channel that is not persistent closes behind the answer it owes.
+            http.persistent = False
+            if not http.requests:
+                http.loseConnection()
+        self._tell_if_idle()
+        return done
+
+    def _tell_if_idle(self) -> None:
+        if not self._channels:
+            waiting, self._idle = self._idle, []
+            for done in waiting:
+                if not done.called:
+                    done.callback(None)
+
+
+def _http_channel(channel: Any) -> Any:
+    """Give the HTTP/1.1 channel behind twisted.web's negotiating wrapper."""
+    return getattr(channel, "_channel", channel)
