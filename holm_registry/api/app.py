@@ -1,0 +1,125 @@
+"""
+All of ``/v2/`` as one resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
+
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from holm_registry.http.json import empty_body, json_body
+from holm_registry.http.request import StreamedRequest
+from holm_registry.oci.errors import NameInvalid, NameUnknown, RegistryError
+
+from .blobs import BlobRoutes
+from .catalog import CatalogRoutes
+from .context import Context
+from .converters import CONVERTERS
+from .errors import ErrorAnswers, render_error
+from .manifests import ManifestRoutes
+from .referrers import ReferrerRoutes
+from .tags import TagRoutes
+from .uploads import UploadRoutes
+
+#: What a browser may be told of without asking a route: every method any of them has.
+_METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+
+class _Routes(Protocol):
+    def register(self, app: Klein) -> None: ...
+
+
+def build_app(context: Context) -> Klein:
+    """Make the Klein application."""
+    app = Klein()
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters.update(CONVERTERS)
+    app.route("/v2/", methods=["GET"], endpoint="base")(_base)
+    app.route("/", methods=["GET"], endpoint="root")(_root)
+    nouns: list[_Routes] = [
+        CatalogRoutes(context),
+        UploadRoutes(context),
+        BlobRoutes(context),
+        ManifestRoutes(context),
+        TagRoutes(context),
+        ReferrerRoutes(context),
+        ErrorAnswers(),
+    ]
+    for noun in nouns:
+        noun.register(app)
+    return app
+
+
+class ApiResource(Resource):
+    """
+    What every request meets first: the headers of every answer, preflight requests, and addresses
+    that no route should ever see.
+
+    :param headers: Sent with each answer, errors included: ``http.headers``.
+    :param prefix: The folder the API lies in, with both slashes: ``http.prefix``.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self, context: Context, headers: Mapping[str, Sequence[str]], prefix: str = "/"
+    ) -> None:
+        super().__init__()
+        self._klein = KleinResource(build_app(context))
+        self._prefix = prefix.encode()
+        self._headers = [
+            ("Docker-Distribution-Api-Version", ["registry/2.0"]),
+            ("Server", ["holm-registry"]),
+            *((name, list(values)) for name, values in headers.items() if values),
+        ]
+
+    def render(self, request: StreamedRequest) -> bytes | int:
+        """Answer a request."""
+        for name, values in self._headers:
+            request.responseHeaders.setRawHeaders(name, values)
+        if request.method == b"OPTIONS":
+            request.set_header("Allow", _METHODS)
+            return empty_body(request)
+        try:
+            self._enter(request)
+        except RegistryError as problem:
+            return render_error(request, problem)
+        self._klein.render(request)
+        return NOT_DONE_YET
+
+    def _enter(self, request: StreamedRequest) -> None:
+        """
+        Step into the prefix, and refuse addresses that hide something.
+
+        :raises RegistryError: The address is outside, or not plain.
+        """
+        if not request.path.startswith(self._prefix):
+            raise NameUnknown("no such address in this API")
+        path = request.path[len(self._prefix) :]
+        decoded = unquote_to_bytes(path)
+        if b"%2f" in path.lower() or any(byte < 0x20 or byte == 0x7F for byte in decoded):
+            raise NameInvalid("an address may hold no encoded slash and no control character")
+        try:
+            decoded.decode()
+            request.getRequestHostname().decode()
+        except UnicodeDecodeError:
+            raise NameInvalid("address or host is not UTF-8") from None
+        request.postpath = decoded.split(b"/")
+
+
+def _base(request: StreamedRequest) -> bytes:
+    """Tell that this is a registry (end-1)."""
+    return json_body(request, {})
+
+
+def _root(request: StreamedRequest) -> bytes:
+    """Answer a load balancer that looks whether anybody is there."""
+    request.set_header("Cache-Control", "no-cache")
+    return empty_body(request)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from klein import Klein
+
+from holm_registry.http.json import json_body
+from holm_registry.http.request import StreamedRequest
+from holm_registry.oci.paging import next_link, parse_page
+
+from .context import Context
+
+#: How many repositories to list for a client that does not say (registry:2's number).
+_DEFAULT = 100
+
+
+class CatalogRoutes:
+    """``/v2/_catalog``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._catalog = context.registry.catalog
+
+    def register(self, app: Klein) -> None:
+        """Add the routes to an application."""
+        app.route("/v2/_catalog", methods=["GET"], endpoint="catalog")(self.list)
+
+    async def list(self, request: StreamedRequest) -> bytes:
+        """List repositories in order."""
+        maximum = self._context.max_catalog
+        page = parse_page(
+            request.argument("n"),
+            request.argument("last"),
+            default=min(_DEFAULT, maximum),
+            maximum=maximum,
+        )
+        names, more = await self._context.threads.run(self._catalog.page, page)
+        path = f"{self._context.locations.prefix}/v2/_catalog"
+        link = next_link(path, page, names, more=more)
+        if link is not None:
+            request.set_header("Link", link)
+        return json_body(request, {"repositories": names})

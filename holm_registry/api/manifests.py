@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from klein import Klein
+
+from holm_registry.content.payloads import Payload
+from holm_registry.http.body import BodyTooLarge
+from holm_registry.http.json import empty_body
+from holm_registry.http.request import StreamedRequest
+from holm_registry.http.shield import shielded
+from holm_registry.oci.conditions import accepts, matches
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import SizeInvalid, TagInvalid
+from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
+from holm_registry.oci.mediatypes import DOCKER_LIST
+from holm_registry.oci.names import parse_tag
+
+from .context import Context
+
+#: How many ``?tag=`` one request may bring (the specification wants at least ten).
+MAX_TAG_PARAMETERS = 100
+
+
+class ManifestRoutes:
+    """``/v2/<name>/manifests/<reference>``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._manifests = context.registry.manifests
+        self._tags = context.registry.tags
+        self._threads = context.threads
+
+    def register(self, app: Klein) -> None:
+        """Add the routes to an application."""
+        url = "/v2/<repository:repository>/manifests/<reference:reference>"
+        app.route(url, methods=["GET"], endpoint="manifest_get")(self.get)
+        app.route(url, methods=["PUT"], endpoint="manifest_put")(self.put)
+        app.route(url, methods=["DELETE"], endpoint="manifest_delete")(self.delete)
+
+    async def get(
+        self, request: StreamedRequest, repository: str, reference: Digest | str
+    ) -> bytes:
+        """Serve a manifest as it was pushed, or just its headers (end-3)."""
+        payload = self._manifests.peek(repository, reference)
+        if payload is None:
+            payload = await self._threads.run(self._manifests.get, repository, reference)
+        if isinstance(reference, str) and _is_too_new(request, payload):
+            payload = await self._threads.run(
+                self._manifests.for_platform, repository, payload, "amd64", "linux"
+            )
+        request.set_header("Docker-Content-Digest", str(payload.digest))
+        request.set_header("ETag", f'"{payload.digest}"')
+        if matches(request.header("If-None-Match"), payload.digest):
+            request.setResponseCode(304)
+            return b""
+        request.set_header("Content-Type", payload.media_type)
+        request.set_header("Content-Length", str(len(payload.content)))
+        return payload.content
+
+    @shielded
+    async def put(
+        self, request: StreamedRequest, repository: str, reference: Digest | str
+    ) -> bytes:
+        """Take in a manifest (end-7)."""
+        self._context.require_writes()
+        tags = _tag_arguments(request)
+        payload = await _read_manifest(request)
+        accepted = await self._threads.run(
+            self._manifests.put,
+            repository,
+            reference,
+            payload,
+            content_type=request.header("Content-Type") or "",
+            tags=tags,
+        )
+        request.setResponseCode(201)
+        location = self._context.locations.manifest(repository, accepted.digest)
+        request.set_header("Location", location)
+        request.set_header("Docker-Content-Digest", str(accepted.digest))
+        if accepted.subject is not None:
+            request.set_header("OCI-Subject", str(accepted.subject))
+        if tags:
+            request.responseHeaders.setRawHeaders("OCI-Tag", tags)
+        return empty_body(request)
+
+    @shielded
+    async def delete(
+        self, request: StreamedRequest, repository: str, reference: Digest | str
+    ) -> bytes:
+        """Delete a tag alone, or a manifest with the tags that point at it (end-9)."""
+        self._context.require_deletes()
+        if isinstance(reference, str):
+            await self._threads.run(self._tags.delete, repository, reference)
+        else:
+            await self._threads.run(self._manifests.delete, repository, reference)
+        request.setResponseCode(202)
+        return empty_body(request)
+
+
+def _is_too_new(request: StreamedRequest, payload: Payload) -> bool:
+    """Tell whether an old Docker asks, which understands images and no lists of them."""
+    if payload.media_type != DOCKER_LIST:
+        return False
+    return not accepts(request.requestHeaders.getRawHeaders("Accept", []), DOCKER_LIST)
+
+
+def _tag_arguments(request: StreamedRequest) -> list[str]:
+    tags = request.arguments("tag")
+    if len(tags) > MAX_TAG_PARAMETERS:
+        raise TagInvalid(f"more than {MAX_TAG_PARAMETERS} tag parameters", status=414)
+    return [parse_tag(tag) for tag in tags]
+
+
+async def _read_manifest(request: StreamedRequest) -> bytes:
+    if (request.content_length or 0) > MAX_MANIFEST_BYTES:
+        raise _too_large()
+    try:
+        return await request.body.read_all(MAX_MANIFEST_BYTES)
+    except BodyTooLarge:
+        raise _too_large() from None
+
+
+def _too_large() -> SizeInvalid:
+    return SizeInvalid(f"manifest larger than {MAX_MANIFEST_BYTES} bytes", status=413)

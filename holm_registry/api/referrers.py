@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from klein import Klein
+
+from holm_registry.http.json import json_body
+from holm_registry.http.request import StreamedRequest
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.mediatypes import OCI_INDEX
+
+from .context import Context
+
+
+class ReferrerRoutes:
+    """``/v2/<name>/referrers/<digest>``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._referrers = context.registry.referrers
+
+    def register(self, app: Klein) -> None:
+        """Add the routes to an application."""
+        url = "/v2/<repository:repository>/referrers/<digest:digest>"
+        app.route(url, methods=["GET"], endpoint="referrers")(self.list)
+
+    async def list(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
+        """List who refers to a manifest, which need not exist (end-12a, end-12b)."""
+        artifact_type = request.argument("artifactType") or ""
+        found, more = await self._context.threads.run(
+            self._referrers.page,
+            repository,
+            digest,
+            artifact_type=artifact_type,
+            last=request.argument("last") or "",
+        )
+        if artifact_type:
+            request.set_header("OCI-Filters-Applied", "artifactType")
+        if more:
+            query = {"last": found[-1].digest}
+            if artifact_type:
+                query["artifactType"] = artifact_type
+            path = f"{self._context.locations.prefix}/v2/{repository}/referrers/{digest}"
+            request.set_header("Link", f'<{path}?{urlencode(query)}>; rel="next"')
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
+        return json_body(request, index, OCI_INDEX)

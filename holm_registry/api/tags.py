@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from klein import Klein
+
+from holm_registry.http.json import json_body
+from holm_registry.http.request import StreamedRequest
+from holm_registry.oci.paging import Page, next_link, parse_page
+
+from .context import Context
+
+
+class TagRoutes:
+    """``/v2/<name>/tags/list``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._tags = context.registry.tags
+
+    def register(self, app: Klein) -> None:
+        """Add the routes to an application."""
+        url = "/v2/<repository:repository>/tags/list"
+        app.route(url, methods=["GET"], endpoint="tags_list")(self.list)
+
+    async def list(self, request: StreamedRequest, repository: str) -> bytes:
+        """List tags in order, all or a page (end-8a, end-8b)."""
+        page = parse_page(request.argument("n"), request.argument("last"))
+        if page.limit is not None:
+            # registry:3 lists fewer rather than refuse.
+            page = Page(min(page.limit, self._context.max_tags), page.last)
+        names, more = await self._context.threads.run(self._tags.page, repository, page)
+        path = f"{self._context.locations.prefix}/v2/{repository}/tags/list"
+        link = next_link(path, page, names, more=more)
+        if link is not None:
+            request.set_header("Link", link)
+        return json_body(request, {"name": repository, "tags": names})

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from klein import Klein
+
+from holm_registry.content.uploads import Session
+from holm_registry.http.json import empty_body
+from holm_registry.http.request import StreamedRequest
+from holm_registry.http.shield import shielded
+from holm_registry.oci.digest import Digest, parse_algorithm
+from holm_registry.oci.errors import BlobUnknown, DigestInvalid, RangeInvalid, SizeInvalid
+from holm_registry.oci.names import parse_repository
+from holm_registry.oci.ranges import ByteRange, parse_chunk_range, upload_range
+
+from .context import Context
+
+
+class UploadRoutes:
+    """``/v2/<name>/blobs/uploads/``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._uploads = context.registry.uploads
+        self._blobs = context.registry.blobs
+        self._threads = context.threads
+        self._locations = context.locations
+
+    def register(self, app: Klein) -> None:
+        """Add the routes to an application."""
+        start = "/v2/<repository:repository>/blobs/uploads"
+        app.route(start, methods=["POST"], endpoint="upload_start")(self.start)
+        app.route(f"{start}/", methods=["POST"], endpoint="upload_start_slash")(self.start)
+        url = f"{start}/<session:session_id>"
+        app.route(url, methods=["GET"], endpoint="upload_status")(self.status)
+        app.route(url, methods=["PATCH"], endpoint="upload_append")(self.append)
+        app.route(url, methods=["PUT"], endpoint="upload_commit")(self.commit)
+        app.route(url, methods=["DELETE"], endpoint="upload_cancel")(self.cancel)
+
+    @shielded
+    async def start(self, request: StreamedRequest, repository: str) -> bytes:
+        """Begin an upload, take a whole one, or mount what is here (end-4a, end-4b, end-11)."""
+        self._context.require_writes()
+        algorithm = parse_algorithm(request.argument("digest-algorithm") or "sha256")
+        whole = _digest_argument(request, "digest")
+        mount = _digest_argument(request, "mount")
+        if mount is not None and await self._mount(request, repository, mount):
+            return self._created(request, repository, mount)
+        named = whole or mount
+        algorithm = algorithm if named is None else named.algorithm
+        session_id = await self._threads.run(self._uploads.start, repository, algorithm)
+        if whole is not None:
+            return await self._take_whole(request, repository, session_id, whole)
+        request.setResponseCode(202)
+        # Any chunk will do: none is too short.
+        request.set_header("OCI-Chunk-Min-Length", "1")
+        return self._progress(request, repository, session_id, 0)
+
+    async def status(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
+        """Tell how far an upload got (end-13)."""
+        size = await self._threads.run(self._uploads.size_bytes, repository, session_id)
+        request.setResponseCode(204)
+        self._describe(request, repository, session_id, size)
+        return b""
+
+    @shielded
+    async def append(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
+        """Add a chunk, or a stream of unknown length, to an upload (end-5)."""
+        self._context.require_writes()
+        session = await self._threads.run(self._uploads.open, repository, session_id)
+        try:
+            await self._receive(request, repository, session)
+            size = session.size_bytes
+        finally:
+            await self._threads.run(session.close)
+        request.setResponseCode(202)
+        return self._progress(request, repository, session_id, size)
+
+    @shielded
+    async def commit(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
+        """Add what the request still brings and end the upload as a blob (end-6)."""
+        self._context.require_writes()
+        digest = _digest_argument(request, "digest")
+        if digest is None:
+            raise DigestInvalid("the digest parameter is missing")
+        session = await self._threads.run(self._uploads.open, repository, session_id)
+        try:
+            await self._receive(request, repository, session)
+            await self._threads.run(session.commit, digest)
+        finally:
+            await self._threads.run(session.close)
+        return self._created(request, repository, digest)
+
+    @shielded
+    async def cancel(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
+        """Throw an upload away (end-14)."""
+        self._context.require_writes()
+        await self._threads.run(self._uploads.cancel, repository, session_id)
+        request.setResponseCode(204)
+        request.set_header("Docker-Upload-UUID", session_id)
+        return b""
+
+    async def _mount(self, request: StreamedRequest, repository: str, digest: Digest) -> bool:
+        source = request.argument("from")
+        if source is not None:
+            parse_repository(source)
+        try:
+            await self._threads.run(self._blobs.mount, repository, digest, source)
+        except BlobUnknown:
+            return False
+        return True
+
+    async def _take_whole(
+        self, request: StreamedRequest, repository: str, session_id: str, digest: Digest
+    ) -> bytes:
+        session = await self._threads.run(self._uploads.open, repository, session_id)
+        try:
+            await self._receive(request, repository, session)
+            await self._threads.run(session.commit, digest)
+        except BaseException:
+            # Nobody was told of this session, so nobody could carry it on.
+            await self._threads.run(session.discard)
+            raise
+        return self._created(request, repository, digest)
+
+    async def _receive(self, request: StreamedRequest, repository: str, session: Session) -> None:
+        """
+        Add a request's body to an upload as it arrives.
+
+        :raises RangeInvalid: It says that it belongs elsewhere than at the end.
+        :raises SizeInvalid: It is longer or shorter than it says.
+        :raises ClientLeft: It broke off; what arrived is kept.
+        """
+        chunk = self._chunk(request, repository, session)
+        begun = session.size_bytes
+        while buffers := await request.body.read():
+            got = session.size_bytes - begun + sum(map(len, buffers))
+            if chunk is not None and got > chunk.length:
+                raise SizeInvalid(detail={"expected": chunk.length})
+            await self._threads.run(session.append, buffers)
+        got = session.size_bytes - begun
+        if chunk is not None and got != chunk.length:
+            raise SizeInvalid(detail={"expected": chunk.length, "received": got})
+
+    def _chunk(
+        self, request: StreamedRequest, repository: str, session: Session
+    ) -> ByteRange | None:
+        chunk = parse_chunk_range(request.header("Content-Range"))
+        if chunk is None:
+            return None
+        if chunk.start != session.size_bytes:
+            raise RangeInvalid(
+                f"chunk begins at {chunk.start}, expected {session.size_bytes}",
+                headers=self._progress_headers(repository, session.session_id, session.size_bytes),
+            )
+        declared = request.content_length
+        if declared is not None and declared != chunk.length:
+            raise SizeInvalid(detail={"content-range": chunk.length, "content-length": declared})
+        return chunk
+
+    def _created(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
+        request.setResponseCode(201)
+        request.set_header("Location", self._locations.blob(repository, digest))
+        request.set_header("Docker-Content-Digest", str(digest))
+        return empty_body(request)
+
+    def _progress(
+        self, request: StreamedRequest, repository: str, session_id: str, size_bytes: int
+    ) -> bytes:
+        self._describe(request, repository, session_id, size_bytes)
+        return empty_body(request)
+
+    def _describe(
+        self, request: StreamedRequest, repository: str, session_id: str, size_bytes: int
+    ) -> None:
+        for name, value in self._progress_headers(repository, session_id, size_bytes).items():
+            request.set_header(name, value)
+
+    def _progress_headers(
+        self, repository: str, session_id: str, size_bytes: int
+    ) -> dict[str, str]:
+        return {
+            "Location": self._locations.upload(repository, session_id),
+            "Range": upload_range(size_bytes),
+            "Docker-Upload-UUID": session_id,
+        }
+
+
+def _digest_argument(request: StreamedRequest, name: str) -> Digest | None:
+    text = request.argument(name)
+    return None if text is None else Digest.parse(text)
