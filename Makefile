@@ -1,0 +1,33 @@
+# `make run` and `make test` set up all they need in .venv, on any machine with Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.set-up
+
+.PHONY: run test lint conformance clean
+
+run: $(SETUP)
+	mkdir -p data/registry
+	$(BIN)/twistd --nodaemon holm-registry --config docs/config-example.yml --root data/registry
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(SETUP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The official programme of the OCI distribution-spec; see tests/conformance.sh for what it needs.
+conformance: $(SETUP)
+	tests/conformance.sh
+
+$(SETUP): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test]' --config-settings editable_mode=compat
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

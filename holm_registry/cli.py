@@ -1,0 +1,70 @@
+"""
+The ``registry`` command, with registry:2's subcommands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from . import __version__
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; give its exit status."""
+    parser = argparse.ArgumentParser(prog="registry", description="A container registry.")
+    parser.add_argument("-v", "--version", action="version", version=f"holm-registry {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    serve = commands.add_parser("serve", help="serve a registry")
+    serve.set_defaults(run=_serve)
+    check = commands.add_parser(
+        "check", help="print the effective configuration, and all that is wrong with it"
+    )
+    check.set_defaults(run=_check)
+    for command in (serve, check):
+        command.add_argument("file", nargs="?", help="configuration file")
+    commands.add_parser("help", help="print this help").set_defaults(run=None)
+    parsed = parser.parse_args(arguments)
+    if parsed.run is None:
+        parser.print_help()
+        return 0
+    status: int = parsed.run(parsed)
+    return status
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from twisted.internet import reactor  # noqa: PLC0415 - check needs none
+    from twisted.logger import globalLogBeginner  # noqa: PLC0415
+
+    from .logs import observer  # noqa: PLC0415
+    from .registry_tap import Options, makeService  # noqa: PLC0415
+
+    options = Options()
+    options.parseOptions(["--config", arguments.file] if arguments.file else [])
+    service = makeService(options, reactor)
+    globalLogBeginner.beginLoggingTo(
+        [observer(sys.stderr, options.config.log_level)], redirectStandardIO=False
+    )
+    service.privilegedStartService()
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.run()
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from .config.show import show  # noqa: PLC0415
+    from .registry_tap import read_configuration  # noqa: PLC0415
+
+    try:
+        loaded = read_configuration(arguments.file, os.environ)
+    except OSError as problem:
+        print(f"registry: {problem.filename}: {problem.strerror}", file=sys.stderr)
+        return 1
+    print(show(loaded), end="")
+    for warning in loaded.tree.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    for complaint in loaded.tree.complaints:
+        print(f"error: {complaint}", file=sys.stderr)
+    return 1 if loaded.tree.complaints else 0

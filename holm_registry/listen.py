@@ -1,0 +1,82 @@
+"""
+Where to listen: addresses as ``http.addr`` has them, or Twisted's endpoint descriptions.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.endpoints import (
+    TCP4ServerEndpoint,
+    TCP6ServerEndpoint,
+    UNIXServerEndpoint,
+    serverFromString,
+)
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.python.failure import Failure
+from twisted.web.server import Site
+
+from .config.load import parse_address
+
+
+def endpoint(reactor: Any, address: str, net: str = "tcp") -> IStreamServerEndpoint:
+    """
+    Make an endpoint of ``http.addr`` and ``http.net``.
+
+    An empty host means every address of the machine, IPv6 as well where there is any.
+
+    :raises OSError: The host's name is not known.
+    """
+    if net == "unix":
+        return UNIXServerEndpoint(reactor, address)
+    host, port = parse_address(address)
+    if not host:
+        if _has_ipv6():
+            return TCP6ServerEndpoint(reactor, port, interface="::")
+        return TCP4ServerEndpoint(reactor, port)
+    family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    if family == socket.AF_INET6:
+        return TCP6ServerEndpoint(reactor, port, interface=str(found[0]))
+    return TCP4ServerEndpoint(reactor, port, interface=str(found[0]))
+
+
+def described_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    """
+    Make an endpoint of what ``--listen`` says: ``tcp:5000``, ``unix:/run/registry``, ``:5000``.
+
+    :raises ValueError: It is neither a description nor an address.
+    """
+    kind = description.partition(":")[0]
+    if kind.isalpha() and kind != "localhost":
+        try:
+            found: IStreamServerEndpoint = serverFromString(reactor, description)
+        except (TypeError, IndexError, KeyError) as problem:
+            raise ValueError(f"not an endpoint: {problem}") from problem
+        return found
+    return endpoint(reactor, description)
+
+
+def listen(where: IStreamServerEndpoint, site: Site) -> IListeningPort:
+    """
+    Begin to listen, at once.
+
+    :raises twisted.internet.error.CannotListenError: The address is taken or not ours.
+    """
+    results: list[Any] = []
+    where.listen(site).addBoth(results.append)
+    if not results:
+        raise ValueError("the endpoint does not begin to listen at once")
+    if isinstance(results[0], Failure):
+        results[0].raiseException()
+    port: IListeningPort = results[0]
+    return port
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,183 @@
+"""
+The registry as a twistd plugin: options in, a service out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from .config.load import ConfigInvalid, File, Loaded, Option, load
+from .config.model import Config
+
+#: Where a configuration is looked for if nobody says where: registry:2's place, then registry:3's.
+DEFAULT_FILES = ("/etc/docker/registry/config.yml", "/etc/distribution/config.yml")
+
+
+def fail(*lines: object) -> NoReturn:
+    """End the process before it serves anything, saying why in a line each."""
+    for line in lines:
+        # twistd has made the usual name part of its log by the time a port is found taken.
+        (sys.__stderr__ or sys.stderr).write(f"holm-registry: {line}\n")
+    raise SystemExit(1)
+
+
+def read_configuration(
+    path: str | None,
+    environ: Mapping[str, str],
+    options: tuple[Option, ...] = (),
+    default_files: Sequence[str] = DEFAULT_FILES,
+) -> Loaded:
+    """
+    Find and load the configuration.
+
+    :param path: The file that was asked for; None to look where the environment says, then at the
+        default places.
+    :raises OSError: A file was asked for and cannot be read.
+    """
+    path = path or environ.get("REGISTRY_CONFIGURATION_PATH")
+    if path is None:
+        path = next((each for each in default_files if os.path.exists(each)), None)
+    if path is None:
+        return load(None, environ, options)
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return load(File(path, file.read()), environ, options)
+
+
+class Options(UsageOptions):
+    """
+    Options of ``twistd holm-registry``. Everything else is in the configuration file or the
+    environment.
+    """
+
+    synopsis = "[--config FILE] [--listen tcp:5000] [--root DIR] [--log-level LEVEL]"
+    longdesc = "A container registry: docker push and pull, on the volume of registry:2."
+
+    optParameters = [  # noqa: RUF012 - Twisted's interface
+        ["config", "c", None, "Configuration file, in the format of registry:2."],
+        ["listen", "l", None, "Where to listen: tcp:5000, unix:/path, 127.0.0.1:5000."],
+        ["root", "r", None, "Folder to store everything in."],
+        ["log-level", None, None, "error, warn, info or debug."],
+    ]
+
+    environ: Mapping[str, str] = os.environ
+    loaded: Loaded
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse, and say in one line what cannot be understood."""
+        try:
+            super().parseOptions(options)
+        except UsageError as problem:
+            fail(problem)
+
+    def parseArgs(self, *rest: str) -> None:
+        """Take no arguments."""
+        if rest:
+            fail(f"unexpected argument {rest[0]!r}")
+
+    def postOptions(self) -> None:
+        """Load the configuration, or end with a line for each complaint."""
+        try:
+            self.loaded = read_configuration(self["config"], self.environ, tuple(self._given()))
+            self.loaded.require()
+        except OSError as problem:
+            fail(f"configuration file {problem.filename}: {problem.strerror}")
+        except ConfigInvalid as problem:
+            fail(*problem.complaints)
+        self._tell_twistd()
+
+    @property
+    def config(self) -> Config:
+        """The configuration that was loaded."""
+        return self.loaded.config
+
+    def _given(self) -> list[Option]:
+        paths = {
+            "root": ("storage", "filesystem", "rootdirectory"),
+            "log-level": ("log", "level"),
+        }
+        return [
+            Option(f"--{name}", path, self[name])
+            for name, path in paths.items()
+            if self[name] is not None
+        ]
+
+    def _tell_twistd(self) -> None:
+        """Have twistd log as the configuration says, and leave no file where it was started."""
+        twistd: Any = getattr(self, "parent", None)
+        if twistd is None:
+            return
+        if not (twistd.get("logger") or twistd.get("logfile") or twistd.get("syslog")):
+            twistd["logger"] = f"holm_registry.logs.TO_STANDARD_ERROR.{self.config.log_level}"
+        if twistd.get("nodaemon") and twistd.get("pidfile") == "twistd.pid":
+            twistd["pidfile"] = ""
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """Make the service that options and configuration describe."""
+    if reactor is None:
+        from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
+    from .service import RegistryService, build_site  # noqa: PLC0415 - imports klein
+
+    config = options.config
+    _require_root(options.loaded)
+    site, threads = build_site(config, reactor)
+    return RegistryService(
+        reactor,
+        site,
+        threads,
+        where=_where(options, reactor),
+        drain_seconds=config.http.draintimeout,
+        greeting=_greeting(options),
+        warnings=options.loaded.tree.warnings,
+    )
+
+
+def _where(options: Options, reactor: Any) -> Any:
+    from .listen import described_endpoint, endpoint  # noqa: PLC0415 - imports endpoints
+
+    listen, http = options["listen"], options.config.http
+    source = options.loaded.tree.source_of(("http", "addr"))
+    try:
+        if listen is not None:
+            return described_endpoint(reactor, listen)
+        return endpoint(reactor, http.addr, http.net)
+    except ValueError as problem:
+        fail(f"option --listen: {problem}, got {listen!r}")
+    except OSError as problem:
+        fail(f"http.addr: {problem.strerror} (from {source})")
+
+
+def _require_root(loaded: Loaded) -> None:
+    """Make sure that the store can be used, before anybody is told that it is served."""
+    storage = loaded.config.storage
+    if storage.filesystem is None:
+        return
+    path = ("storage", "filesystem", "rootdirectory")
+    root = storage.filesystem.rootdirectory
+    read_only = storage.maintenance.readonly.enabled
+    needed = os.R_OK | os.X_OK | (0 if read_only else os.W_OK)
+    try:
+        if not read_only:
+            os.makedirs(root, exist_ok=True)
+        if not os.access(root, needed):
+            raise PermissionError(13, "Permission denied")
+    except OSError as problem:
+        source = loaded.tree.source_of(path)
+        fail(f"{'.'.join(path)}: cannot use {root!r}: {problem.strerror} (from {source})")
+
+
+def _greeting(options: Options) -> str:
+    from . import __version__  # noqa: PLC0415
+
+    storage = options.config.storage
+    where = "memory" if storage.filesystem is None else storage.filesystem.rootdirectory
+    configuration = re.sub(r"^default$", "defaults", options.loaded.tree.source_of(()))
+    return f"Holm Registry {__version__}, configuration from {configuration}, storage in {where}"

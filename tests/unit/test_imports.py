@@ -1,0 +1,88 @@
+"""The rooms of the house, and who may know whom: the picture in the README of docs/."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import holm_registry
+
+ROOT = Path(holm_registry.__file__).parent
+
+#: Room, and the rooms it may import. Anything may import oci; config and threads import no room.
+ALLOWED = {
+    "oci": set(),
+    "config": set(),
+    "threads": set(),
+    "logs": set(),
+    "storage": {"oci"},
+    "content": {"oci", "storage"},
+    "http": {"threads"},
+    "api": {"content", "http", "oci", "storage.errors", "threads"},
+    "listen": {"config"},
+    "service": {
+        "api",
+        "config",
+        "content",
+        "http",
+        "listen",
+        "logs",
+        "registry_tap",
+        "storage",
+        "threads",
+    },
+    "registry_tap": {"config", "listen", "logs", "service"},
+    "cli": {"config", "logs", "registry_tap"},
+}
+
+#: Rooms that must work without Twisted.
+PLAIN = {"oci", "config", "storage", "content"}
+
+
+def modules():
+    return sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(path: Path):
+    package = ["holm_registry", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            yield ".".join([*base, *([node.module] if node.module else [])])
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down_the_picture(path):
+    room = room_of(path)
+    allowed = ALLOWED[room]
+    for name in imported(path):
+        if name == "holm_registry" or not name.startswith("holm_registry."):
+            continue
+        target = name.removeprefix("holm_registry.")
+        assert target.split(".")[0] in {room, *allowed} or target in allowed, f"{path}: {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_taps_import_the_reactor_or_read_the_environment(path):
+    source = path.read_text()
+    if room_of(path) not in {"registry_tap", "cli"}:
+        assert "import reactor" not in source
+        assert "os.environ" not in source
+    if room_of(path) in PLAIN:
+        names = list(imported(path))
+        assert not any(name.split(".")[0] in {"twisted", "klein", "zope"} for name in names)
+
+
+def test_the_driver_of_the_api_is_never_a_concrete_one():
+    for path in (ROOT / "api").glob("*.py"):
+        assert not {"holm_registry.storage.filesystem", "holm_registry.storage.memory"} & set(
+            imported(path)
+        )
