@@ -20,6 +20,13 @@ from .request import StreamedRequest
 IDLE_SECONDS = 60.0
 
 
+_TLS_HANDSHAKE = b"\x16\x03"
+_SPEAKS_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 34\r\n"
+    b"Connection: close\r\n\r\nthis is HTTP, and TLS was spoken.\n"
+)
+
+
 class StreamingSite(Site):
     """
     A site whose requests stream.
@@ -57,6 +64,7 @@ class StreamingSite(Site):
             self._tell_if_idle()
 
         channel.connectionLost = connection_lost
+        _refuse_tls(channel)
         return channel
 
     def log(self, request: Any) -> None:
@@ -83,6 +91,27 @@ class StreamingSite(Site):
             for done in waiting:
                 if not done.called:
                     done.callback(None)
+
+
+def _refuse_tls(channel: Any) -> None:
+    """
+    Have a channel tell a client that tries TLS first that HTTP is spoken here.
+
+    Clients that may fall back to HTTP (skopeo, docker, containerd) do so at once when they get an
+    HTTP answer, and after a time-out of ten seconds when they get none.
+    """
+    received = channel.dataReceived
+
+    def first_received(data: bytes) -> None:
+        channel.dataReceived = received
+        if data.startswith(_TLS_HANDSHAKE):
+            transport = _http_channel(channel).transport
+            transport.write(_SPEAKS_HTTP)
+            transport.loseConnection()
+        else:
+            received(data)
+
+    channel.dataReceived = first_received
 
 
 def _http_channel(channel: Any) -> Any:

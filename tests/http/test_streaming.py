@@ -356,3 +356,13 @@ def test_idle_connections_close_and_busy_ones_end_when_the_site_drains(memory):
     assert busy.answer().status == 202
     assert not busy.transport.connected
     assert drained.called
+
+
+def test_a_client_that_tries_tls_first_is_told_at_once_that_this_is_http(memory):
+    """Or it would wait ten seconds before it falls back."""
+    connection = memory.connect()
+    connection.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    answer = connection.answer()
+    assert answer.status == 400
+    assert answer.header("Content-Length") == str(len(answer.body))
+    assert not connection.transport.connected
