@@ -4,6 +4,7 @@ The registry put together and run: store, threads, site, and the way up and down
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -156,7 +157,7 @@ def _tried(problem: CannotListenError) -> str:
 
 def _address(address: Any) -> str:
     if not hasattr(address, "port"):
-        return str(address.name)
+        return os.fsdecode(address.name)
     return f"{_bracketed(address.host)}:{address.port}"
 
 

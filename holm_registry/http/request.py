@@ -168,6 +168,13 @@ class StreamedRequest(Request):
         clock = cast("IReactorTime", self._channel().site.reactor)
         self._lingering = clock.callLater(LINGER_SECONDS, self._close)
 
+    def getRequestHostname(self) -> bytes:
+        """Give the host that was asked for, also where a socket has none and nobody named one."""
+        if self.getHeader(b"host") is None and not hasattr(self.getHost(), "host"):
+            return b"localhost"
+        name: bytes = super().getRequestHostname()
+        return name
+
     def abort(self) -> None:
         """Cut the connection, so that nobody takes half an answer for a whole one."""
         if not self._disconnected:
