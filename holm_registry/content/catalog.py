@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from holm_registry.oci.paging import Page
@@ -29,26 +29,28 @@ class Catalog:
         """
         if page.limit == 0:
             return [], False
-        found = self._below("", page.last)
+        found = self._below("", self._driver.folders(layout.REPOSITORIES), page.last)
         names = list(islice(found, page.limit))
         return names, next(found, None) is not None
 
-    def _below(self, parent: str, last: str) -> Iterator[str]:
+    def _below(self, parent: str, inside: Sequence[str], last: str) -> Iterator[str]:
         """
         Walk the repositories whose names begin with ``parent`` and come behind ``last``.
+
+        :param inside: The folders in the parent's folder.
 
         A folder stands in the list twice: as ``a`` for itself and as ``a/`` for all below it, since
         ``a-b`` comes between the two.
         """
-        folder = layout.repository(parent.rstrip("/")) if parent else layout.REPOSITORIES
-        folders = self._driver.folders(folder)
-        names = [f"{parent}{name}" for name in folders if not name.startswith("_")]
+        names = [f"{parent}{name}" for name in inside if not name.startswith("_")]
+        opened: dict[str, Sequence[str]] = {}
         for key in sorted([*names, *(f"{name}/" for name in names)]):
-            if key.endswith("/"):
-                if key > last or last.startswith(key):
-                    yield from self._below(key, last)
-            elif key > last and self._is_repository(key):
+            name = key.removesuffix("/")
+            if key <= last and not last.startswith(f"{name}/"):
+                continue
+            if name not in opened:
+                opened[name] = self._driver.folders(layout.repository(name))
+            if key != name:
+                yield from self._below(key, opened.pop(name), last)
+            elif key > last and not _MARKS.isdisjoint(opened[name]):
                 yield key
-
-    def _is_repository(self, name: str) -> bool:
-        return not _MARKS.isdisjoint(self._driver.folders(layout.repository(name)))

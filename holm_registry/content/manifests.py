@@ -159,7 +159,6 @@ class Manifests:
             subject = self._subject_of(target)
             if subject is not None:
                 self._referrers.unlink(repository, subject, digest)
-            self._driver.delete(layout.revision_link(repository, digest))
             self._driver.delete_folder(layout.revision(repository, digest))
 
     def _subject_of(self, target: Digest) -> Digest | None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestUnknown, NameUnknown
@@ -59,14 +59,14 @@ class Tags:
         """
         with self._locks.hold(repository, tag):
             self.get(repository, tag)
-            self._remove(repository, tag)
+            self._driver.delete_folder(layout.tag(repository, tag))
 
     def delete_pointing_at(self, repository: str, digest: Digest) -> None:
         """Remove every tag that points at a manifest, whatever is pointed elsewhere meanwhile."""
         for tag in self.pointing_at(repository, digest):
             with self._locks.hold(repository, tag):
                 if self._target(repository, tag) == digest:
-                    self._remove(repository, tag)
+                    self._driver.delete_folder(layout.tag(repository, tag))
 
     def pointing_at(self, repository: str, digest: Digest) -> Iterator[str]:
         """Give every tag that points at a manifest."""
@@ -74,9 +74,12 @@ class Tags:
             if self._target(repository, tag) == digest:
                 yield tag
 
-    def page(self, repository: str, page: Page) -> tuple[list[str], bool]:
+    def page(self, repository: str, page: Page) -> tuple[Sequence[str], bool]:
         """
         List tags in order.
+
+        A tag is a folder. Ours appear with their links in them and go with them; one that another
+        server left empty when it died is listed as that server lists it.
 
         :return: The names, and whether more follow.
         :raises NameUnknown: There is no such repository.
@@ -84,34 +87,17 @@ class Tags:
         names = self._driver.folders(layout.tags(repository))
         if not names:
             self._require(repository)
-        found: list[str] = []
-        for name in names[bisect_right(names, page.last) :]:
-            if not self._exists(repository, name):
-                continue
-            if page.limit is not None and len(found) == page.limit:
-                return found, True
-            found.append(name)
-        return found, False
+        start = bisect_right(names, page.last)
+        stop = len(names) if page.limit is None else start + page.limit
+        return names[start:stop], stop < len(names)
 
     def _require(self, repository: str) -> None:
         known = {"_layers", "_manifests", "_uploads"}
         if known.isdisjoint(self._driver.folders(layout.repository(repository))):
             raise NameUnknown(detail={"name": repository})
 
-    def _exists(self, repository: str, tag: str) -> bool:
-        """Tell whether a tag's folder holds a tag: a crash or another server may leave a husk."""
-        try:
-            self._driver.stat(layout.tag_current_link(repository, tag))
-        except NotFound:
-            return False
-        return True
-
     def _target(self, repository: str, tag: str) -> Digest | None:
         try:
             return self._links.resolve(layout.tag_current_link(repository, tag))
         except NotFound:
             return None
-
-    def _remove(self, repository: str, tag: str) -> None:
-        self._driver.delete(layout.tag_current_link(repository, tag))
-        self._driver.delete_folder(layout.tag(repository, tag))

@@ -95,7 +95,11 @@ class Driver(Protocol):
         """
 
     def put(self, path: str, content: bytes) -> None:
-        """Write a small object whole and durably: a reader sees the old or the new, no mixture."""
+        """
+        Write a small object whole and durably.
+
+        A reader sees the old or the new and no mixture, and no new folder without the object in it.
+        """
 
     def refresh(self, path: str) -> None:
         """
@@ -112,11 +116,7 @@ class Driver(Protocol):
         """
 
     def delete_folder(self, path: str) -> None:
-        """
-        Remove whatever lies under a path; fine if there is nothing.
-
-        Not durable: what must stay gone after a power cut is deleted by its own path first.
-        """
+        """Durably remove all that lies under a path, at once; fine if there is nothing."""
 
     def folders(self, path: str) -> Sequence[str]:
         """Name the folders directly under a path, sorted; empty if there are none."""

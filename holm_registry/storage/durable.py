@@ -27,7 +27,7 @@ def sync_folder(path: str) -> None:
 
 class Folders:
     """
-    Makes folders durably, once each.
+    Makes folders durably.
 
     Whoever finds a folder that another thread is just making waits until that one has synced it,
     so that nobody acknowledges a file in a folder that a power cut would lose.
@@ -38,12 +38,12 @@ class Folders:
 
     def ensure(self, path: str) -> None:
         """Make a folder and all above it that are missing."""
-        with self._locks[hash(path) % _STRIPES]:
-            if os.path.isdir(path):
-                return
+        if os.path.isdir(path):
+            self._settle(path)
+            return
         parent = os.path.dirname(path)
         self.ensure(parent)
-        with self._locks[hash(path) % _STRIPES]:
+        with self._lock(path):
             try:
                 os.mkdir(path)
             except FileExistsError:
@@ -51,6 +51,41 @@ class Folders:
                     raise
             else:
                 sync_folder(parent)
+
+    def adopt(self, source: str, path: str) -> None:
+        """
+        Move a folder that is durable in itself to a path where there is none.
+
+        :raises OSError: There is one, and it is not empty.
+        """
+        with self._lock(path):
+            os.rename(source, path)
+            sync_folder(os.path.dirname(path))
+
+    def _settle(self, path: str) -> None:
+        """Wait for those who are just making a folder, or one above it."""
+        while len(path) > 1:
+            with self._lock(path):
+                path = os.path.dirname(path)
+
+    def _lock(self, path: str) -> Lock:
+        return self._locks[hash(path) % _STRIPES]
+
+
+def missing_top(path: str) -> str:
+    """Give the uppermost folder above a path that does not exist."""
+    folder = os.path.dirname(path)
+    while not os.path.isdir(os.path.dirname(folder)):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def sync_down(top: str, bottom: str) -> None:
+    """Make the entries of a folder, and of each below it on the way to another, durable."""
+    sync_folder(bottom)
+    while bottom != top:
+        bottom = os.path.dirname(bottom)
+        sync_folder(bottom)
 
 
 def write_all(descriptor: int, buffers: Sequence[bytes], offset: int) -> int:

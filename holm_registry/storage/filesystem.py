@@ -16,7 +16,7 @@ from threading import Lock
 
 from . import layout
 from .driver import Reader, Stat, Upload
-from .durable import Folders, sync_folder, write_all
+from .durable import Folders, missing_top, sync_down, sync_folder, write_all
 from .errors import NotFound, StorageUnavailable, UploadBusy
 from .listing import SETTLED_SECONDS, FolderListing
 
@@ -96,8 +96,13 @@ class Filesystem:
 
     def delete_folder(self, path: str) -> None:
         """See :class:`.driver.Driver`."""
+        aside = self._aside()
+        full = self._full(path)
         with suppress(NotFound), _translated(path):
-            shutil.rmtree(self._full(path))
+            self._folders.ensure(os.path.dirname(aside))
+            os.rename(full, aside)
+            sync_folder(os.path.dirname(full))
+            shutil.rmtree(aside)
 
     def folders(self, path: str) -> Sequence[str]:
         """See :class:`.driver.Driver`."""
@@ -135,8 +140,12 @@ class Filesystem:
         with self._lock:
             self._taken.discard(path)
 
+    def _aside(self) -> str:
+        """Give a path that nobody looks at."""
+        return f"{self._full(layout.STAGING)}/{uuid.uuid4().hex}"
+
     def _write_aside(self, content: bytes) -> str:
-        aside = f"{self._full(layout.STAGING)}/{uuid.uuid4().hex}"
+        aside = self._aside()
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
             file = os.open(aside, flags, 0o666)
@@ -154,10 +163,36 @@ class Filesystem:
         return aside
 
     def _move_into_place(self, source: str, target: str) -> None:
+        """
+        Make a file the one at its path, durably.
+
+        Where its folder is missing, the folder is made aside too, and comes into place with the
+        file in it: nobody, after whatever crash, finds the one without the other.
+        """
         folder = os.path.dirname(target)
+        if not os.path.isdir(folder) and self._move_with_folders(source, target):
+            return
         self._folders.ensure(folder)
         os.rename(source, target)
         sync_folder(folder)
+
+    def _move_with_folders(self, source: str, target: str) -> bool:
+        """Move a file with its missing folders; False if somebody else was just making them."""
+        top = missing_top(target)
+        aside = self._aside()
+        inner = f"{aside}{os.path.dirname(target)[len(top) :]}"
+        os.makedirs(inner)
+        os.rename(source, f"{inner}/{os.path.basename(target)}")
+        sync_down(aside, inner)
+        try:
+            self._folders.adopt(aside, top)
+        except OSError as problem:
+            os.rename(f"{inner}/{os.path.basename(target)}", source)
+            shutil.rmtree(aside)
+            if problem.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+            return False
+        return True
 
 
 class FileReader:

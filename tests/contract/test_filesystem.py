@@ -44,23 +44,52 @@ def calls(monkeypatch):
 
 
 def test_a_put_is_synced_renamed_and_its_folders_synced(store, tmp_path, calls):
+    store.put("a/link", b"old")
+    calls.clear()
+    store.put("a/link", b"new")
+    staged = calls[0][1]
+    assert calls == [("fsync", staged), ("rename", staged, "link"), ("fsync", "a")]
+
+
+def test_a_new_folder_comes_into_place_with_the_file_in_it(store, tmp_path, calls):
+    store.put("warm/up", b"")
+    calls.clear()
+    store.put("a/b/c/link", b"x")
+    file, folder = calls[0][1], next(call[1] for call in calls if call[0] == "mkdir")
+    assert calls == [
+        ("fsync", file),
+        ("mkdir", folder),
+        ("mkdir", "b"),
+        ("mkdir", "c"),
+        ("rename", file, "link"),
+        ("fsync", "c"),
+        ("fsync", "b"),
+        ("fsync", folder),
+        ("rename", folder, "a"),
+        ("fsync", tmp_path.name),
+    ]
+
+
+def test_a_folder_somebody_else_made_meanwhile_is_used(store, tmp_path, monkeypatch):
+    real = filesystem.sync_down
+
+    def overtaken(*args):
+        real(*args)
+        (tmp_path / "a/b").mkdir(parents=True)
+        (tmp_path / "a/b/other").write_bytes(b"y")
+
+    monkeypatch.setattr(filesystem, "sync_down", overtaken)
     store.put("a/b/link", b"x")
-    names = [name for name, *_ in calls]
-    rename = names.index("rename")
-    staged = calls[rename][1]
-    assert ("fsync", staged) in calls[:rename], "content first"
-    made = [call[1] for call in calls if call[0] == "mkdir"]
-    assert made[-2:] == ["a", "b"]
-    for folder, parent in (("a", tmp_path.name), ("b", "a")):
-        at = calls.index(("mkdir", folder))
-        assert ("fsync", parent) in calls[at:], "a new folder is an entry of another"
-    assert calls[-1] == ("fsync", "b"), "the rename last of all"
+    assert store.read("a/b/link") == b"x"
+    assert store.read("a/b/other") == b"y"
+    assert list((tmp_path / "docker/registry/v2/_staging").iterdir()) == []
 
 
 def test_an_upload_is_synced_before_and_its_folder_after_it_is_promoted(store, calls):
     store.create_upload("up/data")
     upload = store.open_upload("up/data")
     upload.append([b"x"])
+    store.put("to/other", b"")
     calls.clear()
     upload.promote("to/data")
     upload.close()
@@ -71,8 +100,14 @@ def test_an_upload_is_synced_before_and_its_folder_after_it_is_promoted(store, c
 def test_a_delete_is_synced(store, calls):
     store.put("a/link", b"x")
     calls.clear()
+    store.put("b/c/link", b"x")
+    calls.clear()
     store.delete("a/link")
     assert calls == [("fsync", "a")]
+    calls.clear()
+    store.delete_folder("b/c")
+    assert [call[0] for call in calls] == ["rename", "fsync"], "at once, then durably"
+    assert calls[-1] == ("fsync", "b")
 
 
 def test_an_upload_held_by_another_process_is_busy(store, tmp_path):

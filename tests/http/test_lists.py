@@ -64,13 +64,6 @@ def test_last_need_not_be_a_tag(tagged):
     assert tagged.request("GET", "/v2/a/b/tags/list?n=0").json["tags"] == []
 
 
-def test_a_tag_without_a_link_is_no_tag(tagged):
-    tagged.driver.put(f"{ROOT}/a/b/_manifests/tags/husk/index/x", b"")
-    tagged.driver.put(f"{ROOT}/a/b/_manifests/tags/a-husk/index/x", b"")
-    assert "husk" not in tagged.request("GET", "/v2/a/b/tags/list").json["tags"]
-    assert tagged.request("GET", "/v2/a/b/tags/list?n=1").json["tags"] == ["V1"]
-
-
 def test_a_client_that_wants_too_many_tags_gets_fewer(driver):
     from .wire import Server
 

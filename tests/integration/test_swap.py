@@ -215,7 +215,6 @@ def test_oddities_of_a_volume_break_nothing(layout, skopeo, tmp_path):
         link.write_bytes(b"")
     (repositories / "lost+found").mkdir()
     (repositories / "stray").write_text("a file")
-    (repositories / "team/multi/_manifests/tags/husk").mkdir()
     (repositories / "team/multi/_manifests/revisions/sha256/odd").mkdir()
     (repositories / "team/multi/_layers/sha256/odd").mkdir()
     (repositories / "team/multi/_strange").mkdir()
@@ -223,6 +222,8 @@ def test_oddities_of_a_volume_break_nothing(layout, skopeo, tmp_path):
     (root / "scheduler-state.json").write_text("{}")
     with holm(root) as ours:
         assert served(ours) == before
+        (repositories / "a/_manifests/tags/husk").mkdir()
+        assert ours.request("GET", "/v2/a/manifests/husk").status == 404
         digest = ours.request("GET", "/v2/team/multi/manifests/v1").headers["Docker-Content-Digest"]
         assert ours.request("GET", f"/v2/team/multi/referrers/{digest}").status == 200
         skopeo(
