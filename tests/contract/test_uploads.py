@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from threading import Thread
 
 import pytest
 from hypothesis import settings
@@ -143,43 +142,3 @@ class UploadsInFiles(Uploads):
 TestUploadsInMemory = Uploads.TestCase
 TestUploadsInFiles = UploadsInFiles.TestCase
 TestUploadsInFiles.settings = settings(max_examples=15)
-
-
-@pytest.fixture(params=["memory", "filesystem"])
-def registry(request, tmp_path):
-    driver = Memory() if request.param == "memory" else Filesystem(str(tmp_path))
-    return Registry(driver)
-
-
-def test_putting_and_deleting_a_manifest_at_once_leaves_no_dangling_tag(registry):
-    from holm_registry.oci.errors import ManifestUnknown
-
-    from ..images import image
-
-    session = registry.uploads.open("a", registry.uploads.start("a"))
-    session.append([b"c"])
-    session.commit(Digest.of(b"c"))
-    session.close()
-    payload = image(b"c", [])
-    digest = Digest.of(payload)
-
-    def put(tag):
-        for _ in range(30):
-            registry.manifests.put("a", tag, payload)
-
-    def delete():
-        for _ in range(30):
-            try:
-                registry.manifests.delete("a", digest)
-            except ManifestUnknown:
-                continue
-
-    threads = [Thread(target=put, args=(tag,)) for tag in "xy"] + [Thread(target=delete)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    from holm_registry.oci.paging import Page
-
-    for tag in registry.tags.page("a", Page())[0]:
-        assert registry.manifests.get("a", tag).content == payload

@@ -366,3 +366,20 @@ def test_a_client_that_tries_tls_first_is_told_at_once_that_this_is_http(memory)
     assert answer.status == 400
     assert answer.header("Content-Length") == str(len(answer.body))
     assert not connection.transport.connected
+
+
+def test_a_fault_in_the_middle_of_an_answer_cuts_it(memory, monkeypatch, logged_failures):
+    """What follows the first byte of a body is the rest of it or nothing, and never an error."""
+    from holm_registry.api import blobs
+
+    async def half(request, *args):
+        request.write(b"half")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(blobs, "send", half)
+    digest = memory.push_blob("a", b"x" * 100)
+    connection = begin(memory, "GET", f"/v2/a/blobs/{digest}", None)
+    assert not connection.transport.connected
+    assert parse(connection.received()).body == b"half"
+    assert [failure.type for failure in logged_failures] == [ZeroDivisionError]
+    logged_failures.clear()

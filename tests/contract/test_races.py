@@ -1,0 +1,129 @@
+"""Two threads at once, at the moment where it matters."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+import pytest
+
+from holm_registry.content.registry import Registry
+from holm_registry.oci.digest import Digest
+from holm_registry.storage.memory import Memory
+
+from ..images import image
+
+
+class Interrupted(Memory):
+    """A store in which something else happens just before a chosen call returns."""
+
+    verb = ""
+    ending = ""
+    meanwhile = None
+
+    def _happen(self, verb, path):
+        if self.meanwhile is not None and verb == self.verb and path.endswith(self.ending):
+            meanwhile, self.meanwhile = self.meanwhile, None
+            self.other = Thread(target=meanwhile)
+            self.other.start()
+            # Long enough for what is not kept out; what is kept out ends later.
+            self.other.join(0.3)
+
+    def folders(self, path):
+        found = super().folders(path)
+        self._happen("folders", path)
+        return found
+
+    def stat(self, path):
+        found = super().stat(path)
+        self._happen("stat", path)
+        return found
+
+    def delete_folder(self, path):
+        self._happen("delete_folder", path)
+        super().delete_folder(path)
+
+    def put(self, path, content):
+        self._happen("put", path)
+        super().put(path, content)
+
+
+@pytest.fixture
+def driver():
+    return Interrupted()
+
+
+@pytest.fixture
+def registry(driver):
+    registry = Registry(driver)
+    for content in (b"c", b"d"):
+        session = registry.uploads.open("a", registry.uploads.start("a"))
+        session.append([content])
+        session.commit(Digest.of(content))
+        session.close()
+    return registry
+
+
+OLD, NEW = image(b"c", []), image(b"d", [])
+
+
+def test_a_manifest_pushed_while_it_is_deleted_is_there_with_its_tag(driver, registry):
+    """The deletion has looked for tags and found none: the one that comes must not dangle."""
+    registry.manifests.put("a", Digest.of(OLD), OLD)
+    driver.verb, driver.ending = "folders", "_manifests/tags"
+    driver.meanwhile = lambda: registry.manifests.put("a", "v1", OLD)
+    registry.manifests.delete("a", Digest.of(OLD))
+    driver.other.join()
+    assert registry.manifests.get("a", "v1").content == OLD
+
+
+def test_a_tag_that_moves_while_its_manifest_is_deleted_stays(driver, registry):
+    registry.manifests.put("a", "v1", OLD)
+    driver.verb, driver.ending = "folders", "_manifests/tags"
+    driver.meanwhile = lambda: registry.manifests.put("a", "v1", NEW)
+    registry.manifests.delete("a", Digest.of(OLD))
+    driver.other.join()
+    assert registry.manifests.get("a", "v1").content == NEW
+
+
+def test_a_tag_that_moves_while_it_is_deleted_for_its_manifest_is_there_afterwards(
+    driver, registry
+):
+    """The deletion has seen the tag on its manifest and is about to remove it."""
+    registry.manifests.put("a", "v1", OLD)
+    driver.verb, driver.ending = "delete_folder", "_manifests/tags/v1"
+    driver.meanwhile = lambda: registry.manifests.put("a", "v1", NEW)
+    registry.manifests.delete("a", Digest.of(OLD))
+    driver.other.join()
+    assert registry.manifests.get("a", "v1").content == NEW
+
+
+def test_a_tag_that_moves_just_after_it_was_seen_on_a_deleted_manifest_stays(driver, registry):
+    registry.manifests.put("a", "v1", OLD)
+    registry.tags.get("a", "v1")
+    driver.verb, driver.ending = "stat", "_manifests/tags/v1/current/link"
+    driver.meanwhile = lambda: registry.manifests.put("a", "v1", NEW)
+    registry.manifests.delete("a", Digest.of(OLD))
+    driver.other.join()
+    assert registry.manifests.get("a", "v1").content == NEW
+
+
+def test_two_pushes_to_one_tag_leave_it_on_one_of_them(driver, registry):
+    driver.verb, driver.ending = "put", "v1/current/link"
+    driver.meanwhile = lambda: registry.manifests.put("a", "v1", NEW)
+    registry.manifests.put("a", "v1", OLD)
+    driver.other.join()
+    assert registry.manifests.get("a", "v1").content == NEW, "the second one had to wait"
+
+
+def test_a_blob_committed_twice_at_once_is_there(driver, registry):
+    sessions = []
+    for _ in range(2):
+        session = registry.uploads.open("a", registry.uploads.start("a"))
+        session.append([b"same"])
+        sessions.append(session)
+    digest = Digest.of(b"same")
+    driver.verb, driver.ending = "put", f"{digest.encoded}/link"
+    driver.meanwhile = lambda: sessions[1].commit(digest)
+    sessions[0].commit(digest)
+    driver.other.join()
+    assert registry.blobs.stat("a", digest).size_bytes == 4
