@@ -115,8 +115,11 @@ class Filesystem:
     def create_upload(self, path: str, content: bytes = b"") -> None:
         """See :class:`.driver.Driver`."""
         full = self._full(path)
+        folder = os.path.dirname(full)
         with _translated(path):
-            os.makedirs(os.path.dirname(full), exist_ok=True)
+            # The upload itself may be lost; the folders above it may hold what must not be.
+            self._folders.ensure(os.path.dirname(folder))
+            os.makedirs(folder, exist_ok=True)
             with open(full, "wb", buffering=0) as file:
                 file.write(content)
 
