@@ -35,6 +35,10 @@ LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 10.0
 
 
+#: What the access log calls a request whose client left before its answer, as nginx does.
+_CLIENT_LEFT = 499
+
+
 class _NoContent:
     """Stands where twisted.web keeps a body that it has collected."""
 
@@ -138,11 +142,15 @@ class StreamedRequest(Request):
             self._cleanup()
 
     def connectionLost(self, reason: Failure) -> None:
-        """Tell the body, then whoever waits for the request's end."""
+        """Tell whoever waits for the request's end, then who reads its body."""
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
-        self.body.lose()
+        if self.site is not None and not self.finished:
+            self.code = _CLIENT_LEFT
+            self.site.log(self)
+        body = self.body
         super().connectionLost(reason)
+        body.lose()
 
     # What whoever answers calls.
 

@@ -21,10 +21,19 @@ IDLE_SECONDS = 60.0
 
 
 _TLS_HANDSHAKE = b"\x16\x03"
-_SPEAKS_HTTP = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 34\r\n"
-    b"Connection: close\r\n\r\nthis is HTTP, and TLS was spoken.\n"
-)
+
+
+def _last_answer(status: bytes, text: bytes) -> bytes:
+    """Write an answer to what did not become a request, after which the connection closes."""
+    return (
+        b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
+        b"Connection: close\r\n\r\n%b\n" % (status, len(text) + 1, text)
+    )
+
+
+_SPEAKS_HTTP = _last_answer(b"400 Bad Request", b"this is HTTP, and TLS was spoken")
+_ADDRESS_TOO_LONG = _last_answer(b"414 URI Too Long", b"the address is too long")
+_HEADER_TOO_LONG = _last_answer(b"431 Request Header Fields Too Large", b"a header is too long")
 
 
 class StreamingSite(Site):
@@ -65,6 +74,7 @@ class StreamingSite(Site):
 
         channel.connectionLost = connection_lost
         _refuse_tls(channel)
+        _refuse_long_lines(channel)
         return channel
 
     def log(self, request: Any) -> None:
@@ -112,6 +122,17 @@ def _refuse_tls(channel: Any) -> None:
             received(data)
 
     channel.dataReceived = first_received
+
+
+def _refuse_long_lines(channel: Any) -> None:
+    """Have a channel say why it closes on a line of more than 16 KiB: an address or a header."""
+    http = _http_channel(channel)
+
+    def line_length_exceeded(_line: bytes) -> None:
+        http.transport.write(_HEADER_TOO_LONG if http.requests else _ADDRESS_TOO_LONG)
+        http.loseConnection()
+
+    http.lineLengthExceeded = line_length_exceeded
 
 
 def _http_channel(channel: Any) -> Any:

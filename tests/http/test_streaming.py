@@ -383,3 +383,30 @@ def test_a_fault_in_the_middle_of_an_answer_cuts_it(memory, monkeypatch, logged_
     assert parse(connection.received()).body == b"half"
     assert [failure.type for failure in logged_failures] == [ZeroDivisionError]
     logged_failures.clear()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /v2/" + b"a" * 20_000 + b"/tags/list HTTP/1.1\r\n\r\n", 414),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n", 431),
+    ],
+)
+def test_lines_without_end_are_refused_in_words(memory, request_, status):
+    connection = memory.connect()
+    connection.send(request_)
+    answer = connection.answer()
+    assert answer.status == status
+    assert answer.header("Content-Length") == str(len(answer.body))
+    assert not connection.transport.connected
+
+
+def test_a_client_that_leaves_before_its_answer_is_in_the_access_log_too(memory):
+    location = memory.start_upload("a")
+    connection = begin(memory, "PATCH", location, 10)
+    connection.send(b"01234")
+    connection.leave()
+    assert f'"PATCH {location} HTTP/1.1" 499 - ' in memory.access_log[-1]
+    idle = memory.connect()
+    idle.leave()
+    assert len(memory.access_log) == 2

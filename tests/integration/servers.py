@@ -152,14 +152,14 @@ def holm(root: Path, config: str = CONFIG, **options: Any) -> Process:
     return Process(command, r"listening on (127\.0\.0\.1:\d+)", **options)
 
 
-def registry2(root: Path) -> Process:
-    """Start registry 2.8.2 on a folder."""
+def registry2(root: Path, more: str = "") -> Process:
+    """Start registry 2.8.2 on a folder, with more configuration if need be."""
     program = require("docker-registry")
     root.mkdir(parents=True, exist_ok=True)
     file = root.with_suffix(".registry2.yml")
     file.write_text(
         "version: 0.1\nlog: {accesslog: {disabled: true}}\n"
         f"storage: {{filesystem: {{rootdirectory: {root}}}, delete: {{enabled: true}}}}\n"
-        "http: {addr: 127.0.0.1:0}\n"
+        f"http: {{addr: 127.0.0.1:0}}\n{more}"
     )
     return Process([program, "serve", str(file)], r"listening on (127\.0\.0\.1:\d+)")

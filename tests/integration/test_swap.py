@@ -201,6 +201,26 @@ def test_an_upload_that_registry_2_left_half_finished_can_be_finished(tmp_path):
         assert theirs.request("GET", f"/v2/a/blobs/{digest}").body == content
 
 
+def test_schema_1_leftovers_are_served_as_stored_and_no_longer_accepted(layout, skopeo, tmp_path):
+    root = tmp_path / "volume"
+    source = f"oci:{layout.root}:single"
+    with registry2(root, "compatibility: {schema1: {enabled: true}}\n") as theirs:
+        skopeo("copy", "--format", "v2s1", source, f"docker://{theirs.address}/old:v1")
+        kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+        before = theirs.request("GET", "/v2/old/manifests/v1", Accept=kind)
+        assert before.headers["Content-Type"] == kind
+    with holm(root) as ours:
+        answer = ours.request("GET", "/v2/old/manifests/v1")
+        assert (answer.status, answer.body) == (200, before.body)
+        assert answer.headers["Content-Type"] == kind
+        assert answer.headers["Docker-Content-Digest"] == before.headers["Docker-Content-Digest"]
+        skopeo("copy", f"docker://{ours.address}/old:v1", f"dir:{tmp_path}/pulled")
+        refused = ours.request("PUT", "/v2/old/manifests/v2", answer.body, Content_Type=kind)
+        assert refused.status == 400
+        assert refused.json["errors"][0]["code"] == "MANIFEST_INVALID"
+        assert "schema 1" in refused.json["errors"][0]["message"]
+
+
 def test_oddities_of_a_volume_break_nothing(layout, skopeo, tmp_path):
     """Empty links, folders nobody knows, files where folders belong."""
     root = tmp_path / "volume"
