@@ -30,6 +30,7 @@ from .registry_tap import fail
 from .storage.driver import Driver
 from .storage.filesystem import Filesystem
 from .storage.memory import Memory
+from .storage.readonly import ReadOnly
 from .threads import PooledThreads
 
 #: The most threads worth having: they wait for disks, or hash, and there are few of either.
@@ -64,7 +65,8 @@ def build_driver(storage: Storage) -> Driver:
     """Make the store of a configuration."""
     if storage.filesystem is None:
         return Memory()
-    return Filesystem(storage.filesystem.rootdirectory.rstrip("/"))
+    files = Filesystem(storage.filesystem.rootdirectory.rstrip("/"))
+    return ReadOnly(files) if storage.maintenance.readonly.enabled else files
 
 
 def build_validation(validation: ManifestValidation) -> Validation:

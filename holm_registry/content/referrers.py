@@ -11,7 +11,7 @@ from holm_registry.oci.errors import DigestInvalid, ManifestInvalid, ManifestUnk
 from holm_registry.oci.manifest import parse_manifest
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound
+from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from .links import Links
 from .payloads import Payloads
@@ -57,7 +57,6 @@ class Referrers:
         :param last: Begin behind this digest.
         :return: As many as fit a page, and whether more follow.
         """
-        self._complete(repository)
         found: list[Referrer] = []
         count_bytes = 0
         for digest in sorted(self._digests(repository, subject), key=str):
@@ -73,7 +72,11 @@ class Referrers:
         return found, False
 
     def _digests(self, repository: str, subject: Digest) -> set[Digest]:
-        return {*self._linked(repository, subject), *self._by_fallback_tag(repository, subject)}
+        return {
+            *self._of_an_older_registry(repository, subject),
+            *self._linked(repository, subject),
+            *self._by_fallback_tag(repository, subject),
+        }
 
     def _linked(self, repository: str, subject: Digest) -> Iterator[Digest]:
         for algorithm in ALGORITHMS:
@@ -99,16 +102,23 @@ class Referrers:
         except (NotFound, ManifestInvalid):
             return None
 
-    def _complete(self, repository: str) -> None:
-        """Make the links that an older registry did not, once for each repository."""
+    def _of_an_older_registry(self, repository: str, subject: Digest) -> list[Digest]:
+        """Give the referrers without a link, and link them, once for each repository."""
         mark = layout.referrers_complete(repository)
         try:
             self._driver.stat(mark)
         except NotFound:
+            pass
+        else:
+            return []
+        known = list(self._subjects(repository))
+        # Where nothing can be written they are looked for each time.
+        with suppress(StorageUnavailable):
+            for digest, referred in known:
+                self.link(repository, referred, digest)
             if self._driver.folders(layout.manifests(repository)):
-                for digest, subject in self._subjects(repository):
-                    self.link(repository, subject, digest)
                 self._driver.put(mark, b"")
+        return [digest for digest, referred in known if referred == subject]
 
     def _subjects(self, repository: str) -> Iterator[tuple[Digest, Digest]]:
         for algorithm in ALGORITHMS:

@@ -29,6 +29,9 @@ from .body import RequestBody
 #: How much to take from a socket at once while a body arrives, in bytes.
 RECEIVE_BYTES = 256 * 1024
 
+#: How long a client may send nothing in the middle of a body, in seconds.
+BODY_SECONDS = 600.0
+
 #: After an early answer: how much of the body to throw away, in bytes, and for how long, in
 #: seconds, before the connection is closed all the same.
 LINGER_BYTES = 64 * 1024 * 1024
@@ -117,6 +120,7 @@ class StreamedRequest(Request):
         expectations = self.requestHeaders.getRawHeaders(b"Expect") or [b""]
         self._expects_continue = expectations[0].lower() == b"100-continue"
         self.requestHeaders.removeHeader(b"Expect")
+        channel.setTimeout(BODY_SECONDS)
         if hasattr(channel.transport, "bufferSize"):
             channel.transport.bufferSize = RECEIVE_BYTES
         self.process()
@@ -134,7 +138,11 @@ class StreamedRequest(Request):
         """Note the body's end; a request without a body is only now handled."""
         if not self._streams:
             super().requestReceived(command, path, version)
-        elif self._lingering is None:
+            return
+        # The channel has put its time-out aside until the answer is sent: that of an idle one.
+        channel = self._channel()
+        channel._savedTimeOut = channel.site.timeOut  # noqa: SLF001
+        if self._lingering is None:
             self.body.finish()
         else:
             self._lingering.cancel()
@@ -203,15 +211,10 @@ class StreamedRequest(Request):
         channel = self._channel()
         channel.transport.pauseProducing()
         # It is we who keep the client waiting now.
-        self._idle_seconds = channel.setTimeout(None)
+        channel.setTimeout(None)
 
     def _resume_body(self) -> None:
-        if self._disconnected:
-            return
-        channel = self._channel()
-        if self.body.complete:
-            # The channel has put its own time-out aside meanwhile, until the answer is sent.
-            channel._savedTimeOut = self._idle_seconds  # noqa: SLF001
-        else:
-            channel.setTimeout(self._idle_seconds)
+        if not self._disconnected and not self.body.complete:
+            channel = self._channel()
+            channel.setTimeout(BODY_SECONDS)
             channel.transport.resumeProducing()

@@ -9,9 +9,10 @@ import time
 import pytest
 
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound, UploadBusy
+from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
 from holm_registry.storage.filesystem import Filesystem
 from holm_registry.storage.memory import Memory
+from holm_registry.storage.readonly import ReadOnly
 
 
 @pytest.fixture(params=["memory", "filesystem"])
@@ -195,3 +196,21 @@ def test_many_threads_make_folders_in_each_other(driver):
         thread.join()
     for turn in range(5):
         assert list(driver.folders(f"deep/{turn}/a/b")) == [str(number) for number in range(8)]
+
+
+@pytest.mark.parametrize("verb", ["put", "delete", "delete_folder", "create_upload", "open_upload"])
+def test_of_a_read_only_store_everything_is_read_and_nothing_changed(driver, verb):
+    driver.put("a/b/c", b"x")
+    reading = ReadOnly(driver)
+    assert reading.read("a/b/c") == b"x"
+    assert reading.open("a/b/c").read(0, 10) == b"x"
+    assert reading.stat("a/b/c").size_bytes == 1
+    assert list(reading.folders("a")) == ["b"]
+    before = driver.stat("a/b/c").modified
+    reading.refresh("a/b/c")
+    assert driver.stat("a/b/c").modified == before
+    with pytest.raises(NotFound):
+        reading.refresh("nowhere")
+    with pytest.raises(StorageUnavailable, match="read-only"):
+        getattr(reading, verb)("a/b/c", *([b"y"] if verb == "put" else []))
+    assert driver.read("a/b/c") == b"x"

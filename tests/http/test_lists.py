@@ -14,9 +14,11 @@ from holm_registry.oci.digest import Digest
 from holm_registry.oci.mediatypes import OCI_INDEX
 from holm_registry.oci.paging import Page
 from holm_registry.storage.memory import Memory
+from holm_registry.storage.readonly import ReadOnly
 
 from ..images import descriptor, image, index
 from ..strategies import repositories
+from .wire import Server
 
 ROOT = "docker/registry/v2/repositories"
 
@@ -65,8 +67,6 @@ def test_last_need_not_be_a_tag(tagged):
 
 
 def test_a_client_that_wants_too_many_tags_gets_fewer(driver):
-    from .wire import Server
-
     server = Server(driver, settings={"max_tags": 1})
     server.push_blob("a", b"c")
     for tag in ("v1", "v2"):
@@ -264,3 +264,15 @@ def test_referrers_under_the_fallback_tag_are_found(server):
     lay_out(server, json.dumps(listed).encode(), subject.replace(":", "-"))
     (found,) = referrers(server, subject).json["manifests"]
     assert (found["digest"], found["artifactType"]) == (digest, "application/sig")
+
+
+def test_referrers_are_found_where_nothing_can_be_written(server):
+    subject = lay_out(server, image(b"c", []), "v1")
+    described = {"digest": subject, "size": 1, "mediaType": "a/b"}
+    digest = lay_out(server, image(b"{}", [], subject=described))
+    reading = Server(ReadOnly(server.driver), settings={"read_only": True})
+    for _ in range(2):
+        (found,) = referrers(reading, subject).json["manifests"]
+        assert found["digest"] == digest
+    assert reading.request("GET", "/v2/a/manifests/v1").status == 200
+    assert not server.driver.folders(f"{ROOT}/a/_manifests/referrers")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from holm_registry.http.body import MAX_SHARE_BYTES, MIN_SHARE_BYTES
-from holm_registry.http.request import LINGER_BYTES, LINGER_SECONDS
+from holm_registry.http.request import BODY_SECONDS, LINGER_BYTES, LINGER_SECONDS
+from holm_registry.http.site import IDLE_SECONDS
 from holm_registry.oci.digest import Digest
 
 from .wire import Server, head, parse
@@ -410,3 +411,44 @@ def test_a_client_that_leaves_before_its_answer_is_in_the_access_log_too(memory)
     idle = memory.connect()
     idle.leave()
     assert len(memory.access_log) == 2
+
+
+def test_a_client_may_pause_in_a_body_but_not_for_ever(memory):
+    location = memory.start_upload("a")
+    connection = begin(memory, "PATCH", location, 10)
+    connection.send(b"01")
+    memory.clock.advance(BODY_SECONDS - 1)
+    connection.send(b"23")
+    memory.clock.advance(BODY_SECONDS - 1)
+    assert connection.transport.connected
+    memory.clock.advance(2)
+    assert not connection.transport.connected
+    assert memory.request("GET", location).header("Range") == "0-3"
+
+
+def test_a_connection_that_is_idle_after_a_body_is_closed_as_any_other(memory):
+    location = memory.start_upload("a")
+    connection = begin(memory, "PATCH", location, 2)
+    connection.send(b"01")
+    assert connection.answer().status == 202
+    memory.clock.advance(IDLE_SECONDS - 1)
+    assert connection.transport.connected
+    memory.clock.advance(2)
+    assert not connection.transport.connected
+
+
+def test_a_client_that_the_store_keeps_waiting_is_not_idle(slow):
+    server, threads = slow
+    location = slow_start(server, threads)
+    connection = begin(server, "PATCH", location, 2 * MAX_SHARE_BYTES)
+    for _ in range(8):
+        connection.send(b"x" * (256 * 1024))
+    assert connection.transport.producerState == "paused"
+    server.clock.advance(BODY_SECONDS * 2)
+    assert connection.transport.connected
+    threads.work()
+    connection.send(b"x" * MAX_SHARE_BYTES)
+    threads.work()
+    assert connection.answer().status == 202
+    server.clock.advance(IDLE_SECONDS + 1)
+    assert not connection.transport.connected

@@ -250,3 +250,27 @@ def test_a_unix_socket_is_listened_on(tmp_path, config):
             client.connect(str(path))
             client.sendall(b"GET /v2/ HTTP/1.0\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.0 200")
+
+
+def test_a_read_only_registry_serves_a_volume_it_may_not_write(tmp_path, config):
+    root = tmp_path / "root"
+    with holm(root) as registry:
+        digest = "sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+        path = f"/v2/a/blobs/uploads/?digest={digest}"
+        assert registry.request("POST", path, b"x").status == 201
+    folders = [folder for folder in root.rglob("*") if folder.is_dir()]
+    for folder in [*folders, root]:
+        folder.chmod(0o500)
+    command = [*_without_superpowers(), REGISTRY, "serve", str(config)]
+    environment = {
+        **ENVIRONMENT,
+        "REGISTRY_HTTP_ADDR": "127.0.0.1:0",
+        "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(root),
+        "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED": "true",
+    }
+    with Process(command, r"listening on (127\.0\.0\.1:\d+)", env=environment) as registry:
+        assert registry.request("GET", f"/v2/a/blobs/{digest}").body == b"x"
+        assert registry.request("GET", f"/v2/a/referrers/{digest}").status == 200
+        refused = registry.request("POST", "/v2/a/blobs/uploads/")
+        assert refused.status == 405
+        assert refused.json["errors"][0]["message"] == "the registry is read-only"

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .driver import Driver, Reader, Stat, Upload
+from .errors import StorageUnavailable
+
+
+class ReadOnly:
+    """
+    Another driver, of which nothing is changed: for a mount, or a user, that may only read.
+
+    :param driver: Where everything is read from.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def stat(self, path: str) -> Stat:
+        """See :class:`.driver.Driver`."""
+        return self._driver.stat(path)
+
+    def read(self, path: str) -> bytes:
+        """See :class:`.driver.Driver`."""
+        return self._driver.read(path)
+
+    def open(self, path: str) -> Reader:
+        """See :class:`.driver.Driver`."""
+        return self._driver.open(path)
+
+    def folders(self, path: str) -> Sequence[str]:
+        """See :class:`.driver.Driver`."""
+        return self._driver.folders(path)
+
+    def refresh(self, path: str) -> None:
+        """Look whether the object exists: nobody can push what would need it to stay."""
+        self._driver.stat(path)
+
+    def put(self, path: str, content: bytes) -> None:
+        """Refuse."""
+        _refuse()
+
+    def delete(self, path: str) -> None:
+        """Refuse."""
+        _refuse()
+
+    def delete_folder(self, path: str) -> None:
+        """Refuse."""
+        _refuse()
+
+    def create_upload(self, path: str, content: bytes = b"") -> None:
+        """Refuse."""
+        _refuse()
+
+    def open_upload(self, path: str) -> Upload:
+        """Refuse."""
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise StorageUnavailable("the store is read-only")
