@@ -23,7 +23,9 @@ ACCEPT = ", ".join(
 
 def fill(server, layout, skopeo) -> None:
     there = f"docker://{server.address}"
-    skopeo("copy", "--all", f"oci:{layout.root}:multi", f"{there}/team/multi:v1")
+    skopeo(
+        "copy", "--all", "--preserve-digests", f"oci:{layout.root}:multi", f"{there}/team/multi:v1"
+    )
     skopeo("copy", f"oci:{layout.root}:single", f"{there}/team/single:latest")
     skopeo("copy", "--format", "v2s2", f"oci:{layout.root}:single", f"{there}/a:docker")
     skopeo("copy", "--all", "--format", "v2s2", f"oci:{layout.root}:multi", f"{there}/a/b:list")
@@ -211,9 +213,15 @@ def test_schema_1_leftovers_are_served_as_stored_and_no_longer_accepted(layout, 
         assert before.headers["Content-Type"] == kind
     with holm(root) as ours:
         answer = ours.request("GET", "/v2/old/manifests/v1")
-        assert (answer.status, answer.body) == (200, before.body)
+        assert answer.status == 200
         assert answer.headers["Content-Type"] == kind
-        assert answer.headers["Docker-Content-Digest"] == before.headers["Docker-Content-Digest"]
+        digest = answer.headers["Docker-Content-Digest"]
+        assert digest == before.headers["Docker-Content-Digest"]
+        assert digest == f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+        signed = before.json
+        # registry:2 keeps no signatures; it signs what it sends anew each time.
+        del signed["signatures"]
+        assert answer.json == signed
         skopeo("copy", f"docker://{ours.address}/old:v1", f"dir:{tmp_path}/pulled")
         refused = ours.request("PUT", "/v2/old/manifests/v2", answer.body, Content_Type=kind)
         assert refused.status == 400
