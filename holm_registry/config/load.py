@@ -20,6 +20,9 @@ from .shape import Path, item_of, keys, section_of, value_of
 from .support import check_support
 from .tree import Complaint, Tree, nearest
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -252,6 +255,9 @@ def _check_values(tree: Tree, config: Config) -> None:
     parts = urlsplit(host)
     if host and (parts.scheme not in ("http", "https") or not parts.netloc):
         tree.complain(("http", "host"), f"expected https://name[:port], got {host!r}")
+    for name, values in config.http.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or any(_CONTROL.search(value) for value in values):
+            tree.complain(("http", "headers", name), "not a header's name, or not its value")
     if config.http.net != "unix":
         _check_address(tree, config.http.addr)
     for name in ("allow", "deny"):

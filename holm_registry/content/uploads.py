@@ -171,6 +171,7 @@ class Session:
 
         Once this returns, a power cut loses nothing of it.
 
+        :raises BlobUploadUnknown: The session was thrown away meanwhile.
         :raises DigestInvalid: The bytes have another digest; the session is gone then, since no
             further bytes could mend it.
         """
@@ -178,7 +179,11 @@ class Session:
         if actual != digest:
             self.discard()
             raise DigestInvalid(detail={"digest": str(digest), "actual": str(actual)})
-        self._uploads.file(self._repository, digest, self._upload)
+        try:
+            self._uploads.file(self._repository, digest, self._upload)
+        except NotFound:
+            # Another process has thrown it away.
+            raise BlobUploadUnknown(detail={"upload": self.session_id}) from None
         self.discard()
 
     def discard(self) -> None:

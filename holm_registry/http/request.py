@@ -30,7 +30,7 @@ from .body import RequestBody
 RECEIVE_BYTES = 256 * 1024
 
 #: How long a client may send nothing in the middle of a body, in seconds.
-BODY_SECONDS = 600.0
+BODY_SECONDS = 300.0
 
 #: After an early answer: how much of the body to throw away, in bytes, and for how long, in
 #: seconds, before the connection is closed all the same.

@@ -20,17 +20,29 @@ from .durable import Folders, missing_top, sync_down, sync_folder, write_all
 from .errors import NotFound, StorageUnavailable, UploadBusy
 from .listing import SETTLED_SECONDS, FolderListing
 
+#: How often to make a folder that another process deletes at the same moment.
+_ATTEMPTS = 5
+
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 @contextmanager
 def _translated(path: str) -> Iterator[None]:
-    """Turn what the system says into what the driver promises."""
+    """Turn what the system says into what the driver promises of an object that should be there."""
     try:
         yield
     except OSError as problem:
         if problem.errno in _MISSING:
             raise NotFound(path) from problem
+        raise StorageUnavailable(problem.strerror or str(problem)) from problem
+
+
+@contextmanager
+def _making() -> Iterator[None]:
+    """Turn what the system says into what the driver promises of an object that is to be made."""
+    try:
+        yield
+    except OSError as problem:
         raise StorageUnavailable(problem.strerror or str(problem)) from problem
 
 
@@ -68,7 +80,7 @@ class Filesystem:
 
     def put(self, path: str, content: bytes) -> None:
         """See :class:`.driver.Driver`."""
-        with _translated(path):
+        with _making():
             aside = self._write_aside(content)
             try:
                 self._move_into_place(aside, self._full(path))
@@ -116,7 +128,7 @@ class Filesystem:
         """See :class:`.driver.Driver`."""
         full = self._full(path)
         folder = os.path.dirname(full)
-        with _translated(path):
+        with _making():
             # The upload itself may be lost; the folders above it may hold what must not be.
             self._folders.ensure(os.path.dirname(folder))
             os.makedirs(folder, exist_ok=True)
@@ -173,11 +185,19 @@ class Filesystem:
         file in it: nobody, after whatever crash, finds the one without the other.
         """
         folder = os.path.dirname(target)
-        if not os.path.isdir(folder) and self._move_with_folders(source, target):
-            return
-        self._folders.ensure(folder)
-        os.rename(source, target)
-        sync_folder(folder)
+        for _ in range(_ATTEMPTS):
+            if not os.path.isdir(folder) and self._move_with_folders(source, target):
+                return
+            self._folders.ensure(folder)
+            try:
+                os.rename(source, target)
+                sync_folder(folder)
+            except FileNotFoundError:
+                # Another process has just deleted the folder; unless it is the file that is gone.
+                os.stat(source)
+            else:
+                return
+        raise OSError(errno.EBUSY, "the folder is deleted again and again")
 
     def _move_with_folders(self, source: str, target: str) -> bool:
         """Move a file with its missing folders; False if somebody else was just making them."""

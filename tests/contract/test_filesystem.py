@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from holm_registry.storage import durable, filesystem
-from holm_registry.storage.errors import StorageUnavailable, UploadBusy
+from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
 from holm_registry.storage.filesystem import Filesystem
 
 
@@ -213,3 +214,44 @@ def test_readers_nobody_closes_give_their_descriptors_back(store):
     for _ in range(50):
         store.open("a")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_folder_that_another_process_deletes_meanwhile_is_made_again(
+    store, tmp_path, monkeypatch
+):
+    store.put("a/b/link", b"old")
+    real, deletions = os.rename, iter([1])
+
+    def overtaken(source, target):
+        if target.endswith("a/b/link"):
+            for _ in deletions:
+                shutil.rmtree(tmp_path / "a")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", overtaken)
+    store.put("a/b/link", b"new")
+    assert store.read("a/b/link") == b"new"
+
+
+def test_a_store_that_is_gone_is_unavailable_and_not_missing_content(store, tmp_path, monkeypatch):
+    def gone(*args, **kwargs):
+        raise FileNotFoundError(errno.ENOENT, "gone")
+
+    store.put("a/b/link", b"x")
+    monkeypatch.setattr(filesystem, "sync_folder", gone)
+    with pytest.raises(StorageUnavailable):
+        store.put("a/b/link", b"x")
+    monkeypatch.setattr(os, "makedirs", gone)
+    with pytest.raises(StorageUnavailable):
+        store.create_upload("a/up/data")
+
+
+def test_an_upload_that_another_process_removed_cannot_be_promoted(store, tmp_path):
+    store.create_upload("up/x/data")
+    upload = store.open_upload("up/x/data")
+    shutil.rmtree(tmp_path / "up")
+    with pytest.raises(NotFound):
+        upload.promote("to/data")
+    upload.close()
+    with pytest.raises(NotFound):
+        store.stat("to/data")

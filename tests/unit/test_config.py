@@ -223,6 +223,8 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
         ({"REGISTRY_VERSION": "0.2"}, "version cannot be overridden"),
         ({"REGISTRY_HTTP_ADDR": "{"}, "does not parse as YAML"),
         ({"REGISTRY_HTTP": "5"}, "http: expected a section"),
+        ({"REGISTRY_HTTP_HEADERS_a b": "[c]"}, "http.headers.a b: not a header's name"),
+        ({"REGISTRY_HTTP_HEADERS_X": '["a\\nb"]'}, "http.headers.x: not a header's name"),
         ({"REGISTRY_HTTP_HEADERS": "5"}, "http.headers: expected a mapping"),
         ({"REGISTRY_STORAGE_S3_BUCKET": "b"}, "storage.s3: not supported yet"),
         ({"REGISTRY_STORAGE": "s3"}, "storage.s3: not supported yet"),
