@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from .servers import require, run
+from .servers import Process, require, run
 
 
 def config_of(layout, digest_of_manifest: str) -> str:
@@ -144,3 +144,37 @@ def test_buildah_builds_from_scratch_pushes_and_pulls(registry, tmp_path):
     buildah("rm", container)
     buildah("rmi", "--force", "built")
     assert buildah("pull", "--quiet", "--tls-verify=false", name).strip() == identity
+
+
+@pytest.fixture
+def ctr():
+    """The client of a containerd private to this test: what pulls for Kubernetes."""
+    client, engine = require("ctr"), require("containerd")
+    with tempfile.TemporaryDirectory(prefix="ctrd-", ignore_cleanup_errors=True) as home:
+        address = f"{home}/sock"
+        config = os.path.join(home, "config.toml")
+        with open(config, "w") as file:
+            file.write(
+                f'version = 2\nroot = "{home}/root"\nstate = "{home}/state"\n'
+                f'[grpc]\naddress = "{address}"\n[ttrpc]\naddress = "{address}.ttrpc"\n'
+            )
+        with Process([engine, "--config", config], rf'msg=serving.*address="?({address})"?$'):
+            yield lambda *words: run(client, "--address", address, *words)
+
+
+def test_containerd_pulls_every_platform_and_pushes(registry, layout, skopeo, ctr):
+    name = f"{registry.address}/containerd/app:v1"
+    skopeo("copy", "--all", "--preserve-digests", f"oci:{layout.root}:multi", f"docker://{name}")
+    pull = ("images", "pull", "--plain-http", "--all-platforms", "--snapshotter", "native")
+    for _ in range(2):
+        assert "done" in ctr(*pull, name)
+    listed = ctr("images", "ls")
+    assert pulled(registry, "containerd/app", "v1").headers["Docker-Content-Digest"] in listed
+    other = f"{registry.address}/containerd/copy:v2"
+    ctr("images", "tag", name, other)
+    ctr("images", "push", "--plain-http", other)
+    digests = {
+        pulled(registry, f"containerd/{path}", tag).headers["Docker-Content-Digest"]
+        for path, tag in (("app", "v1"), ("copy", "v2"))
+    }
+    assert len(digests) == 1
