@@ -46,10 +46,15 @@ class Tags:
             raise ManifestUnknown(f"tag {tag} unknown", detail={"tag": tag}) from None
 
     def put(self, repository: str, tag: str, digest: Digest) -> None:
-        """Point a tag at a manifest, durably."""
+        """
+        Point a tag at a manifest, durably.
+
+        Where it points comes first, and its folder with it: a crash between the two leaves a tag
+        that works, without the memory of it that registry:2 keeps, rather than the reverse.
+        """
         with self._locks.hold(repository, tag):
-            self._links.put(layout.tag_index_link(repository, tag, digest), digest)
             self._links.put(layout.tag_current_link(repository, tag), digest)
+            self._links.put(layout.tag_index_link(repository, tag, digest), digest)
 
     def delete(self, repository: str, tag: str) -> None:
         """
