@@ -20,7 +20,8 @@ from twisted.logger import Logger
 from .api.app import ApiResource
 from .api.context import Context
 from .api.locations import Locations
-from .config.model import Config, ManifestValidation, Storage
+from .config.model import Config, ManifestValidation
+from .config.storage import Storage
 from .content.registry import Registry
 from .content.validation import Validation
 from .http.site import StreamingSite

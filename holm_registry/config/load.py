@@ -15,8 +15,9 @@ from attrs import frozen
 
 from .durations import Duration, parse_duration
 from .environment import apply_environment
-from .model import AUTH_TYPES, DRIVERS, Config
+from .model import AUTH_TYPES, Config
 from .shape import Path, item_of, keys, section_of, value_of
+from .storage import DRIVERS
 from .support import check_support
 from .tree import Complaint, Tree, nearest
 

@@ -12,22 +12,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from .durations import Duration
+from .http import Http
+from .section import Section
+from .storage import Filesystem, Storage
 
 
-class _Section(Struct, frozen=True):
-    """Part of the tree."""
-
-
-class AccessLog(_Section, frozen=True):
+class AccessLog(Section, frozen=True):
     """``log.accesslog``."""
 
     disabled: bool = False
 
 
-class MailServer(_Section, frozen=True):
+class MailServer(Section, frozen=True):
     """``log.hooks[].options.smtp``."""
 
     addr: str = ""
@@ -36,7 +35,7 @@ class MailServer(_Section, frozen=True):
     insecure: bool = False
 
 
-class Mail(_Section, frozen=True):
+class Mail(Section, frozen=True):
     """``log.hooks[].options``."""
 
     smtp: MailServer = MailServer()
@@ -44,7 +43,7 @@ class Mail(_Section, frozen=True):
     to: list[str] = []
 
 
-class Hook(_Section, frozen=True):
+class Hook(Section, frozen=True):
     """``log.hooks[]``."""
 
     disabled: bool = False
@@ -53,7 +52,7 @@ class Hook(_Section, frozen=True):
     options: Annotated[Mail, Meta(extra={"go": "MAILOPTIONS"})] = Mail()
 
 
-class Log(_Section, frozen=True):
+class Log(Section, frozen=True):
     """``log``."""
 
     accesslog: AccessLog = AccessLog()
@@ -64,98 +63,21 @@ class Log(_Section, frozen=True):
     reportcaller: bool = False
 
 
-class Filesystem(_Section, frozen=True):
-    """``storage.filesystem``; ``maxthreads`` bounds how much is read and written at once."""
-
-    rootdirectory: str = "/var/lib/registry"
-    maxthreads: Annotated[int, Meta(ge=1)] = 100
-
-
-class Delete(_Section, frozen=True):
-    """``storage.delete``."""
-
-    enabled: bool = True
-
-
-class Redirect(_Section, frozen=True):
-    """``storage.redirect``."""
-
-    disable: bool = False
-
-
-class Cache(_Section, frozen=True):
-    """``storage.cache``; ``layerinfo`` is the old name of ``blobdescriptor``."""
-
-    blobdescriptor: str = ""
-    blobdescriptorsize: int = 10000
-    layerinfo: str = ""
-
-
-class TagLookup(_Section, frozen=True):
-    """``storage.tag``."""
-
-    concurrencylimit: int = 0
-
-
-class UploadPurging(_Section, frozen=True):
-    """``storage.maintenance.uploadpurging``."""
-
-    enabled: bool = True
-    age: Duration = Duration(168 * 3600)
-    interval: Duration = Duration(24 * 3600)
-    dryrun: bool = False
-
-
-class ReadOnly(_Section, frozen=True):
-    """``storage.maintenance.readonly``."""
-
-    enabled: bool = False
-
-
-class Maintenance(_Section, frozen=True):
-    """``storage.maintenance``."""
-
-    uploadpurging: UploadPurging = UploadPurging()
-    readonly: ReadOnly = ReadOnly()
-
-
-class Storage(_Section, frozen=True):
-    """``storage``: one driver, and what holds for any."""
-
-    filesystem: Filesystem | None = None
-    inmemory: dict[str, Any] | None = None
-    s3: dict[str, Any] | None = None
-    s3aws: dict[str, Any] | None = None
-    azure: dict[str, Any] | None = None
-    gcs: dict[str, Any] | None = None
-    swift: dict[str, Any] | None = None
-    oss: dict[str, Any] | None = None
-    maintenance: Maintenance = Maintenance()
-    delete: Delete = Delete()
-    redirect: Redirect = Redirect()
-    cache: Cache = Cache()
-    tag: TagLookup = TagLookup()
-
-
-#: The keys of ``storage`` that name a driver.
-DRIVERS = ("filesystem", "inmemory", "s3", "s3aws", "azure", "gcs", "swift", "oss")
-
-
-class Htpasswd(_Section, frozen=True):
+class Htpasswd(Section, frozen=True):
     """``auth.htpasswd``."""
 
     realm: str = ""
     path: str = ""
 
 
-class Silly(_Section, frozen=True):
+class Silly(Section, frozen=True):
     """``auth.silly``."""
 
     realm: str = ""
     service: str = ""
 
 
-class Token(_Section, frozen=True):
+class Token(Section, frozen=True):
     """``auth.token``."""
 
     realm: str = ""
@@ -168,7 +90,7 @@ class Token(_Section, frozen=True):
     signingalgorithms: list[str] = []
 
 
-class Auth(_Section, frozen=True):
+class Auth(Section, frozen=True):
     """``auth``: at most one."""
 
     none: dict[str, Any] | None = None
@@ -181,7 +103,7 @@ class Auth(_Section, frozen=True):
 AUTH_TYPES = ("none", "silly", "htpasswd", "token")
 
 
-class MiddlewareEntry(_Section, frozen=True):
+class MiddlewareEntry(Section, frozen=True):
     """``middleware.*[]``."""
 
     name: str = ""
@@ -189,7 +111,7 @@ class MiddlewareEntry(_Section, frozen=True):
     options: dict[str, Any] = {}
 
 
-class Middleware(_Section, frozen=True):
+class Middleware(Section, frozen=True):
     """``middleware``."""
 
     registry: list[MiddlewareEntry] = []
@@ -197,93 +119,20 @@ class Middleware(_Section, frozen=True):
     storage: list[MiddlewareEntry] = []
 
 
-class LetsEncrypt(_Section, frozen=True):
-    """``http.tls.letsencrypt``."""
-
-    cachefile: str = ""
-    email: str = ""
-    hosts: list[str] = []
-    directoryurl: str = ""
-
-
-class Tls(_Section, frozen=True):
-    """``http.tls``."""
-
-    certificate: str = ""
-    key: str = ""
-    clientcas: list[str] = []
-    clientauth: str = ""
-    minimumtls: str = ""
-    ciphersuites: list[str] = []
-    letsencrypt: LetsEncrypt = LetsEncrypt()
-
-
-class Prometheus(_Section, frozen=True):
-    """``http.debug.prometheus``."""
-
-    enabled: bool = False
-    path: str = "/metrics"
-
-
-class Debug(_Section, frozen=True):
-    """``http.debug``."""
-
-    addr: str = ""
-    prometheus: Prometheus = Prometheus()
-
-
-class Http2(_Section, frozen=True):
-    """``http.http2``."""
-
-    disabled: bool = False
-
-
-class H2c(_Section, frozen=True):
-    """``http.h2c``."""
-
-    enabled: bool = False
-
-
-def _default_headers() -> dict[str, list[str]]:
-    return {
-        "Access-Control-Allow-Origin": ["*"],
-        "Access-Control-Allow-Methods": ["HEAD", "GET", "OPTIONS", "DELETE"],
-        "Access-Control-Allow-Headers": ["Authorization", "Accept", "Cache-Control"],
-        "Access-Control-Expose-Headers": ["Docker-Content-Digest"],
-    }
-
-
-class Http(_Section, frozen=True):
-    """``http``."""
-
-    addr: str = ":5000"
-    net: Literal["", "tcp", "unix"] = "tcp"
-    prefix: str = ""
-    host: str = ""
-    secret: str = ""
-    relativeurls: bool = False
-    draintimeout: Duration = Duration(25)
-    tls: Tls = Tls()
-    debug: Debug = Debug()
-    headers: dict[str, list[str]] = field(default_factory=_default_headers)
-    http2: Http2 = Http2()
-    h2c: H2c = H2c()
-
-
-class Events(_Section, frozen=True):
+class Events(Section, frozen=True):
     """``notifications.events``."""
 
     includereferences: bool = False
 
 
-class Ignore(_Section, frozen=True):
+class Ignore(Section, frozen=True):
     """``notifications.endpoints[].ignore``."""
 
     mediatypes: list[str] = []
     actions: list[str] = []
 
 
-class NotificationEndpoint(_Section, frozen=True):
+class NotificationEndpoint(Section, frozen=True):
     """``notifications.endpoints[]``."""
 
     name: str = ""
@@ -297,14 +146,14 @@ class NotificationEndpoint(_Section, frozen=True):
     ignore: Ignore = Ignore()
 
 
-class Notifications(_Section, frozen=True):
+class Notifications(Section, frozen=True):
     """``notifications``."""
 
     events: Annotated[Events, Meta(extra={"go": "EVENTCONFIG"})] = Events()
     endpoints: list[NotificationEndpoint] = []
 
 
-class StorageCheck(_Section, frozen=True):
+class StorageCheck(Section, frozen=True):
     """``health.storagedriver``."""
 
     enabled: bool = False
@@ -312,7 +161,7 @@ class StorageCheck(_Section, frozen=True):
     threshold: int = 3
 
 
-class FileCheck(_Section, frozen=True):
+class FileCheck(Section, frozen=True):
     """``health.file[]``."""
 
     file: str = ""
@@ -320,7 +169,7 @@ class FileCheck(_Section, frozen=True):
     threshold: int = 0
 
 
-class HttpCheck(_Section, frozen=True):
+class HttpCheck(Section, frozen=True):
     """``health.http[]``."""
 
     uri: str = ""
@@ -331,7 +180,7 @@ class HttpCheck(_Section, frozen=True):
     threshold: int = 0
 
 
-class TcpCheck(_Section, frozen=True):
+class TcpCheck(Section, frozen=True):
     """``health.tcp[]``."""
 
     addr: str = ""
@@ -340,7 +189,7 @@ class TcpCheck(_Section, frozen=True):
     threshold: int = 0
 
 
-class Health(_Section, frozen=True):
+class Health(Section, frozen=True):
     """``health``."""
 
     storagedriver: StorageCheck = StorageCheck()
@@ -349,14 +198,14 @@ class Health(_Section, frozen=True):
     tcp: Annotated[list[TcpCheck], Meta(extra={"go": "TCPCHECKERS"})] = []
 
 
-class ProxyExec(_Section, frozen=True):
+class ProxyExec(Section, frozen=True):
     """``proxy.exec``."""
 
     command: str = ""
     lifetime: Duration = Duration(0)
 
 
-class Proxy(_Section, frozen=True):
+class Proxy(Section, frozen=True):
     """``proxy``."""
 
     remoteurl: str = ""
@@ -367,47 +216,47 @@ class Proxy(_Section, frozen=True):
     cachewritetimeout: Duration = Duration(300)
 
 
-class CatalogLimits(_Section, frozen=True):
+class CatalogLimits(Section, frozen=True):
     """``catalog``."""
 
     maxentries: Annotated[int, Meta(ge=1)] = 1000
 
 
-class TagLimits(_Section, frozen=True):
+class TagLimits(Section, frozen=True):
     """``tags``."""
 
     maxtags: Annotated[int, Meta(ge=1)] = 1000
 
 
-class Urls(_Section, frozen=True):
+class Urls(Section, frozen=True):
     """``validation.manifests.urls``."""
 
     allow: list[str] = []
     deny: list[str] = []
 
 
-class ChildPlatform(_Section, frozen=True):
+class ChildPlatform(Section, frozen=True):
     """``validation.manifests.indexes.platformlist[]``."""
 
     architecture: str = ""
     os: str = ""
 
 
-class Indexes(_Section, frozen=True):
+class Indexes(Section, frozen=True):
     """``validation.manifests.indexes``."""
 
     platforms: Literal["all", "none", "list"] = "all"
     platformlist: list[ChildPlatform] = []
 
 
-class ManifestRules(_Section, frozen=True):
+class ManifestRules(Section, frozen=True):
     """``validation.manifests``."""
 
     urls: Urls = Urls()
     indexes: Indexes = Indexes()
 
 
-class ManifestValidation(_Section, frozen=True):
+class ManifestValidation(Section, frozen=True):
     """``validation``."""
 
     enabled: bool = True
@@ -415,19 +264,19 @@ class ManifestValidation(_Section, frozen=True):
     manifests: ManifestRules = ManifestRules()
 
 
-class RepositoryPolicy(_Section, frozen=True):
+class RepositoryPolicy(Section, frozen=True):
     """``policy.repository``."""
 
     classes: list[str] = []
 
 
-class Policy(_Section, frozen=True):
+class Policy(Section, frozen=True):
     """``policy``."""
 
     repository: RepositoryPolicy = RepositoryPolicy()
 
 
-class Config(_Section, frozen=True):
+class Config(Section, frozen=True):
     """Everything; with no word from anybody, what the README's table says."""
 
     version: str = "0.1"

@@ -13,8 +13,9 @@ from typing import Any
 
 from attrs import frozen
 
-from .model import AUTH_TYPES, DRIVERS, Config
+from .model import AUTH_TYPES, Config
 from .shape import Path, dotted
+from .storage import DRIVERS
 from .tree import Tree
 
 

@@ -87,7 +87,7 @@ def life(registry):
 
 
 def live(root, monkeypatch, deadline):
-    """Live until the end or the deadline; give what was acknowledged, and how many calls it took."""
+    """Live until the end or the deadline; give what was acknowledged by then, and the calls."""
     state = None
     with monkeypatch.context() as patch:
         mortal = Mortal(patch, deadline)

@@ -1,0 +1,83 @@
+"""``http`` in ``config.yml``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import field
+
+from .durations import Duration
+from .section import Section
+
+
+class LetsEncrypt(Section, frozen=True):
+    """``http.tls.letsencrypt``."""
+
+    cachefile: str = ""
+    email: str = ""
+    hosts: list[str] = []
+    directoryurl: str = ""
+
+
+class Tls(Section, frozen=True):
+    """``http.tls``."""
+
+    certificate: str = ""
+    key: str = ""
+    clientcas: list[str] = []
+    clientauth: str = ""
+    minimumtls: str = ""
+    ciphersuites: list[str] = []
+    letsencrypt: LetsEncrypt = LetsEncrypt()
+
+
+class Prometheus(Section, frozen=True):
+    """``http.debug.prometheus``."""
+
+    enabled: bool = False
+    path: str = "/metrics"
+
+
+class Debug(Section, frozen=True):
+    """``http.debug``."""
+
+    addr: str = ""
+    prometheus: Prometheus = Prometheus()
+
+
+class Http2(Section, frozen=True):
+    """``http.http2``."""
+
+    disabled: bool = False
+
+
+class H2c(Section, frozen=True):
+    """``http.h2c``."""
+
+    enabled: bool = False
+
+
+def _default_headers() -> dict[str, list[str]]:
+    return {
+        "Access-Control-Allow-Origin": ["*"],
+        "Access-Control-Allow-Methods": ["HEAD", "GET", "OPTIONS", "DELETE"],
+        "Access-Control-Allow-Headers": ["Authorization", "Accept", "Cache-Control"],
+        "Access-Control-Expose-Headers": ["Docker-Content-Digest"],
+    }
+
+
+class Http(Section, frozen=True):
+    """``http``."""
+
+    addr: str = ":5000"
+    net: Literal["", "tcp", "unix"] = "tcp"
+    prefix: str = ""
+    host: str = ""
+    secret: str = ""
+    relativeurls: bool = False
+    draintimeout: Duration = Duration(25)
+    tls: Tls = Tls()
+    debug: Debug = Debug()
+    headers: dict[str, list[str]] = field(default_factory=_default_headers)
+    http2: Http2 = Http2()
+    h2c: H2c = H2c()

@@ -1,0 +1,87 @@
+"""``storage`` in ``config.yml``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from .durations import Duration
+from .section import Section
+
+
+class Filesystem(Section, frozen=True):
+    """``storage.filesystem``; ``maxthreads`` bounds how much is read and written at once."""
+
+    rootdirectory: str = "/var/lib/registry"
+    maxthreads: Annotated[int, Meta(ge=1)] = 100
+
+
+class Delete(Section, frozen=True):
+    """``storage.delete``."""
+
+    enabled: bool = True
+
+
+class Redirect(Section, frozen=True):
+    """``storage.redirect``."""
+
+    disable: bool = False
+
+
+class Cache(Section, frozen=True):
+    """``storage.cache``; ``layerinfo`` is the old name of ``blobdescriptor``."""
+
+    blobdescriptor: str = ""
+    blobdescriptorsize: int = 10000
+    layerinfo: str = ""
+
+
+class TagLookup(Section, frozen=True):
+    """``storage.tag``."""
+
+    concurrencylimit: int = 0
+
+
+class UploadPurging(Section, frozen=True):
+    """``storage.maintenance.uploadpurging``."""
+
+    enabled: bool = True
+    age: Duration = Duration(168 * 3600)
+    interval: Duration = Duration(24 * 3600)
+    dryrun: bool = False
+
+
+class ReadOnly(Section, frozen=True):
+    """``storage.maintenance.readonly``."""
+
+    enabled: bool = False
+
+
+class Maintenance(Section, frozen=True):
+    """``storage.maintenance``."""
+
+    uploadpurging: UploadPurging = UploadPurging()
+    readonly: ReadOnly = ReadOnly()
+
+
+class Storage(Section, frozen=True):
+    """``storage``: one driver, and what holds for any."""
+
+    filesystem: Filesystem | None = None
+    inmemory: dict[str, Any] | None = None
+    s3: dict[str, Any] | None = None
+    s3aws: dict[str, Any] | None = None
+    azure: dict[str, Any] | None = None
+    gcs: dict[str, Any] | None = None
+    swift: dict[str, Any] | None = None
+    oss: dict[str, Any] | None = None
+    maintenance: Maintenance = Maintenance()
+    delete: Delete = Delete()
+    redirect: Redirect = Redirect()
+    cache: Cache = Cache()
+    tag: TagLookup = TagLookup()
+
+
+#: The keys of ``storage`` that name a driver.
+DRIVERS = ("filesystem", "inmemory", "s3", "s3aws", "azure", "gcs", "swift", "oss")
