@@ -16,7 +16,7 @@ from threading import Lock
 
 from . import layout
 from .driver import Reader, Stat, Upload
-from .durable import Folders, missing_top, sync_down, sync_folder, write_all
+from .durable import Folders, Writeback, missing_top, sync_down, sync_folder, write_all
 from .errors import NotFound, StorageUnavailable, UploadBusy
 from .listing import SETTLED_SECONDS, FolderListing
 
@@ -254,6 +254,7 @@ class FileUpload:
         self._path = path
         self._file = file
         self.size_bytes = os.fstat(file).st_size
+        self._writeback = Writeback(file, self.size_bytes)
 
     def append(self, buffers: Sequence[bytes]) -> None:
         """See :class:`.driver.Upload`."""
@@ -263,6 +264,7 @@ class FileUpload:
             except OSError:
                 os.ftruncate(self._file, self.size_bytes)
                 raise
+        self._writeback.grown_to(self.size_bytes)
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`.driver.Upload`."""

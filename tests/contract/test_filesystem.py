@@ -255,3 +255,17 @@ def test_an_upload_that_another_process_removed_cannot_be_promoted(store, tmp_pa
     upload.close()
     with pytest.raises(NotFound):
         store.stat("to/data")
+
+
+def test_the_disk_is_put_to_work_while_an_upload_grows(store, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda file, start, length, advice: told.append((start, length))
+    )
+    store.create_upload("up", b"01")
+    upload = store.open_upload("up")
+    step = b"x" * (3 * 1024 * 1024)
+    for _ in range(7):
+        upload.append([step])
+    upload.close()
+    assert told == [(2, 3 * len(step)), (2 + 3 * len(step), 3 * len(step))]
