@@ -23,12 +23,13 @@ from .tree import Tree
 class _Rule:
     """
     :ivar path: The key, and whatever lies below it.
-    :ivar used: Tells from its value whether somebody relies on it.
+    :ivar used: Tells from its value whether somebody relies on it; None where it is enough that
+        somebody gave it.
     :ivar excuse: Why it may be passed over; empty if it may not.
     """
 
     path: Path
-    used: Callable[[Any], bool] = bool
+    used: Callable[[Any], bool] | None = bool
     excuse: str = ""
 
 
@@ -74,6 +75,7 @@ _RULES = (
     _Rule(("log", "reportcaller"), excuse="logs name their module already"),
     _Rule(("redis",), excuse=_OWN_CACHE),
     _Rule(("storage", "cache", "blobdescriptor"), lambda v: v == "redis", _OWN_CACHE),
+    _Rule(("storage", "maintenance", "uploadpurging"), None, "uploads are not purged yet"),
     _Rule(("storage", "tag", "concurrencylimit"), excuse="tags are looked up without"),
     _Rule(("reporting",), excuse="nothing is reported anywhere"),
     _Rule(("compatibility",), excuse="schema 1 manifests are served, and no longer accepted"),
@@ -83,13 +85,19 @@ _RULES = (
 def check_support(tree: Tree, config: Config) -> None:
     """Refuse what would be missed, and warn of the rest."""
     for rule in _RULES:
-        if not rule.used(_value(config, rule.path)):
+        if not _is_used(rule, tree, config):
             continue
         if rule.excuse:
             source = tree.source_of(rule.path)
             tree.warnings.append(f"{dotted(rule.path)} is ignored: {rule.excuse} (from {source})")
         else:
             tree.complain(rule.path, "not supported yet")
+
+
+def _is_used(rule: _Rule, tree: Tree, config: Config) -> bool:
+    if rule.used is None:
+        return tree.given(rule.path) is not None
+    return rule.used(_value(config, rule.path))
 
 
 def _value(config: Config, path: Path) -> Any:
