@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from .model import Config
+from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
 from .tree import Complaint, Tree, nearest
 
@@ -73,7 +74,7 @@ def parse_value(text: str) -> Any:
     """
     if text.strip() == "*":
         return "*"
-    return yaml.safe_load(_BARE_STAR.sub(r"\1'*'\2", text))
+    return parse_yaml(_BARE_STAR.sub(r"\1'*'\2", text))
 
 
 def _report_unknown(tree: Tree, name: str, parts: list[str], path: Path) -> None:

@@ -16,6 +16,7 @@ from attrs import frozen
 from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .model import AUTH_TYPES, Config
+from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
 from .storage import DRIVERS
 from .support import check_support
@@ -24,7 +25,11 @@ from .tree import Complaint, Tree, nearest
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: What YAML calls true and false.
+_TRUTH = {
+    **dict.fromkeys(("true", "yes", "on", "y"), True),
+    **dict.fromkeys(("false", "no", "off", "n"), False),
+}
 
 
 @frozen
@@ -101,7 +106,7 @@ def load(
 def _read_file(tree: Tree, file: File) -> None:
     source = f"file {file.path}"
     try:
-        values = yaml.load(file.text, _Loader)  # noqa: S506 - it is the safe loader, in C or Python
+        values = parse_yaml(file.text)
     except yaml.YAMLError as problem:
         where = getattr(problem, "problem_mark", None)
         line = f" in line {where.line + 1}" if where is not None else ""
@@ -227,7 +232,8 @@ def _convert_list(tree: Tree, item: Any, value: Any, path: Path) -> list[Any]:
         return []
     if not isinstance(value, list):
         value = [value]
-    return [_convert(tree, item, each, (*path, index)) for index, each in enumerate(value)]
+    converted = [_convert(tree, item, each, (*path, index)) for index, each in enumerate(value)]
+    return [each for each in converted if each is not None]
 
 
 def _convert_leaf(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
@@ -237,8 +243,8 @@ def _convert_leaf(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
     try:
         if hint is Duration:
             return parse_duration(value)
-        if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return str(value)
+        if hint is bool and isinstance(value, str):
+            value = _TRUTH.get(value.lower(), value)
         return msgspec.convert(value, hint, strict=False)
     except (msgspec.ValidationError, ValueError) as problem:
         text = str(problem)

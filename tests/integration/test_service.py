@@ -51,7 +51,19 @@ def test_twistd_lists_the_plugin_and_its_options():
 
 def test_twistd_serves_and_ends_cleanly(tmp_path):
     registry = holm(tmp_path / "root")
-    assert registry.request("GET", "/v2/").status == 200
+    for method in ("GET", "OPTIONS"):
+        answer = registry.request(method, "/v2/")
+        assert answer.status == 200
+        sent = {
+            name: answer.headers.get_all(f"Access-Control-{name}")
+            for name in ("Allow-Origin", "Allow-Methods", "Allow-Headers", "Expose-Headers")
+        }
+        assert sent == {
+            "Allow-Origin": ["*"],
+            "Allow-Methods": ["HEAD", "GET", "OPTIONS", "DELETE"],
+            "Allow-Headers": ["Authorization", "Accept", "Cache-Control"],
+            "Expose-Headers": ["Docker-Content-Digest"],
+        }
     (greeting,) = [line for line in registry.lines if "listening on" in line]
     for said in ("Holm Registry", f"file {tmp_path}/root.yml", f"storage in {tmp_path}/root"):
         assert said in greeting
@@ -274,3 +286,23 @@ def test_a_read_only_registry_serves_a_volume_it_may_not_write(tmp_path, config)
         refused = registry.request("POST", "/v2/a/blobs/uploads/")
         assert refused.status == 405
         assert refused.json["errors"][0]["message"] == "the registry is read-only"
+
+
+def test_a_configuration_is_served_as_it_says(tmp_path):
+    more = (
+        "storage: {delete: {enabled: false}}\n"
+        "http: {host: 'https://r.example', prefix: /x/, headers: {X-Test: [yes, no]}}\n"
+        "catalog: {maxentries: 5}\nvalidation: {manifests: {indexes: {platforms: none}}}\n"
+    )
+    with holm(tmp_path / "root", CONFIG + more) as registry:
+        begun = registry.request("POST", "/x/v2/a/blobs/uploads/")
+        assert begun.headers["Location"].startswith("https://r.example/x/v2/a/blobs/uploads/")
+        assert begun.headers.get_all("X-Test") == ["yes", "no"]
+        assert registry.request("GET", "/v2/").status == 404
+        assert registry.request("GET", "/x/v2/_catalog?n=6").status == 400
+        assert registry.request("DELETE", "/x/v2/a/manifests/v1").status == 405
+        index = (
+            b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",'
+            b'"manifests":[{"digest":"sha256:%b","size":1}]}' % (b"0" * 64)
+        )
+        assert registry.request("PUT", "/x/v2/a/manifests/v1", index).status == 201

@@ -297,6 +297,27 @@ def test_a_header_named_in_another_case_replaces_the_default():
     assert headers["Access-Control-Expose-Headers"] == ["Docker-Content-Digest"]
 
 
+def test_values_are_what_their_keys_make_of_their_text():
+    text = """
+version: 0.1
+http: {headers: {A: [yes, 1_000, 0x1F, 5:30, null, 2026-01-01], B: on}, secret: 010}
+storage: {delete: {enabled: off}, filesystem: {rootdirectory: 123, maxthreads: 7}}
+"""
+    config = from_text(text).require()
+    assert config.http.headers["A"] == ["yes", "1_000", "0x1F", "5:30", "2026-01-01"]
+    assert config.http.headers["B"] == ["on"]
+    assert config.http.secret == "010"
+    assert config.storage.delete.enabled is False
+    assert config.storage.filesystem.rootdirectory == "123"
+    assert config.storage.filesystem.maxthreads == 7
+
+
+@pytest.mark.parametrize("value", ["[[a]]", "[{a: b}]", "{a: b}"])
+def test_headers_that_are_no_texts_are_complained_of(value):
+    loaded = load(None, {"REGISTRY_HTTP_HEADERS_X": value})
+    assert complaints(loaded)
+
+
 def test_what_is_shown_names_each_source_and_hides_secrets():
     environ = {"REGISTRY_HTTP_SECRET": "do-not-tell", "REGISTRY_LOG_LEVEL": "warn"}
     text = show(from_text(SHIPPED_2, environ))
