@@ -91,6 +91,11 @@ class StreamedRequest(Request):
         """Give all query parameters of a name."""
         return [value.decode("utf-8", "replace") for value in self.args.get(name.encode(), [])]
 
+    @property
+    def client_left(self) -> bool:
+        """Whether the connection was lost."""
+        return bool(self._disconnected)
+
     def set_header(self, name: str, value: str) -> None:
         """Set a header of the answer."""
         self.responseHeaders.setRawHeaders(name, [value])

@@ -97,8 +97,8 @@ class _Producer:
         """Wait for room."""
 
     def stopProducing(self) -> None:
-        """Give up, since the client has left."""
-        self._finish()
+        """Give up, since the client has left; the request's end cancels whoever waits."""
+        self._end()
 
     def _end(self) -> None:
         if not self._ended:
@@ -113,9 +113,13 @@ class _Producer:
 
     def _fail(self, reason: object) -> None:
         _log.error("answer cut short: {uri}: {reason}", uri=self._request.uri, reason=reason)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Cut the connection, whose loss ends the request; an answer cut short is not finished."""
         self._end()
         self._request.abort()
-        if not self._done.called:
+        if self._request.client_left and not self._done.called:
             self._done.callback(None)
 
 
@@ -153,9 +157,9 @@ class _KernelProducer(_Producer):
             self._wait()
             return
         except OSError as problem:
-            # The transport finds out by itself; nobody else has to be told of a client that left.
+            # Nobody has to be told of a client that left.
             if isinstance(problem, ConnectionError):
-                self._finish()
+                self._give_up()
             else:
                 self._fail(problem)
             return

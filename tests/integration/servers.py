@@ -54,9 +54,8 @@ class Process:
 
     def __init__(self, command: list[str], pattern: str, **options: Any) -> None:
         options.setdefault("env", ENVIRONMENT)
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options
-        )
+        options.setdefault("stdout", subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
         self.lines: list[str] = []
         self.address = self._wait(pattern)
         self._drain = threading.Thread(target=self._read, daemon=True)

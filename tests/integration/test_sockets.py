@@ -157,6 +157,23 @@ def test_clients_that_hang_up_in_the_middle_of_a_pull_leave_nothing_open(registr
         pytest.fail("files or sockets stay open")
 
 
+def test_a_pull_that_was_broken_off_is_not_logged_as_finished(tmp_path):
+    log = tmp_path / "access.log"
+    with log.open("wb") as stream, holm(tmp_path / "root", stdout=stream) as registry:
+        digest = push(registry, noise(30 * MIB, 9))
+        with closing(connect(registry)) as client:
+            client.sendall(f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert b" 200 " in read_head(client)[0]
+        for _ in range(1000):
+            lines = [
+                line for line in log.read_text().splitlines() if f"GET /v2/a/blobs/{digest}" in line
+            ]
+            if lines:
+                break
+            registry.request("GET", "/v2/")
+        assert [line.split('" ')[1].split()[0] for line in lines] == ["499"]
+
+
 def test_two_clients_pushing_the_same_blob_at_once_both_succeed(registry):
     content = noise(6 * MIB, 6)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
