@@ -93,16 +93,20 @@ class Uploads:
 
     def _take(self, repository: str, session_id: str, path: str) -> Upload:
         try:
+            return self._open_or_begin(repository, session_id, path)
+        except UploadBusy:
+            raise TooManyRequests(
+                "another request is writing to this upload", headers={"Retry-After": "1"}
+            ) from None
+
+    def _open_or_begin(self, repository: str, session_id: str, path: str) -> Upload:
+        try:
             return self._driver.open_upload(path)
         except NotFound:
             # registry:2 makes the file with the first bytes.
             self._require_start(repository, session_id)
             self._driver.create_upload(path)
             return self._driver.open_upload(path)
-        except UploadBusy:
-            raise TooManyRequests(
-                "another request is writing to this upload", headers={"Retry-After": "1"}
-            ) from None
 
     def _require_start(self, repository: str, session_id: str) -> None:
         try:
@@ -189,8 +193,10 @@ class Session:
     def discard(self) -> None:
         """End the session without a trace; fine if it has ended."""
         if not self._ended:
-            self._uploads.remove(self._repository, self.session_id)
-            self._end()
+            try:
+                self._uploads.remove(self._repository, self.session_id)
+            finally:
+                self._end()
 
     def close(self) -> None:
         """Leave the session to a later request, if it has not ended."""

@@ -13,6 +13,9 @@ from typing import Protocol
 
 from attrs import frozen
 
+#: More than any manifest or link has, in bytes: what is read whole must not fill the memory.
+MAX_SMALL_BYTES = 16 * 1024 * 1024
+
 
 @frozen
 class Stat:
@@ -85,6 +88,7 @@ class Driver(Protocol):
         Read a small object whole.
 
         :raises NotFound: There is none.
+        :raises StorageUnavailable: It is larger than anything small may be: damaged, or no such.
         """
 
     def open(self, path: str) -> Reader:
@@ -122,7 +126,11 @@ class Driver(Protocol):
         """Name the folders directly under a path, sorted; empty if there are none."""
 
     def create_upload(self, path: str, content: bytes = b"") -> None:
-        """Begin an upload at a path. Not durable: it may be lost in a power cut."""
+        """
+        Begin an upload at a path; one that is there stays as it is.
+
+        Not durable: it may be lost in a power cut.
+        """
 
     def open_upload(self, path: str) -> Upload:
         """

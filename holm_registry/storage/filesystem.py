@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 
 from . import layout
-from .driver import Reader, Stat, Upload
+from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
 from .durable import Folders, Writeback, missing_top, sync_down, sync_folder, write_all
 from .errors import NotFound, StorageUnavailable, UploadBusy
 from .listing import SETTLED_SECONDS, FolderListing
@@ -71,7 +71,10 @@ class Filesystem:
     def read(self, path: str) -> bytes:
         """See :class:`.driver.Driver`."""
         with _translated(path), open(self._full(path), "rb", buffering=0) as file:
-            return file.readall()
+            content = file.read(MAX_SMALL_BYTES + 1)
+        if len(content) > MAX_SMALL_BYTES:
+            raise StorageUnavailable("an object is larger than it may be")
+        return content
 
     def open(self, path: str) -> Reader:
         """See :class:`.driver.Driver`."""
@@ -132,7 +135,7 @@ class Filesystem:
             # The upload itself may be lost; the folders above it may hold what must not be.
             self._folders.ensure(os.path.dirname(folder))
             os.makedirs(folder, exist_ok=True)
-            with open(full, "wb", buffering=0) as file:
+            with suppress(FileExistsError), open(full, "xb", buffering=0) as file:
                 file.write(content)
 
     def open_upload(self, path: str) -> Upload:

@@ -11,8 +11,8 @@ from threading import RLock
 
 from attrs import define
 
-from .driver import Reader, Stat, Upload
-from .errors import NotFound, UploadBusy
+from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
+from .errors import NotFound, StorageUnavailable, UploadBusy
 
 
 @define
@@ -45,11 +45,15 @@ class Memory:
     def read(self, path: str) -> bytes:
         """See :class:`.driver.Driver`."""
         with self._lock:
-            return bytes(self._find(path).content)
+            content = self._find(path).content
+            if len(content) > MAX_SMALL_BYTES:
+                raise StorageUnavailable("an object is larger than it may be")
+            return bytes(content)
 
     def open(self, path: str) -> Reader:
         """See :class:`.driver.Driver`."""
-        return MemoryReader(self.read(path))
+        with self._lock:
+            return MemoryReader(bytes(self._find(path).content))
 
     def put(self, path: str, content: bytes) -> None:
         """See :class:`.driver.Driver`."""
@@ -82,7 +86,9 @@ class Memory:
 
     def create_upload(self, path: str, content: bytes = b"") -> None:
         """See :class:`.driver.Driver`."""
-        self.put(path, content)
+        with self._lock:
+            if path not in self._objects:
+                self.put(path, content)
 
     def open_upload(self, path: str) -> Upload:
         """See :class:`.driver.Driver`."""

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from holm_registry.storage.driver import Driver
+from holm_registry.storage.driver import MAX_SMALL_BYTES, Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
 from holm_registry.storage.filesystem import Filesystem
 from holm_registry.storage.memory import Memory
@@ -214,3 +214,22 @@ def test_of_a_read_only_store_everything_is_read_and_nothing_changed(driver, ver
     with pytest.raises(StorageUnavailable, match="read-only"):
         getattr(reading, verb)("a/b/c", *([b"y"] if verb == "put" else []))
     assert driver.read("a/b/c") == b"x"
+
+
+def test_an_upload_that_is_there_is_not_begun_again(driver):
+    driver.create_upload("up")
+    upload = driver.open_upload("up")
+    upload.append([b"kept"])
+    driver.create_upload("up")
+    assert upload.read(0, 10) == b"kept"
+    upload.close()
+    assert driver.open_upload("up").size_bytes == 4
+
+
+def test_what_is_read_whole_has_bounds(driver):
+    driver.put("a", b"x" * MAX_SMALL_BYTES)
+    assert len(driver.read("a")) == MAX_SMALL_BYTES
+    driver.put("a", b"x" * (MAX_SMALL_BYTES + 1))
+    with pytest.raises(StorageUnavailable, match="larger"):
+        driver.read("a")
+    assert driver.open("a").size_bytes == MAX_SMALL_BYTES + 1

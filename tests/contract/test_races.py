@@ -8,6 +8,7 @@ import pytest
 
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import TooManyRequests
 from holm_registry.storage.memory import Memory
 
 from ..images import image
@@ -127,3 +128,38 @@ def test_a_blob_committed_twice_at_once_is_there(driver, registry):
     sessions[0].commit(digest)
     driver.other.join()
     assert registry.blobs.stat("a", digest).size_bytes == 4
+
+
+def test_two_requests_on_an_upload_that_registry_2_only_began(driver, registry):
+    """Both find no file yet: one gets the upload, the other has to wait, and no byte is lost."""
+    path = "docker/registry/v2/repositories/a/_uploads/begun"
+    driver.put(f"{path}/startedat", b"2026-01-01T00:00:00Z")
+    taken = []
+
+    def first():
+        taken.append(registry.uploads.open("a", "begun"))
+        taken[0].append([b"kept"])
+
+    driver.verb, driver.ending, driver.meanwhile = "stat", "begun/startedat", first
+    with pytest.raises(TooManyRequests):
+        registry.uploads.open("a", "begun")
+    driver.other.join()
+    assert taken[0].size_bytes == 4
+    taken[0].commit(Digest.of(b"kept"))
+    assert registry.blobs.stat("a", Digest.of(b"kept")).size_bytes == 4
+
+
+def test_an_upload_whose_removal_fails_is_not_held_for_ever(driver, registry):
+    class Failing(Exception):
+        pass
+
+    def fail():
+        raise Failing
+
+    session_id = registry.uploads.start("a")
+    session = registry.uploads.open("a", session_id)
+    remove, driver.delete_folder = driver.delete_folder, lambda path: fail()
+    with pytest.raises(Failing):
+        session.discard()
+    driver.delete_folder = remove
+    registry.uploads.cancel("a", session_id)
