@@ -125,16 +125,16 @@ def test_kill_nine_loses_nothing_acknowledged(tmp_path, request, seed):
     moments = random.Random(seed)
     everything = []
     for turn in range(turns):
-        registry = holm(tmp_path / "root")
-        check(registry, everything[-8:])
-        pushers = [Pusher(registry, number, turn) for number in range(4)]
-        for pusher in pushers:
-            pusher.start()
-        # Between the first request and well into the pushes; the timer is the test's subject.
-        killer = threading.Timer(moments.uniform(0.01, 0.8), registry.kill)
-        killer.start()
-        for thread in [killer, *pushers]:
-            thread.join()
+        with holm(tmp_path / "root") as registry:
+            check(registry, everything[-8:])
+            pushers = [Pusher(registry, number, turn) for number in range(4)]
+            for pusher in pushers:
+                pusher.start()
+            # Between the first request and well into the pushes; the timer is the test's subject.
+            killer = threading.Timer(moments.uniform(0.01, 0.8), registry.kill)
+            killer.start()
+            for thread in [killer, *pushers]:
+                thread.join()
         everything += pushers
     assert sum(len(pusher.tags) for pusher in everything) > 20, "something was pushed"
     with holm(tmp_path / "root") as registry:
