@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
-from .config.load import parse_address
+from .config.addresses import parse_address
 
 
 def endpoint(reactor: Any, address: str, net: str = "tcp") -> IStreamServerEndpoint:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -16,6 +15,7 @@ from twisted.python.usage import UsageError
 
 from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
+from .startup import end, tell_twistd
 
 #: Where a configuration is looked for if nobody says where: registry:2's place, then registry:3's.
 DEFAULT_FILES = ("/etc/docker/registry/config.yml", "/etc/distribution/config.yml")
@@ -23,10 +23,7 @@ DEFAULT_FILES = ("/etc/docker/registry/config.yml", "/etc/distribution/config.ym
 
 def fail(*lines: object) -> NoReturn:
     """End the process before it serves anything, saying why in a line each."""
-    for line in lines:
-        # twistd has made the usual name part of its log by the time a port is found taken.
-        (sys.__stderr__ or sys.stderr).write(f"holm-registry: {line}\n")
-    raise SystemExit(1)
+    end("holm-registry", *lines)
 
 
 def read_configuration(
@@ -91,7 +88,7 @@ class Options(UsageOptions):
             fail(f"configuration file {problem.filename}: {problem.strerror}")
         except ConfigInvalid as problem:
             fail(*problem.complaints)
-        self._tell_twistd()
+        tell_twistd(self, self.config.log_level)
 
     @property
     def config(self) -> Config:
@@ -109,31 +106,23 @@ class Options(UsageOptions):
             if self[name] is not None
         ]
 
-    def _tell_twistd(self) -> None:
-        """Have twistd log as the configuration says, and leave no file where it was started."""
-        twistd: Any = getattr(self, "parent", None)
-        if twistd is None:
-            return
-        if not (twistd.get("logger") or twistd.get("logfile") or twistd.get("syslog")):
-            twistd["logger"] = f"holm_registry.logs.TO_STANDARD_ERROR.{self.config.log_level}"
-        if twistd.get("nodaemon") and twistd.get("pidfile") == "twistd.pid":
-            twistd["pidfile"] = ""
-
 
 def makeService(options: Options, reactor: Any = None) -> IService:
     """Make the service that options and configuration describe."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
-    from .service import RegistryService, build_site  # noqa: PLC0415 - imports klein
+    from .service import build_site  # noqa: PLC0415 - imports klein
+    from .serving import SiteService  # noqa: PLC0415
 
     config = options.config
     _require_root(options.loaded)
     site, threads = build_site(config, reactor)
-    return RegistryService(
+    return SiteService(
         reactor,
         site,
         threads,
         where=_where(options, reactor),
+        refuse=lambda why: fail(f"http.addr: {why}"),
         drain_seconds=config.http.draintimeout,
         greeting=_greeting(options),
         warnings=options.loaded.tree.warnings,

@@ -1,21 +1,12 @@
 """
-The registry put together and run: store, threads, site, and the way up and down.
+The registry put together: store, threads, site.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from collections.abc import Sequence
 from typing import Any
-
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.logger import Logger
 
 from .api.app import ApiResource
 from .api.context import Context
@@ -25,9 +16,7 @@ from .config.storage import Storage
 from .content.registry import Registry
 from .content.validation import Validation
 from .http.site import StreamingSite
-from .listen import listen
 from .logs import AccessLog
-from .registry_tap import fail
 from .storage.driver import Driver
 from .storage.filesystem import Filesystem
 from .storage.memory import Memory
@@ -36,8 +25,6 @@ from .threads import PooledThreads
 
 #: The most threads worth having: they wait for disks, or hash, and there are few of either.
 MAX_THREADS = 16
-
-_log = Logger()
 
 
 def build_site(config: Config, reactor: Any) -> tuple[StreamingSite, PooledThreads]:
@@ -80,89 +67,3 @@ def build_validation(validation: ManifestValidation) -> Validation:
         platforms=indexes.platforms,
         platform_list=frozenset((each.architecture, each.os) for each in indexes.platformlist),
     )
-
-
-class RegistryService(Service):
-    """
-    Listens, serves, and on the way down finishes what is in flight.
-
-    :param drain_seconds: How long to wait for requests in flight when stopping.
-    :param greeting: The line to log when serving begins.
-    """
-
-    def __init__(  # noqa: PLR0913 - keyword-only
-        self,
-        reactor: Any,
-        site: StreamingSite,
-        threads: PooledThreads,
-        *,
-        where: IStreamServerEndpoint,
-        drain_seconds: float,
-        greeting: str,
-        warnings: Sequence[str] = (),
-    ) -> None:
-        self._reactor = reactor
-        self._site = site
-        self._threads = threads
-        self._where = where
-        self._drain_seconds = drain_seconds
-        self._greeting = greeting
-        self._warnings = warnings
-        self._port: IListeningPort | None = None
-
-    @property
-    def port(self) -> IListeningPort:
-        """The listening port; only while running."""
-        assert self._port is not None, "the service is not running"  # noqa: S101
-        return self._port
-
-    def privilegedStartService(self) -> None:
-        """Listen, while ports below 1024 may still be had; end with a line if that fails."""
-        try:
-            self._port = listen(self._where, self._site)
-        except CannotListenError as problem:
-            fail(f"http.addr: cannot listen on {_tried(problem)}: {problem.socketError}")
-
-    def startService(self) -> None:
-        """Serve."""
-        super().startService()
-        if self._port is None:
-            self.privilegedStartService()
-        self._threads.start()
-        for warning in self._warnings:
-            _log.warn("{warning}", warning=warning)
-        _log.info(
-            "{greeting}, listening on {where}",
-            greeting=self._greeting,
-            where=_address(self.port.getHost()),
-        )
-
-    def stopService(self) -> Deferred[None]:
-        """Take no more connections, finish what is in flight within bounds, and end."""
-        super().stopService()
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        await maybeDeferred(self.port.stopListening)
-        self._port = None
-        drained = self._site.drained()
-        try:
-            await drained.addTimeout(self._drain_seconds, self._reactor)
-        except DeferredTimeout:
-            _log.warn("stopping with requests still in flight")
-        self._threads.stop()
-
-
-def _tried(problem: CannotListenError) -> str:
-    host = str(problem.interface or "")
-    return f"{_bracketed(host)}:{problem.port}" if problem.port else host
-
-
-def _address(address: Any) -> str:
-    if not hasattr(address, "port"):
-        return os.fsdecode(address.name)
-    return f"{_bracketed(address.host)}:{address.port}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -13,6 +13,7 @@ import msgspec
 import yaml
 from attrs import frozen
 
+from .addresses import parse_address
 from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .model import AUTH_TYPES, Config
@@ -277,18 +278,6 @@ def _check_address(tree: Tree, addr: str) -> None:
         parse_address(addr)
     except ValueError as problem:
         tree.complain(("http", "addr"), f"{problem}, got {addr!r}")
-
-
-def parse_address(addr: str) -> tuple[str, int]:
-    """
-    Read ``host:port`` as Go does: an empty host is every address of the machine.
-
-    :raises ValueError: It is not one.
-    """
-    host, colon, port = addr.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("expected host:port with a port up to 65535")
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _check_pattern(tree: Tree, path: Path, pattern: str) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holm_registry.config.load import ConfigInvalid, File, Option, load, parse_address
+from holm_registry.config.addresses import parse_address
+from holm_registry.config.load import ConfigInvalid, File, Option, load
 from holm_registry.config.show import show
 
 #: What the image of registry:2 ships.

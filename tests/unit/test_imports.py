@@ -27,13 +27,13 @@ ALLOWED = {
         "config",
         "content",
         "http",
-        "listen",
         "logs",
-        "registry_tap",
         "storage",
         "threads",
     },
-    "registry_tap": {"config", "listen", "logs", "service"},
+    "serving": {"http", "listen", "threads"},
+    "startup": set(),
+    "registry_tap": {"config", "listen", "logs", "service", "serving", "startup"},
     "cli": {"config", "logs", "registry_tap"},
 }
 
