@@ -8,3 +8,10 @@ registry = ServiceMaker(
     "A container registry (OCI distribution-spec, Docker Registry v2).",
     "holm-registry",
 )
+
+ui = ServiceMaker(
+    "Holm UI",
+    "holm_registry.ui_tap",
+    "A web UI for any container registry.",
+    "holm-ui",
+)

@@ -1,0 +1,1 @@
+"""The web UI: an ordinary client of any registry."""

@@ -1,0 +1,111 @@
+"""
+How an answer that is not the wished one looks: a page, or JSON for programs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from klein import Klein
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from holm_registry.http.body import ClientLeft
+from holm_registry.http.json import json_body
+from holm_registry.http.request import StreamedRequest
+
+from .context import Context
+from .errors import LoginNeeded, Missing, Trouble
+
+_log = Logger()
+
+
+class _NotAllowed(Trouble):
+    status, title = 405, "Not allowed"
+
+
+class _Fault(Trouble):
+    """A fault of ours."""
+
+
+class _WrongLogin(Trouble):
+    status, title = 502, "The registry wants another kind of login"
+
+
+class ErrorAnswers:
+    """Turns whatever a route raises into an answer."""
+
+    def __init__(self, context: Context) -> None:
+        self._templates = context.templates
+
+    def register(self, app: Klein) -> None:
+        """Have an application answer so. The order matters: the first that fits is taken."""
+        answers: list[tuple[tuple[type[Exception], ...], Any]] = [
+            ((Trouble,), self.trouble),
+            ((HTTPException,), self.no_route),
+            ((ClientLeft, CancelledError), self.gone),
+            ((Exception,), self.fault),
+        ]
+        for exceptions, answer in answers:
+            app.handle_errors(*exceptions)(answer)
+
+    async def trouble(self, request: StreamedRequest, failure: Failure) -> bytes:
+        """Answer what went wrong, and with whose words."""
+        problem = cast("Trouble", failure.value)
+        if isinstance(problem, LoginNeeded):
+            problem = _pass_on(request, problem)
+        return await self.render(request, problem)
+
+    async def no_route(self, request: StreamedRequest, failure: Failure) -> bytes:
+        """Answer that there is no such page, or not for this method."""
+        problem = failure.value
+        if isinstance(problem, MethodNotAllowed):
+            request.set_header("Allow", ", ".join(sorted(problem.valid_methods or ())))
+            return await self.render(request, _NotAllowed("this address takes no such request"))
+        return await self.render(request, Missing("there is no such page"))
+
+    def gone(self, request: StreamedRequest, failure: Failure) -> None:
+        """Answer nothing: nobody is there."""
+
+    async def fault(self, request: StreamedRequest, failure: Failure) -> bytes | None:
+        """Log a fault of ours, and answer no more of it than by which name it is in the log."""
+        _log.failure("request {request_id} failed", failure, request_id=request.request_id)
+        if request.startedWriting:
+            request.abort()
+            return None
+        return await self.render(
+            request, _Fault(f"this is a fault of the UI; its log has it as {request.request_id}")
+        )
+
+    async def render(self, request: StreamedRequest, problem: Trouble) -> bytes:
+        """Answer with an error."""
+        request.setResponseCode(problem.status)
+        if _is_for_a_program(request):
+            request.set_header("Cache-Control", "no-store")
+            return json_body(request, problem.as_json())
+        return await self._templates.render(
+            request, "error.html", status=problem.status, problem=problem
+        )
+
+
+def _is_for_a_program(request: StreamedRequest) -> bool:
+    accepted = request.header("Accept") or ""
+    asks = "application/json" in accepted and "text/html" not in accepted
+    return asks or request.path.startswith((b"/api/", b"/health"))
+
+
+def _pass_on(request: StreamedRequest, problem: LoginNeeded) -> Trouble:
+    """Have the browser ask its user, where the registry takes what a browser can ask for."""
+    basic = [each for each in problem.challenges if each.lower().startswith("basic")]
+    if not basic:
+        kinds = ", ".join(sorted({each.partition(" ")[0] for each in problem.challenges})) or "none"
+        return _WrongLogin(
+            f"it asks for a login of a kind that browsers cannot give here ({kinds[:100]}); "
+            "this page passes on names and passwords (Basic)",
+            url=problem.url,
+            registry_status=401,
+        )
+    request.responseHeaders.setRawHeaders("WWW-Authenticate", basic)
+    return problem

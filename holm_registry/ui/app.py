@@ -1,0 +1,77 @@
+"""
+The UI as one resource.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
+
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from holm_registry.http.request import StreamedRequest
+
+from .answers import ErrorAnswers
+from .context import Context
+from .pages.api import Api
+from .pages.compare import ComparePage
+from .pages.delete import DeletePage
+from .pages.image import ImagePage
+from .pages.look import Look
+from .pages.repositories import RepositoriesPage
+from .pages.repository import RepositoryPage
+from .pages.search import SearchPage
+from .security import HEADERS
+
+
+class _Routes(Protocol):
+    def register(self, app: Klein) -> None: ...
+
+
+def build_app(context: Context) -> Klein:
+    """Make the Klein application."""
+    app = Klein()
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    pages: list[_Routes] = [
+        RepositoriesPage(context),
+        RepositoryPage(context),
+        ImagePage(context),
+        ComparePage(context),
+        DeletePage(context),
+        SearchPage(context),
+        Api(context),
+        Look(context),
+        ErrorAnswers(context),
+    ]
+    for page in pages:
+        page.register(app)
+    return app
+
+
+class UiResource(Resource):
+    """What every request meets first: the headers of every answer, and addresses that are none."""
+
+    isLeaf = True
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._klein = KleinResource(build_app(context))
+
+    def render(self, request: StreamedRequest) -> bytes | int:
+        """Answer a request."""
+        for name, value in HEADERS.items():
+            request.set_header(name, value)
+        request.set_header("Server", "holm-ui")
+        try:
+            unquote_to_bytes(request.path).decode()
+            request.getRequestHostname().decode()
+        except UnicodeDecodeError:
+            request.setResponseCode(400)
+            request.set_header("Content-Type", "text/plain; charset=utf-8")
+            return b"address or host is not UTF-8\n"
+        self._klein.render(request)
+        return NOT_DONE_YET

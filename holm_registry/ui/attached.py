@@ -1,0 +1,112 @@
+"""
+What is attached to an image: signatures, SBOMs, provenance, and whatever else refers to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from .client import NotFound
+from .documents import Manifest, NotUnderstood, Part, read
+from .errors import LoginNeeded, Refused, Trouble
+from .kinds import ARTIFACT, ATTESTATION, SBOM, SIGNATURE, telling
+from .reader import Reader
+
+#: Tags by which tools without the referrers API attach things: an index of the specification's
+#: fallback, and cosign's three.
+_FALLBACK = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(\.(?:sig|att|sbom))?")
+_SUFFIXES = {".sig": SIGNATURE, ".att": ATTESTATION, ".sbom": SBOM}
+
+#: How many referrers of one image are looked at.
+MAX_REFERRERS = 200
+
+
+@frozen
+class Attached:
+    """
+    Something that refers to an image.
+
+    :ivar subject: The digest it refers to.
+    :ivar tag: The tag it hangs on, where it has one of its own.
+    """
+
+    digest: str
+    kind: str
+    artifact_type: str
+    size: int
+    subject: str
+    tag: str = ""
+
+
+def attachment_of(tag: str) -> tuple[str, str] | None:
+    """
+    Tell what a tag of the fallback schema is about: a digest, and the kind of what it holds.
+
+    :see: OCI distribution-spec, "Referrers Tag Schema"; cosign's signature specification.
+    """
+    match = _FALLBACK.fullmatch(tag)
+    if match is None:
+        return None
+    return f"{match[1]}:{match[2]}", _SUFFIXES.get(match[3] or "", "referrers")
+
+
+def fallback_tag(digest: str) -> str:
+    """Give the tag that lists what refers to a digest, where there is no API for it."""
+    return digest.replace(":", "-")[:128]
+
+
+async def attached_to(reader: Reader, name: str, digest: str) -> tuple[Attached, ...]:
+    """
+    Find what refers to a manifest, by the API or, without one, by tags.
+
+    :raises Trouble: The registry could not be asked.
+    """
+    found = list(await _listed(reader, name, digest))
+    repository = reader.library.repository(name)
+    for suffix, kind in _SUFFIXES.items():
+        tag = fallback_tag(digest) + suffix
+        if tag in repository.tags:
+            try:
+                at = await reader.client.digest_of(name, tag)
+                facts = await reader.learn(name, at)
+            except NotFound:
+                continue
+            size = sum(blob.size for blob in facts.blobs)
+            found.append(Attached(at, kind, facts.artifact_type, size, digest, tag))
+    return tuple({each.digest: each for each in found}.values())
+
+
+async def _listed(reader: Reader, name: str, digest: str) -> Iterable[Attached]:
+    try:
+        return _read(await reader.client.referrers(name, digest), digest)
+    except LoginNeeded:
+        raise
+    except NotFound:
+        pass
+    except Refused as problem:
+        # Whoever does not know the address may say so in other ways than 404.
+        if problem.registry_status not in (400, 405, 501):
+            raise
+    tag = fallback_tag(digest)
+    if tag not in reader.library.repository(name).tags:
+        return ()
+    try:
+        return _read((await reader.client.manifest(name, tag)).content, digest)
+    except NotFound:
+        return ()
+
+
+def _read(content: bytes, subject: str) -> Iterable[Attached]:
+    try:
+        parts = read(content, Manifest).manifests or []
+    except NotUnderstood as problem:
+        raise Trouble(f"the list of referrers is not understood: {problem}") from problem
+    return [_attached(part, subject) for part in parts[:MAX_REFERRERS]]
+
+
+def _attached(part: Part, subject: str) -> Attached:
+    kind = telling(part.artifact_type) or ARTIFACT
+    return Attached(part.digest, kind, part.artifact_type, max(part.size, 0), subject)

@@ -1,0 +1,63 @@
+"""
+The UI put together: client, memory, templates, site.
+"""
+
+from __future__ import annotations
+
+import sys
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+from treq.client import HTTPClient
+from treq.cookies import IndexableCookieJar
+from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.iweb import IAgent
+
+from holm_registry.http.site import StreamingSite
+from holm_registry.logs import AccessLog
+from holm_registry.threads import PooledThreads, Threads
+
+from .app import UiResource
+from .assets import find_templates, load_assets
+from .client import IN_FLIGHT, RegistryClient
+from .context import Context
+from .gate import Gate
+from .rendering import Templates
+from .settings import Settings
+
+#: Views and templates are worked out in threads; more than a few would only take turns.
+THREADS = 4
+
+_CONNECT_SECONDS = 5.0
+
+
+def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAgent) -> Context:
+    """
+    Make the parts of the UI.
+
+    :param agent: Makes the requests to the registry.
+    """
+    folder = find_templates()
+    assets = load_assets(folder / "static")
+    common = {"public_registry": settings.public_registry, "registry_url": settings.registry_url}
+    # A registry's cookies belong to one visitor; there is one jar for all, so it stays empty.
+    no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    client = RegistryClient(
+        HTTPClient(agent, cookiejar=no_cookies), settings.registry_url, reactor, Gate(IN_FLIGHT)
+    )
+    templates = Templates(folder, assets, threads, common)
+    return Context(settings, client, reactor, threads, templates, assets)
+
+
+def build_site(settings: Settings, reactor: Any) -> tuple[StreamingSite, PooledThreads]:
+    """Make the site that serves the UI, and the threads it works with."""
+    threads = PooledThreads(reactor, THREADS)
+    pool = HTTPConnectionPool(reactor)
+    pool.maxPersistentPerHost = IN_FLIGHT
+    # Two lines in the log for each connection would be all there is in it.
+    pool._factory.noisy = False  # noqa: SLF001 - Twisted has no other way
+    agent = Agent(reactor, connectTimeout=_CONNECT_SECONDS, pool=pool)
+    context = build_context(settings, reactor, threads, agent)
+    # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
+    write_log = None if sys.__stdout__ is None else AccessLog(sys.__stdout__).write
+    return StreamingSite(UiResource(context), reactor, write_log=write_log), threads

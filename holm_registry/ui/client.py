@@ -1,0 +1,400 @@
+"""
+Asking a registry: every request of the UI is made here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
+from attrs import define, frozen
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, DNSLookupError
+from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
+from twisted.web.error import InfiniteRedirection, PageRedirect, RedirectWithNoLocation
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+
+from holm_registry.oci import mediatypes
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
+
+from .errors import LoginNeeded, Missing, Refused, Slow, Trouble, Unreachable
+from .gate import Gate
+
+#: How many requests are in flight at the most.
+IN_FLIGHT = 16
+
+#: How long one request may take altogether, in seconds.
+REQUEST_SECONDS = 15.0
+
+#: The most that is read of a list of names, of all its pages, and of a blob, in bytes.
+MAX_LIST_BYTES = 8 * 1024 * 1024
+MAX_BLOB_BYTES = 4 * 1024 * 1024
+_MAX_ERROR_BYTES = 64 * 1024
+
+#: The most names of one list, and how many are asked for at once.
+MAX_NAMES = 100_000
+_PAGE_NAMES = 1000
+
+_MANIFEST_TYPES = (
+    mediatypes.OCI_INDEX,
+    mediatypes.OCI_MANIFEST,
+    mediatypes.DOCKER_LIST,
+    mediatypes.DOCKER_MANIFEST,
+    mediatypes.OCI_ARTIFACT,
+    mediatypes.DOCKER_SCHEMA1_SIGNED,
+    "*/*;q=0.1",
+)
+_ACCEPT = [", ".join(_MANIFEST_TYPES)]
+_NEXT = re.compile(r'<([^>]*)>\s*;\s*(?:[^,]*;\s*)?rel="?next"?', re.IGNORECASE)
+
+
+class TooLarge(Trouble):
+    """The registry sent more than is taken."""
+
+    status, title = 502, "Too large to show"
+
+
+class NotFound(Missing):
+    """The registry answered 404."""
+
+
+@frozen
+class Payload:
+    """
+    A manifest as the registry sent it.
+
+    :ivar media_type: What the registry called it, without parameters.
+    """
+
+    digest: str
+    media_type: str
+    content: bytes
+
+
+class _Names(msgspec.Struct):
+    repositories: list[str] | None = None
+    tags: list[str] | None = None
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
+class _Errors(msgspec.Struct):
+    errors: list[_Error] = []
+
+
+@define
+class _Answer:
+    status: int
+    headers: Any
+    body: bytes
+
+    def header(self, name: str) -> str:
+        values = self.headers.getRawHeaders(name)
+        return str(values[0]) if values else ""
+
+
+class RegistryClient:
+    """
+    One registry, asked by one visitor.
+
+    Every method raises :class:`.Trouble`: :class:`NotFound`, :class:`.LoginNeeded`,
+    :class:`.Refused`, :class:`.Unreachable` or :class:`.Slow`.
+
+    :param base_url: Where ``/v2/`` is, without a slash at its end.
+    :param authorization: The visitor's ``Authorization`` header, passed on as it is; or empty.
+    :param background: Let whoever is waited for go first.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only
+        self,
+        http: HTTPClient,
+        base_url: str,
+        clock: IReactorTime,
+        gate: Gate,
+        *,
+        authorization: str = "",
+        background: bool = False,
+    ) -> None:
+        self._http = http
+        self._base_url = base_url
+        self._clock = clock
+        self._gate = gate
+        self._authorization = authorization
+        self._background = background
+
+    def behind(self) -> RegistryClient:
+        """Give a client that asks the same, behind whoever is waited for."""
+        return RegistryClient(
+            self._http,
+            self._base_url,
+            self._clock,
+            self._gate,
+            authorization=self._authorization,
+            background=True,
+        )
+
+    def for_visitor(self, authorization: str) -> RegistryClient:
+        """Give a client that asks in a visitor's name."""
+        return RegistryClient(
+            self._http, self._base_url, self._clock, self._gate, authorization=authorization
+        )
+
+    async def ping(self) -> None:
+        """Ask whether the registry is there."""
+        await self._ask("GET", "/v2/", max_bytes=_MAX_ERROR_BYTES)
+
+    async def repositories(self) -> list[str]:
+        """List the repositories, all pages of them (``_catalog``)."""
+        return await self._names(f"/v2/_catalog?n={_PAGE_NAMES}", "repositories")
+
+    async def tags(self, repository: str) -> list[str]:
+        """List the tags of a repository (end-8), all pages of them."""
+        return await self._names(f"/v2/{repository}/tags/list?n={_PAGE_NAMES}", "tags")
+
+    async def digest_of(self, repository: str, reference: str) -> str:
+        """Ask for the digest of a tag, or whether a digest is there (end-3)."""
+        path = _manifest_path(repository, reference)
+        try:
+            answer = await self._ask("HEAD", path, accept=_ACCEPT)
+        except NotFound as problem:
+            # An answer to HEAD has no body, and so no words of the registry's.
+            mark = "@" if ":" in reference else ":"
+            raise NotFound(
+                f"there is no {repository}{mark}{reference}",
+                url=problem.url,
+                registry_status=problem.registry_status,
+            ) from problem
+        digest = answer.header("Docker-Content-Digest")
+        return digest or (await self.manifest(repository, reference)).digest
+
+    async def manifest(self, repository: str, reference: str) -> Payload:
+        """Fetch a manifest (end-3); one fetched by digest is compared with it."""
+        path = _manifest_path(repository, reference)
+        answer = await self._ask("GET", path, max_bytes=MAX_MANIFEST_BYTES, accept=_ACCEPT)
+        digest = answer.header("Docker-Content-Digest") or str(Digest.of(answer.body))
+        if ":" in reference:
+            self._require_content(path, reference, answer.body)
+            digest = reference
+        return Payload(digest, mediatypes.bare(answer.header("Content-Type")), answer.body)
+
+    async def blob(self, repository: str, digest: str) -> bytes:
+        """Fetch a small blob, such as a config (end-2)."""
+        path = f"/v2/{repository}/blobs/{quote(digest, safe=':')}"
+        content = (await self._ask("GET", path, max_bytes=MAX_BLOB_BYTES)).body
+        self._require_content(path, digest, content)
+        return content
+
+    async def referrers(self, repository: str, digest: str) -> bytes:
+        """
+        Fetch the index of what refers to a manifest (end-12a).
+
+        :raises NotFound: The registry has no such API.
+        """
+        path = f"/v2/{repository}/referrers/{quote(digest, safe=':')}"
+        return (await self._ask("GET", path, max_bytes=MAX_MANIFEST_BYTES)).body
+
+    async def delete(self, repository: str, reference: str) -> None:
+        """Delete a manifest by its digest, or a tag (end-9)."""
+        await self._ask("DELETE", _manifest_path(repository, reference))
+
+    async def put_index(self, repository: str, tag: str, index: dict[str, Any]) -> None:
+        """Put an index (end-7)."""
+        content = msgspec.json.encode(index)
+        headers = {"Content-Type": [mediatypes.OCI_INDEX]}
+        await self._ask("PUT", _manifest_path(repository, tag), headers=headers, content=content)
+
+    async def _names(self, path: str, field: str) -> list[str]:
+        """
+        Follow ``Link`` from page to page.
+
+        :see: OCI distribution-spec, "Listing Tags".
+        """
+        names: list[str] = []
+        read_bytes = 0
+        following = path
+        while following and len(names) < MAX_NAMES:
+            answer = await self._ask("GET", following, max_bytes=MAX_LIST_BYTES - read_bytes)
+            read_bytes += len(answer.body)
+            try:
+                page = msgspec.json.decode(answer.body, type=_Names)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+                raise self._nonsense(following, problem) from problem
+            found = getattr(page, field) or []
+            names += found
+            following = self._next(following, answer.header("Link")) if found else ""
+        return names[:MAX_NAMES]
+
+    def _next(self, path: str, link: str) -> str:
+        """Give the path of the next page, which must be on the same registry."""
+        match = _NEXT.search(link)
+        if match is None:
+            return ""
+        # Behind a proxy the registry may not know its own name: only the path counts.
+        prefix = urlsplit(self._base_url).path
+        target = urlsplit(urljoin(self._base_url + path, match[1]))
+        following = f"{target.path}?{target.query}".removeprefix(prefix)
+        return following if following != path else ""
+
+    async def _ask(  # noqa: PLR0913 - keyword-only
+        self,
+        method: str,
+        path: str,
+        *,
+        max_bytes: int = _MAX_ERROR_BYTES,
+        accept: Sequence[str] = (),
+        headers: dict[str, list[str]] | None = None,
+        content: bytes | None = None,
+    ) -> _Answer:
+        url = self._base_url + path
+        sent = {"Accept": list(accept) or ["application/json, */*"], **(headers or {})}
+        if self._authorization:
+            sent["Authorization"] = [self._authorization]
+        async with self._gate.entered(background=self._background):
+            try:
+                asking = Deferred.fromCoroutine(
+                    self._exchange(method, url, sent, content, max_bytes)
+                )
+                answer = await asking.addTimeout(REQUEST_SECONDS, self._clock)
+            except (DeferredTimeout, ConnectTimeout) as problem:
+                raise Slow(f"no answer within {REQUEST_SECONDS:.0f} seconds", url=url) from problem
+            except _NO_ANSWER as problem:
+                raise Unreachable(_reason(problem), url=url) from problem
+        self._require_success(answer, url)
+        return answer
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, list[str]],
+        content: bytes | None,
+        max_bytes: int,
+    ) -> _Answer:
+        response = await self._http.request(
+            method,
+            url,
+            headers=Headers(headers),
+            data=content,
+            unbuffered=True,
+            # Blobs may lie elsewhere; whatever changes something is done here or not at all.
+            allow_redirects=method in ("GET", "HEAD"),
+        )
+        limit = max_bytes if response.code < 300 else _MAX_ERROR_BYTES
+        body = _Body(0 if method == "HEAD" else limit, url)
+        response.deliverBody(body)
+        return _Answer(response.code, response.headers, await body.complete)
+
+    def _require_success(self, answer: _Answer, url: str) -> None:
+        if answer.status < 300:
+            return
+        message = _message(answer)
+        if answer.status == 401:
+            challenges = tuple(answer.headers.getRawHeaders("WWW-Authenticate") or ())
+            raise LoginNeeded(message or "authentication required", url=url, challenges=challenges)
+        if answer.status == 404:
+            raise NotFound(message or "not found", url=url, registry_status=404)
+        raise Refused(message or f"status {answer.status}", url=url, registry_status=answer.status)
+
+    def _require_content(self, path: str, digest: str, content: bytes) -> None:
+        algorithm = digest.partition(":")[0]
+        if algorithm in ("sha256", "sha512") and str(Digest.of(content, algorithm)) != digest:
+            raise Refused(
+                "the registry sent other content than this digest names",
+                url=self._base_url + path,
+                registry_status=200,
+            )
+
+    def _nonsense(self, path: str, problem: Exception) -> Refused:
+        return Refused(
+            f"the registry's answer is not what it should be: {problem}",
+            url=self._base_url + path,
+            registry_status=200,
+        )
+
+
+_NO_ANSWER = (
+    ConnectError,
+    ConnectionDone,
+    ConnectionLost,
+    DNSLookupError,
+    ResponseFailed,
+    ResponseNeverReceived,
+    InfiniteRedirection,
+    PageRedirect,
+    RedirectWithNoLocation,
+)
+
+
+def _manifest_path(repository: str, reference: str) -> str:
+    return f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
+
+
+class _Body(Protocol):
+    """Takes in a body within bounds; ends the connection of one that is not wanted any more."""
+
+    def __init__(self, limit: int, url: str) -> None:
+        self._limit = limit
+        self._url = url
+        self._buffers: list[bytes] = []
+        self._size = 0
+        self.complete: Deferred[bytes] = Deferred(lambda _: self._hang_up())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep what came, as long as it is not too much."""
+        self._size += len(data)
+        if self._size <= self._limit:
+            self._buffers.append(data)
+        elif not self.complete.called:
+            self.complete.errback(_too_large(self._limit, self._url))
+            self._hang_up()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note the end, or that it came too early."""
+        if self.complete.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.complete.callback(b"".join(self._buffers))
+        else:
+            self.complete.errback(reason)
+
+    def _hang_up(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.loseConnection()
+
+
+def _too_large(limit: int, url: str) -> TooLarge:
+    return TooLarge(f"the registry's answer is larger than {limit:,} bytes", url=url)
+
+
+def _message(answer: _Answer) -> str:
+    """Find the registry's own words in an error."""
+    try:
+        errors = msgspec.json.decode(answer.body, type=_Errors).errors
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    return "; ".join(
+        ": ".join(part for part in (error.code, error.message) if part) for error in errors[:5]
+    )[:500]
+
+
+def _reason(problem: BaseException) -> str:
+    """Say in one line why there is no answer."""
+    reasons = getattr(problem, "reasons", None)
+    if reasons:
+        return _reason(reasons[0].value)
+    return str(problem).strip().rstrip(".") or type(problem).__name__

@@ -1,0 +1,51 @@
+"""
+What every page needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import Factory, define
+from twisted.internet.interfaces import IReactorTime
+
+from holm_registry.http.request import StreamedRequest
+from holm_registry.threads import Threads
+
+from .assets import Asset
+from .client import RegistryClient
+from .contents import Contents
+from .library import Libraries
+from .outcomes import Outcomes
+from .reader import Reader
+from .rendering import Templates
+from .settings import Settings
+
+
+@define
+class Context:
+    """
+    The parts of the UI.
+
+    :ivar client: Asks the registry, for nobody in particular.
+    """
+
+    settings: Settings
+    client: RegistryClient
+    clock: IReactorTime
+    threads: Threads
+    templates: Templates
+    assets: Mapping[str, Asset]
+    contents: Contents = Factory(Contents)
+    libraries: Libraries = Factory(Libraries)
+    outcomes: Outcomes = Factory(Outcomes)
+
+    def reader(self, request: StreamedRequest) -> Reader:
+        """Give a reader that asks in the name of whoever sent a request."""
+        authorization = request.header("Authorization") or ""
+        return Reader(
+            self.client.for_visitor(authorization),
+            self.libraries.of(authorization),
+            self.contents,
+            self.clock,
+        )

@@ -1,0 +1,130 @@
+"""
+Manifests and configs as they are written: typed, and strict only in types.
+
+:see: OCI image-spec, manifest.md, image-index.md, config.md; Docker image manifest v2, schema 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+
+class NotUnderstood(Exception):
+    """Content that does not hold what it should; the text says where and why."""
+
+
+class Platform(Struct, kw_only=True):
+    """What a manifest of an index is for."""
+
+    architecture: str = ""
+    os: str = ""
+    variant: str = ""
+    os_version: str = field(default="", name="os.version")
+
+
+class Part(Struct, kw_only=True):
+    """A descriptor: a pointer to content."""
+
+    digest: str
+    size: int = 0
+    media_type: str = field(default="", name="mediaType")
+    artifact_type: str = field(default="", name="artifactType")
+    platform: Platform | None = None
+    annotations: dict[str, str] | None = None
+    urls: list[str] | None = None
+
+
+class Manifest(Struct, kw_only=True):
+    """Any kind of manifest."""
+
+    schema_version: int = field(default=0, name="schemaVersion")
+    media_type: str = field(default="", name="mediaType")
+    artifact_type: str = field(default="", name="artifactType")
+    config: Part | None = None
+    layers: list[Part] | None = None
+    blobs: list[Part] | None = None
+    manifests: list[Part] | None = None
+    subject: Part | None = None
+    annotations: dict[str, str] | None = None
+
+
+class RunConfig(Struct, kw_only=True):
+    """What a container of an image starts with."""
+
+    entrypoint: list[str] | str | None = field(default=None, name="Entrypoint")
+    cmd: list[str] | str | None = field(default=None, name="Cmd")
+    env: list[str] | None = field(default=None, name="Env")
+    labels: dict[str, str] | None = field(default=None, name="Labels")
+    user: str | None = field(default=None, name="User")
+    working_dir: str | None = field(default=None, name="WorkingDir")
+    exposed_ports: dict[str, Any] | None = field(default=None, name="ExposedPorts")
+    volumes: dict[str, Any] | None = field(default=None, name="Volumes")
+    stop_signal: str | None = field(default=None, name="StopSignal")
+    healthcheck: dict[str, Any] | None = field(default=None, name="Healthcheck")
+
+
+class Step(Struct, kw_only=True):
+    """One step of an image's history."""
+
+    created: str | None = None
+    created_by: str | None = None
+    comment: str | None = None
+    author: str | None = None
+    empty_layer: bool | None = None
+
+
+class ImageConfig(Struct, kw_only=True):
+    """The config of an image."""
+
+    architecture: str | None = None
+    os: str | None = None
+    variant: str | None = None
+    os_version: str | None = field(default=None, name="os.version")
+    created: str | None = None
+    author: str | None = None
+    config: RunConfig | None = None
+    history: list[Step] | None = None
+
+
+class Chart(Struct, kw_only=True):
+    """The config of a Helm chart: its Chart.yaml as JSON."""
+
+    name: str = ""
+    version: str = ""
+    app_version: str | None = field(default=None, name="appVersion")
+    description: str | None = None
+    type: str | None = None
+    home: str | None = None
+    icon: str | None = None
+    deprecated: bool | None = None
+    kube_version: str | None = field(default=None, name="kubeVersion")
+    keywords: list[str] | None = None
+    sources: list[str] | None = None
+    dependencies: list[dict[str, Any]] | None = None
+    maintainers: list[dict[str, Any]] | None = None
+
+
+T = TypeVar("T")
+
+
+def read(content: bytes, kind: type[T]) -> T:
+    """
+    Read a document.
+
+    :raises NotUnderstood: It is no JSON, or a field has another type than it should.
+    """
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
+        raise NotUnderstood(str(problem)) from problem
+
+
+def pretty(content: bytes) -> str:
+    """Indent JSON for reading; give what is none as the text it is."""
+    try:
+        return msgspec.json.format(content, indent=2).decode("utf-8", "replace")
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return content.decode("utf-8", "replace")

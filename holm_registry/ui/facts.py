@@ -1,0 +1,171 @@
+"""
+What is remembered of each manifest and config: little, since there may be very many.
+"""
+
+from __future__ import annotations
+
+from sys import intern
+
+from attrs import define, frozen
+
+from .documents import ImageConfig, Manifest, NotUnderstood, Part, read
+from .kinds import IMAGE, OBSOLETE, ODD, kind_of
+from .platforms import platform_text
+from .text import parse_time
+
+#: The annotation by which BuildKit marks provenance and SBOMs inside an index.
+_REFERENCE_TYPE = "vnd.docker.reference.type"
+_REFERENCE_DIGEST = "vnd.docker.reference.digest"
+_CREATED = "org.opencontainers.image.created"
+
+#: What an object of these costs in memory, roughly, in bytes.
+_COST_OF_FACTS = 600
+_COST_OF_CONFIG = 400
+_COST_OF_PART = 120
+
+
+@frozen
+class Blob:
+    """Content by its digest, and how large it is said to be."""
+
+    digest: str
+    size: int
+
+
+@frozen
+class Child:
+    """
+    An entry of an index.
+
+    :ivar attests: The digest of the sibling that this one is about: provenance or an SBOM.
+    """
+
+    digest: str
+    size: int
+    platform: str
+    attests: str = ""
+    artifact_type: str = ""
+
+
+@define
+class Facts:
+    """
+    What a manifest says.
+
+    :ivar size: Of the manifest itself, in bytes.
+    :ivar config: The config, where it is that of an image.
+    :ivar blobs: The config and the layers.
+    :ivar created: When it was built, as its annotations say.
+    :ivar odd: Why it was not understood; empty if it was.
+    :ivar summary: Memory for whoever sums it up; see :mod:`.summaries`.
+    """
+
+    digest: str
+    media_type: str
+    kind: str
+    size: int
+    config: Blob | None = None
+    blobs: tuple[Blob, ...] = ()
+    layers: int = 0
+    children: tuple[Child, ...] = ()
+    subject: str = ""
+    artifact_type: str = ""
+    created: str = ""
+    odd: str = ""
+    summary: object = None
+
+    @property
+    def cost(self) -> int:
+        """Roughly what it takes of memory, in bytes."""
+        return _COST_OF_FACTS + _COST_OF_PART * (len(self.blobs) + 2 * len(self.children))
+
+
+@frozen
+class ConfigFacts:
+    """What an image's config says: when it was built, for what, and why that is not known."""
+
+    created: str = ""
+    platform: str = ""
+    odd: str = ""
+
+    @property
+    def cost(self) -> int:
+        """Roughly what it takes of memory, in bytes."""
+        return _COST_OF_CONFIG
+
+
+def manifest_facts(digest: str, media_type: str, content: bytes) -> Facts:
+    """Read a manifest; one that is not understood is remembered as such."""
+    try:
+        manifest = read(content, Manifest)
+    except NotUnderstood as problem:
+        return Facts(digest, media_type, ODD, len(content), odd=str(problem)[:300])
+    kind = kind_of(manifest)
+    media_type = manifest.media_type or media_type
+    if kind == OBSOLETE:
+        return Facts(digest, media_type, kind, len(content))
+    layers = [*(manifest.layers or []), *(manifest.blobs or [])]
+    config = manifest.config
+    return Facts(
+        digest,
+        media_type,
+        kind,
+        len(content),
+        config=None if config is None else _blob(config),
+        blobs=tuple(map(_blob, [*([] if config is None else [config]), *layers])),
+        layers=len(layers),
+        children=tuple(map(_child, manifest.manifests or [])),
+        subject=manifest.subject.digest if manifest.subject else "",
+        artifact_type=manifest.artifact_type or (config.media_type if config else ""),
+        created=normal_time((manifest.annotations or {}).get(_CREATED, "")),
+    )
+
+
+def config_facts(content: bytes) -> ConfigFacts:
+    """Read an image's config."""
+    try:
+        config = read(content, ImageConfig)
+    except NotUnderstood as problem:
+        return ConfigFacts(odd=str(problem)[:300])
+    return ConfigFacts(
+        normal_time(config.created or ""),
+        platform_text(config.os, config.architecture, config.variant)[:100],
+    )
+
+
+def normal_time(text: str) -> str:
+    """
+    Write a time so that later ones are greater; empty for none.
+
+    The year 1 is what Go writes for a time that was never set.
+    """
+    found = parse_time(text)
+    return "" if found is None or found.year == 1 else f"{found:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def has_platform_config(facts: Facts) -> bool:
+    """Tell whether build time and platform are in a config that is worth fetching."""
+    return facts.kind == IMAGE and facts.config is not None
+
+
+def _blob(part: Part) -> Blob:
+    # Many images share layers; interned, their digests are in memory once.
+    return Blob(intern(part.digest), max(part.size, 0))
+
+
+def _child(part: Part) -> Child:
+    annotations = part.annotations or {}
+    platform = part.platform
+    return Child(
+        part.digest,
+        max(part.size, 0),
+        platform_text(platform.os, platform.architecture, platform.variant)[:100]
+        if platform
+        else "",
+        attests=(
+            annotations.get(_REFERENCE_DIGEST, "?")
+            if annotations.get(_REFERENCE_TYPE) == "attestation-manifest"
+            else ""
+        ),
+        artifact_type=part.artifact_type,
+    )

@@ -1,0 +1,226 @@
+"""
+What one visitor knows of a registry: names, tags, and the digests behind them.
+
+All of it may change at any moment; each part says how old it is.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from hashlib import blake2b
+from math import inf
+from os import urandom
+from typing import Any, TypeVar
+
+from attrs import Factory, define, frozen
+
+from .errors import Trouble
+from .flights import Flights
+
+#: Of how many visitors with logins names are remembered.
+MAX_VISITORS = 8
+
+#: How much missing content of one repository is remembered.
+MAX_ABSENT = 10_000
+
+#: How much is kept that was worked out from one set of tags: orders, counts, totals.
+MAX_REMEMBERED = 12
+
+#: Older than any wish for something fresh; unlike never, it is known.
+DOUBTED = -1e9
+
+T = TypeVar("T")
+
+
+@define
+class KnownTag:
+    """
+    :ivar digest: What it points to; empty while that is not known.
+    :ivar seen_at: When that was last seen, in seconds of the clock.
+    :ivar problem: Why it could not be looked at.
+    """
+
+    digest: str = ""
+    seen_at: float = -inf
+    problem: str = ""
+
+
+@frozen
+class TagShot:
+    """A tag at a moment."""
+
+    name: str
+    digest: str
+    problem: str = ""
+
+
+@define(eq=False)
+class TagSet:
+    """
+    The tags of a repository at a moment, safe to hand to another thread.
+
+    :ivar memory: What was worked out from them, by whoever did; forgotten when there is a new set.
+    """
+
+    tags: tuple[TagShot, ...]
+    memory: dict[Hashable, Any] = Factory(dict)
+
+    def remember(self, key: Hashable, value: T) -> T:
+        """Keep something that was worked out; not ever more of it."""
+        if len(self.memory) >= MAX_REMEMBERED:
+            self.memory.clear()
+        self.memory[key] = value
+        return value
+
+
+@frozen(eq=False)
+class RepositoryShot:
+    """
+    A repository at a moment.
+
+    :ivar listed_at: When its tags were listed; minus infinity for never.
+    """
+
+    name: str
+    tagset: TagSet
+    listed_at: float
+    problem: Trouble | None
+
+    @property
+    def tags(self) -> tuple[TagShot, ...]:
+        """The tags, in the registry's order."""
+        return self.tagset.tags
+
+    @property
+    def listed(self) -> bool:
+        """Whether its tags are known."""
+        return self.listed_at > -inf
+
+
+@define
+class KnownRepository:
+    """
+    A repository, and what was last seen of it.
+
+    :ivar absent: Content that its manifests name and that is not there, and when that was seen.
+    """
+
+    name: str
+    tags: dict[str, KnownTag] = Factory(dict)
+    listed_at: float = -inf
+    problem: Trouble | None = None
+    absent: dict[str, float] = Factory(dict)
+    version: int = 0
+    _set: TagSet | None = None
+    _set_version: int = -1
+
+    def list_tags(self, names: list[str], now: float) -> None:
+        """Take over a list of tags; what is known of those that remain stays."""
+        if list(self.tags) != names:
+            self.tags = {name: self.tags.get(name) or KnownTag() for name in names}
+            self.version += 1
+        self.listed_at, self.problem = now, None
+
+    def see(self, tag: str, digest: str, now: float) -> None:
+        """Note where a tag points."""
+        known = self.tags.get(tag)
+        if known is None:
+            return
+        if (known.digest, known.problem) != (digest, ""):
+            self.version += 1
+        known.digest, known.seen_at, known.problem = digest, now, ""
+
+    def miss(self, tag: str, problem: str, now: float) -> None:
+        """Note why a tag could not be looked at."""
+        known = self.tags.get(tag)
+        if known is not None:
+            known.problem, known.seen_at = problem, now
+            self.version += 1
+
+    def forget(self, tag: str) -> None:
+        """Note that a tag is gone."""
+        if self.tags.pop(tag, None) is not None:
+            self.version += 1
+
+    def lack(self, digest: str, now: float) -> None:
+        """Note that content is not there."""
+        if len(self.absent) >= MAX_ABSENT:
+            self.absent.clear()
+        self.absent[digest] = now
+        self.version += 1
+
+    def shot(self) -> RepositoryShot:
+        """Take a picture."""
+        if self._set is None or self._set_version != self.version:
+            tags = tuple(TagShot(name, tag.digest, tag.problem) for name, tag in self.tags.items())
+            self._set, self._set_version = TagSet(tags), self.version
+        return RepositoryShot(self.name, self._set, self.listed_at, self.problem)
+
+
+@define
+class Library:
+    """
+    All repositories of one registry, as one visitor sees them.
+
+    :ivar named_at: When the repositories were listed; minus infinity for never.
+    :ivar problem: Why the list could not be had when it was last wanted.
+    :ivar surveyed_at: When everything was last looked through.
+    :ivar removes_tags: Whether the registry can remove a tag without its image; None for unknown.
+    """
+
+    repositories: dict[str, KnownRepository] = Factory(dict)
+    named_at: float = -inf
+    problem: Trouble | None = None
+    surveyed_at: float = -inf
+    removes_tags: bool | None = None
+    flights: Flights = Factory(Flights)
+
+    def list_repositories(self, names: list[str], now: float) -> None:
+        """Take over the list of repositories."""
+        old = self.repositories
+        if list(old) != names:
+            self.repositories = {name: old.get(name) or KnownRepository(name) for name in names}
+        self.named_at, self.problem = now, None
+
+    def repository(self, name: str) -> KnownRepository:
+        """Give a repository, adding one that the list does not have yet."""
+        return self.repositories.setdefault(name, KnownRepository(name))
+
+    def forget(self, name: str) -> None:
+        """Note that a repository is gone."""
+        self.repositories.pop(name, None)
+
+    def doubt(self, name: str) -> None:
+        """Note that a repository was changed, so that it is looked at again."""
+        self.named_at = min(self.named_at, DOUBTED)
+        known = self.repositories.get(name)
+        if known is not None:
+            known.listed_at = min(known.listed_at, DOUBTED)
+            for tag in known.tags.values():
+                tag.seen_at = min(tag.seen_at, DOUBTED)
+
+    def shots(self) -> tuple[RepositoryShot, ...]:
+        """Take a picture of each repository."""
+        return tuple(repository.shot() for repository in self.repositories.values())
+
+
+class Libraries:
+    """A library for each login; those not used for longest are forgotten."""
+
+    def __init__(self) -> None:
+        self._key = urandom(32)
+        self._libraries: OrderedDict[bytes, Library] = OrderedDict()
+
+    def of(self, authorization: str) -> Library:
+        """
+        Give the library of a login.
+
+        The login itself is not kept: what is, is a hash of it under a key of this process.
+        """
+        key = blake2b(authorization.encode(), key=self._key).digest()
+        library = self._libraries.setdefault(key, Library())
+        self._libraries.move_to_end(key)
+        if len(self._libraries) > MAX_VISITORS:
+            self._libraries.popitem(last=False)
+        return library

@@ -1,0 +1,152 @@
+"""
+An image opened for reading: its manifest, the platform that was chosen, and its config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from .client import NotFound, TooLarge
+from .documents import Manifest, NotUnderstood, Part, read
+from .errors import Invalid
+from .kinds import CHART, IMAGE, INDEX, kind_of
+from .platforms import in_order, platform_text
+from .reader import Reader
+from .references import ImageReference
+
+
+@frozen
+class Entry:
+    """
+    An entry of an index.
+
+    :ivar label: Its platform, or what else tells it apart.
+    :ivar attests: The digest of the entry that it is about: provenance or an SBOM.
+    """
+
+    digest: str
+    label: str
+    size: int
+    attests: str = ""
+
+
+@frozen
+class Opened:
+    """
+    :ivar digest: What the reference points to: what a pull prints.
+    :ivar index: The bytes of the index; None if the reference is no index.
+    :ivar entries: What the index holds, in a fixed order.
+    :ivar chosen: The digest of the manifest shown: of one platform of an index, or the reference's.
+    :ivar missing: Whether the chosen one is not in the registry.
+    """
+
+    reference: ImageReference
+    digest: str
+    index: bytes | None
+    entries: Sequence[Entry]
+    chosen: str
+    platform: str
+    payload: bytes
+    media_type: str
+    config: bytes | None
+    missing: bool = False
+
+
+async def open_image(reader: Reader, reference: ImageReference, platform: str = "") -> Opened:
+    """
+    Fetch what a page about an image needs.
+
+    :param platform: Which one of an index; the first if empty.
+    :raises NotFound: There is no such image.
+    :raises Invalid: It has no such platform.
+    """
+    repository = reference.repository
+    # Whatever is remembered by digest: that it is there is asked each time.
+    digest = await reader.client.digest_of(repository, reference.reference)
+    payload, media_type = await payload_of(reader, repository, digest)
+    manifest = _read(payload)
+    if kind_of(manifest) != INDEX:
+        config = await _config(reader, repository, manifest)
+        return Opened(reference, digest, None, (), digest, "", payload, media_type, config)
+    entries = _entries(manifest)
+    images = [entry for entry in entries if not entry.attests]
+    chosen = next((each for each in images if platform in ("", each.label)), None)
+    if chosen is None and platform:
+        raise Invalid(f"{reference} has no platform {platform[:100]!r}")
+    if chosen is None:
+        return Opened(reference, digest, payload, entries, digest, "", payload, media_type, None)
+    try:
+        child, child_type = await payload_of(reader, repository, chosen.digest)
+    except NotFound:
+        return Opened(
+            reference, digest, payload, entries, chosen.digest, chosen.label, payload, media_type,
+            None, missing=True,
+        )  # fmt: skip
+    config = await _config(reader, repository, _read(child))
+    return Opened(
+        reference, digest, payload, entries, chosen.digest, chosen.label, child, child_type, config
+    )
+
+
+async def payload_of(reader: Reader, repository: str, digest: str) -> tuple[bytes, str]:
+    """
+    Fetch a manifest by its digest, and what it is served as; remembered ones are not fetched again.
+    """
+    payload = reader.contents.payloads.get(digest)
+    if payload is None:
+        payload = (await reader.client.manifest(repository, digest)).content
+        reader.contents.payloads.put(digest, payload, len(payload))
+    facts = await reader.learn(repository, digest)
+    return payload, facts.media_type
+
+
+async def _config(reader: Reader, repository: str, manifest: Manifest) -> bytes | None:
+    """Fetch the config of an image or a chart; None where there is none worth showing."""
+    config = manifest.config
+    if config is None or kind_of(manifest) not in (IMAGE, CHART):
+        return None
+    remembered = reader.contents.payloads.get(config.digest)
+    if remembered is not None:
+        return remembered
+    try:
+        content = await reader.client.blob(repository, config.digest)
+    except (NotFound, TooLarge):
+        return None
+    reader.contents.payloads.put(config.digest, content, len(content))
+    return content
+
+
+def _read(payload: bytes) -> Manifest:
+    try:
+        return read(payload, Manifest)
+    except NotUnderstood:
+        return Manifest()
+
+
+def _entries(manifest: Manifest) -> list[Entry]:
+    parts = manifest.manifests or []
+    labels = [_label(part, number) for number, part in enumerate(parts, 1)]
+    order = in_order(labels)
+    entries = [
+        Entry(part.digest, label, max(0, part.size), _attests(part))
+        for part, label in zip(parts, labels, strict=True)
+    ]
+    return sorted(entries, key=lambda entry: (bool(entry.attests), order.index(entry.label)))
+
+
+def _label(part: Part, number: int) -> str:
+    platform = part.platform
+    text = version = ""
+    if platform is not None:
+        text = platform_text(platform.os, platform.architecture, platform.variant)
+        version = platform.os_version
+    return " ".join(filter(None, (text, version))) or part.artifact_type or f"entry {number}"
+
+
+def _attests(part: Part) -> str:
+    annotations = part.annotations or {}
+    if annotations.get("vnd.docker.reference.type") != "attestation-manifest":
+        return ""
+    return annotations.get("vnd.docker.reference.digest", "?")

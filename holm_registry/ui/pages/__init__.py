@@ -1,0 +1,1 @@
+"""The routes of the UI, one file for each page."""

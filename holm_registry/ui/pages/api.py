@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from klein import Klein
+
+from holm_registry.http.json import json_body
+from holm_registry.http.request import StreamedRequest
+from holm_registry.ui.client import NotFound
+from holm_registry.ui.context import Context
+from holm_registry.ui.errors import Trouble
+from holm_registry.ui.references import require_repository
+from holm_registry.ui.routing import route
+
+
+class Api:
+    """Names for programs, and whether the UI is well."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def register(self, app: Klein) -> None:
+        """Add the routes; several have a second address that scripts in use call."""
+        for path in ("/api/repos", "/api/repositories", "/api/catalog"):
+            route(app, "GET", path, self.repositories)
+        for path in ("/api/tags/<path:name>", "/api/repositories/<path:name>/tags"):
+            route(app, "GET", path, self.tags)
+        route(app, "GET", "/health", self.health)
+
+    async def repositories(self, request: StreamedRequest) -> bytes:
+        """List the repositories."""
+        reader = self._context.reader(request)
+        try:
+            await reader.names(max_age=0)
+        except Trouble as problem:
+            if not (isinstance(problem, NotFound) and self._context.settings.repositories):
+                raise
+            return json_body(request, {"repositories": list(self._context.settings.repositories)})
+        return json_body(request, {"repositories": list(reader.library.repositories)})
+
+    async def tags(self, request: StreamedRequest, name: str) -> bytes:
+        """List the tags of a repository, in the registry's order."""
+        name = require_repository(name)
+        known = await self._context.reader(request).tags(name, max_age=0)
+        return json_body(request, {"repo": name, "tags": list(known.tags)})
+
+    async def health(self, request: StreamedRequest) -> bytes:
+        """Tell that this process is well; with ``deep=1``, whether the registry is."""
+        if request.argument("deep") in (None, "", "0"):
+            return json_body(request, {"status": "healthy"})
+        try:
+            await self._context.reader(request).client.ping()
+        except Trouble as problem:
+            request.setResponseCode(503)
+            return json_body(request, {"status": "unhealthy", **problem.as_json()})
+        return json_body(request, {"status": "healthy"})

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+from klein import Klein
+
+from holm_registry.http.request import StreamedRequest
+from holm_registry.ui.comparison import (
+    ADDED,
+    REMOVED,
+    SAME,
+    environment,
+    history_changes,
+    labels,
+    layer_changes,
+    value_changes,
+)
+from holm_registry.ui.context import Context
+from holm_registry.ui.documents import ImageConfig, Manifest, NotUnderstood, read
+from holm_registry.ui.errors import Trouble
+from holm_registry.ui.opening import Opened, open_image
+from holm_registry.ui.parameters import Form, query_of
+from holm_registry.ui.reader import Reader
+from holm_registry.ui.references import parse_image
+from holm_registry.ui.routing import route
+from holm_registry.ui.views.image import image_view
+
+
+class ComparePage:
+    """Two images side by side."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def register(self, app: Klein) -> None:
+        """Add the routes of this page."""
+        route(app, "GET", "/compare", self.show)
+
+    async def show(self, request: StreamedRequest) -> bytes:
+        """Compare two images, or ask which."""
+        context, reader = self._context, self._context.reader(request)
+        query = query_of(request)
+        chosen = _chosen(query)
+        data: dict[str, Any] = {"comparison": None, "problem": None}
+        status = 200
+        if chosen["a"] and chosen["b"]:
+            try:
+                before = await self._open(reader, chosen["a"], chosen["platform"])
+                after = await self._open(reader, chosen["b"], chosen["platform"] or before.platform)
+                data["comparison"] = await context.threads.run(compare, before, after)
+            except Trouble as problem:
+                if problem.status not in (400, 404):
+                    raise
+                data["problem"], status = problem, problem.status
+        return await context.templates.render(
+            request, "compare.html", status=status, chosen=chosen, **data
+        )
+
+    async def _open(self, reader: Reader, text: str, platform: str) -> Opened:
+        registry = self._context.settings.public_registry
+        return await open_image(reader, parse_image(text, registry), platform)
+
+
+def _chosen(query: Form) -> dict[str, str]:
+    """Give the two images, named whole or as ticked tags of one repository."""
+    chosen = {name: query.one(name) for name in ("a", "b", "platform")}
+    ticked = [f"{query.one('repo')}:{tag}" for tag in query.all("tag")[:2]]
+    if query.one("repo") and not chosen["a"]:
+        # The newest is ticked first, and it is what came after.
+        chosen.update(zip(("b", "a"), ticked, strict=False))
+    return chosen
+
+
+def compare(before: Opened, after: Opened) -> dict[str, Any]:
+    """Work out what differs."""
+    views = [image_view(each.payload, each.media_type, each.config, {}) for each in (before, after)]
+    manifests = [_read(each.payload, Manifest) for each in (before, after)]
+    configs = [_read(each.config or b"{}", ImageConfig) for each in (before, after)]
+    parts = [[*(each.layers or []), *(each.blobs or [])] for each in manifests]
+    layers = layer_changes(parts[0], parts[1], configs[0], configs[1])
+    return {
+        "before": before,
+        "after": after,
+        "views": views,
+        "delta": views[1].size - views[0].size,
+        "layers": layers,
+        "sums": {
+            change: (
+                sum(layer.change == change for layer in layers),
+                sum(layer.size for layer in layers if layer.change == change),
+            )
+            for change in (SAME, ADDED, REMOVED)
+        },
+        "settings": value_changes(
+            *({fact.name: fact.value for fact in view.facts} for view in views)
+        ),
+        "environment": value_changes(*map(environment, configs)),
+        "labels": value_changes(*map(labels, configs)),
+        "history": history_changes(configs[0], configs[1]),
+    }
+
+
+def _read(content: bytes, kind: type[Any]) -> Any:
+    try:
+        return read(content, kind)
+    except NotUnderstood:
+        return kind()

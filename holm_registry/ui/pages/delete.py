@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from klein import Klein
+
+from holm_registry.http.request import StreamedRequest
+from holm_registry.http.shield import shielded
+from holm_registry.ui.context import Context
+from holm_registry.ui.errors import Invalid, Missing, Refused
+from holm_registry.ui.ordering import newest_first
+from holm_registry.ui.outcomes import Outcome
+from holm_registry.ui.parameters import Form, query_of, read_form
+from holm_registry.ui.references import require_digest, require_repository
+from holm_registry.ui.removing import Remover, tags_fingerprint
+from holm_registry.ui.rendering import Links
+from holm_registry.ui.routing import route
+from holm_registry.ui.security import require_own_site
+from holm_registry.ui.views.tags import matching
+
+from .look import see_other
+
+#: How many tags or images are deleted at once.
+MAX_ITEMS = 5000
+
+
+class DeletePage:
+    """Asking before something is deleted, and deleting it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def register(self, app: Klein) -> None:
+        """Add the routes of this page."""
+        route(app, "GET", "/delete", self.ask)
+        route(app, "POST", "/delete", self.delete)
+
+    async def ask(self, request: StreamedRequest) -> bytes:
+        """Say what would go, and ask. Nothing is deleted by a GET."""
+        context, query = self._context, query_of(request)
+        repository = require_repository(query.require("repo"))
+        reader = context.reader(request)
+        remover = Remover(reader, context.threads, repository)
+        await remover.study()
+        reader.survey()
+        tags = await self._tags(request, repository, query)
+        pointing = remover.digests_of(tags)
+        digests = [require_digest(digest) for digest in query.all("digest")] or list(
+            dict.fromkeys(pointing.values())
+        )
+        if not digests:
+            raise Invalid("nothing was chosen")
+        plan = await remover.plan(digests)
+        return await context.templates.render(
+            request,
+            "delete.html",
+            plan=plan,
+            tags=newest_first(tags),
+            tags_agreed=tags_fingerprint(pointing),
+            # Only where other tags remain is there a difference worth a choice.
+            removes_tags=bool(tags) and await remover.may_remove_tags(),
+            others=[tag for tag in plan.tags if tag not in pointing],
+        )
+
+    async def _tags(self, request: StreamedRequest, repository: str, query: Form) -> list[str]:
+        """Give the tags that were chosen: some by name, or all that a filter lets through."""
+        tags = query.all("tag")
+        if query.one("all"):
+            context = self._context
+            shot = context.reader(request).shot(repository)
+            tags = await context.threads.run(matching, context.contents, shot, query.one("q"))
+        if len(tags) > MAX_ITEMS:
+            raise Invalid(f"more than {MAX_ITEMS:,} at once; choose fewer")
+        return tags
+
+    @shielded
+    async def delete(self, request: StreamedRequest) -> bytes:
+        """
+        Delete images, or remove tags, and go to the repository.
+
+        Programs send ``repo`` and ``digest``, and have that manifest deleted. The form sends, as
+        well, what its visitor agreed to.
+        """
+        require_own_site(request)
+        form = await read_form(request)
+        repository = form.require("repo")
+        by_tag = form.one("how") == "tag"
+        if not by_tag:
+            form.require("digest")
+        digests = [require_digest(digest) for digest in form.all("digest")]
+        repository = require_repository(repository)
+        if max(len(digests), len(form.all("tag"))) > MAX_ITEMS:
+            raise Invalid(f"more than {MAX_ITEMS:,} at once; choose fewer")
+        context = self._context
+        remover = Remover(context.reader(request), context.threads, repository)
+        if by_tag:
+            outcome = await self._remove_tags(remover, repository, form)
+        else:
+            outcome = await self._remove_images(remover, repository, digests, form)
+        if len(outcome.items) == 1 and outcome.failed:
+            item = outcome.failed[0]
+            if item.problem == "was gone already":
+                raise Missing(f"{item.what} in {repository} was gone already")
+            raise Refused(f"{item.what} was not deleted: {item.problem}")
+        key = context.outcomes.keep(outcome)
+        return see_other(request, f"{Links().repository(repository)}?result={key}")
+
+    async def _remove_tags(self, remover: Remover, repository: str, form: Form) -> Outcome:
+        tags = form.all("tag")
+        if not tags:
+            raise Invalid("missing field: tag")
+        await remover.study()
+        if not await remover.may_remove_tags():
+            raise Refused(
+                "this registry deletes by digest only, so a tag cannot be removed without its "
+                "image; nothing was deleted"
+            )
+        items = await remover.remove_tags(tags, form.one("tags_agreed"))
+        return Outcome(repository, items, images=False)
+
+    async def _remove_images(
+        self, remover: Remover, repository: str, digests: list[str], form: Form
+    ) -> Outcome:
+        await remover.study()
+        plan = await remover.plan(digests)
+        items = await remover.remove_images(
+            plan, companions=form.one("companions") == "1", agreed=form.one("agreed")
+        )
+        return Outcome(repository, items, images=True)

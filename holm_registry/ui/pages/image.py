@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from klein import Klein
+
+from holm_registry.http.request import StreamedRequest
+from holm_registry.ui.attached import Attached, attached_to
+from holm_registry.ui.client import NotFound
+from holm_registry.ui.context import Context
+from holm_registry.ui.documents import Manifest, NotUnderstood, pretty, read
+from holm_registry.ui.errors import LoginNeeded, Trouble
+from holm_registry.ui.kinds import ATTESTATION, telling
+from holm_registry.ui.news import fresh_tags
+from holm_registry.ui.opening import Opened, open_image, payload_of
+from holm_registry.ui.parameters import query_of
+from holm_registry.ui.pull import pull_commands
+from holm_registry.ui.reader import Reader
+from holm_registry.ui.references import ImageReference, parse_image
+from holm_registry.ui.rendering import compressed, send
+from holm_registry.ui.routing import route
+from holm_registry.ui.summaries import summary_of
+from holm_registry.ui.views.image import image_view, named, tags_with_layers
+from holm_registry.ui.views.tags import aliases_of
+
+#: How many attestations of one image are opened to see what they attest.
+_MAX_ATTESTATIONS = 16
+
+
+class ImagePage:
+    """One image, taken apart."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def register(self, app: Klein) -> None:
+        """Add the routes of this page."""
+        route(app, "GET", "/image/<path:reference>", self.show)
+        route(app, "GET", "/raw/<path:reference>", self.raw)
+
+    async def show(self, request: StreamedRequest, reference: str) -> bytes:
+        """Show an image, or one platform of an index."""
+        context, reader = self._context, self._context.reader(request)
+        image = parse_image(reference)
+        opened = await open_image(reader, image, query_of(request).one("platform"))
+        await self._know_tags(reader, image)
+        await reader.learn(image.repository, opened.digest)
+        attached, unattached = await self._attached(reader, opened)
+        shot = reader.shot(image.repository)
+        counts = await context.threads.run(tags_with_layers, context.contents, shot.tagset)
+        view = await context.threads.run(
+            image_view, opened.payload, opened.media_type, opened.config, counts
+        )
+        whole = await context.threads.run(summary_of, context.contents, opened.digest)
+        return await context.templates.render(
+            request,
+            "image.html",
+            opened=opened,
+            view=view,
+            summary=whole,
+            aliases=aliases_of(shot.tagset).get(opened.digest, ()),
+            attached=attached,
+            unattached=unattached,
+            index=self._index(opened),
+            commands=pull_commands(
+                whole.kind if whole else view.kind,
+                context.settings.public_registry,
+                image.repository,
+                tag=image.tag,
+                digest=opened.digest,
+            ),
+        )
+
+    async def raw(self, request: StreamedRequest, reference: str) -> bytes:
+        """Give a manifest, or the config it names, as JSON."""
+        reader, image = self._context.reader(request), parse_image(reference)
+        opened = await open_image(reader, image, query_of(request).one("platform"))
+        content = opened.payload
+        if query_of(request).one("config"):
+            if opened.config is None:
+                raise NotFound(f"{image} has no config that could be shown")
+            content = opened.config
+        page = await self._context.threads.run(compressed, content)
+        return send(request, page, "application/json")
+
+    async def _know_tags(self, reader: Reader, image: ImageReference) -> None:
+        """Know the repository's tags, for aliases; an image may be there without any."""
+        try:
+            await fresh_tags(reader, image.repository)
+        except LoginNeeded:
+            raise
+        except Trouble:
+            return
+        if image.tag:
+            await reader.look(image.repository, [image.tag])
+        reader.study_all(image.repository)
+
+    async def _attached(self, reader: Reader, opened: Opened) -> tuple[Sequence[Attached], str]:
+        """Find what refers to the image and to the platform shown; or say why not."""
+        repository = opened.reference.repository
+        found: list[Attached] = []
+        try:
+            for digest in dict.fromkeys((opened.digest, opened.chosen)):
+                found += await attached_to(reader, repository, digest)
+            for entry in opened.entries[:_MAX_ATTESTATIONS]:
+                if entry.attests == opened.chosen:
+                    found += await self._attestations(reader, repository, entry.digest)
+        except LoginNeeded:
+            raise
+        except Trouble as problem:
+            return found, problem.message
+        return found, ""
+
+    async def _attestations(
+        self, reader: Reader, repository: str, digest: str
+    ) -> Sequence[Attached]:
+        """Tell what BuildKit put beside an image: a layer for each statement."""
+        try:
+            content, _ = await payload_of(reader, repository, digest)
+            layers = read(content, Manifest).layers or []
+        except (NotFound, NotUnderstood):
+            return ()
+        return [
+            Attached(
+                digest,
+                telling((layer.annotations or {}).get("in-toto.io/predicate-type", ""))
+                or ATTESTATION,
+                (layer.annotations or {}).get("in-toto.io/predicate-type", layer.media_type),
+                max(0, layer.size),
+                digest,
+            )
+            for layer in layers
+        ]
+
+    @staticmethod
+    def _index(opened: Opened) -> dict[str, Any] | None:
+        """Give what the index itself says."""
+        if opened.index is None:
+            return None
+        annotations = read(opened.index, Manifest).annotations or {}
+        return {"text": pretty(opened.index)[:100_000], "annotations": named(annotations)}

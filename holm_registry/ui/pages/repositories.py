@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from klein import Klein
+
+from holm_registry.http.request import StreamedRequest
+from holm_registry.ui.context import Context
+from holm_registry.ui.errors import LoginNeeded, Trouble
+from holm_registry.ui.flights import patiently
+from holm_registry.ui.gate import each
+from holm_registry.ui.news import fresh_names
+from holm_registry.ui.parameters import query_of
+from holm_registry.ui.pull import push_commands
+from holm_registry.ui.reader import PATIENCE_SECONDS, TAGS_SECONDS, Reader
+from holm_registry.ui.routing import route
+from holm_registry.ui.views.paging import read_listing
+from holm_registry.ui.views.repositories import ORDERS, repositories_view
+
+#: How many repositories, and tags of each, are asked again while a page waits.
+_FEW = 100
+
+
+class RepositoriesPage:
+    """All repositories: the first page."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def register(self, app: Klein) -> None:
+        """Add the routes of this page."""
+        route(app, "GET", "/", self.show)
+
+    async def show(self, request: StreamedRequest) -> bytes:
+        """List the repositories, as far as they are known soon."""
+        context = self._context
+        reader = context.reader(request)
+        names = await fresh_names(reader, context.settings.repositories)
+        if names.stale is None:
+            await patiently(context.clock, PATIENCE_SECONDS, lambda: look_at_all(reader))
+            reader.survey()
+        listing = read_listing("/", query_of(request), ORDERS, extra=("empty", "closed"))
+        view = await context.threads.run(
+            repositories_view, context.contents, reader.library.shots(), listing
+        )
+        return await context.templates.render(
+            request,
+            "repositories.html",
+            view=view,
+            names=names,
+            push_commands=push_commands(context.settings.public_registry),
+        )
+
+
+async def look_at_all(reader: Reader, images: bool = True) -> None:  # noqa: FBT001, FBT002
+    """
+    Have the tags of all repositories, and what is behind the first of them.
+
+    :param images: Whether more than the names of tags is wanted.
+    :raises LoginNeeded: The registry wants to know who asks.
+    """
+    repositories = list(reader.library.repositories)
+    # More than a few are not all asked again for each visitor.
+    life = TAGS_SECONDS if len(repositories) <= _FEW else 10 * TAGS_SECONDS
+
+    async def look(name: str) -> None:
+        try:
+            known = await reader.tags(name, life)
+            if images:
+                await reader.study(name, list(known.tags)[:_FEW])
+        except LoginNeeded:
+            raise
+        except Trouble:
+            return  # shown in the repository's row
+
+    await each(repositories, look, at_once=8)

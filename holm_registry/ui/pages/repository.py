@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from klein import Klein
+
+from holm_registry.http.request import StreamedRequest
+from holm_registry.ui.client import NotFound
+from holm_registry.ui.context import Context
+from holm_registry.ui.kinds import IMAGE
+from holm_registry.ui.news import fresh_tags
+from holm_registry.ui.parameters import query_of
+from holm_registry.ui.pull import pull_commands
+from holm_registry.ui.references import require_repository
+from holm_registry.ui.rendering import Links
+from holm_registry.ui.routing import route
+from holm_registry.ui.views.paging import read_listing
+from holm_registry.ui.views.tags import ORDERS, Repository, page_names, repository_view
+
+
+class RepositoryPage:
+    """The tags of a repository."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def register(self, app: Klein) -> None:
+        """Add the routes of this page."""
+        route(app, "GET", "/repo/<path:name>", self.show)
+
+    async def show(self, request: StreamedRequest, name: str) -> bytes:
+        """List the tags, and what is known of those on the page soon."""
+        context, reader = self._context, self._context.reader(request)
+        name = require_repository(name)
+        query = query_of(request)
+        outcome = context.outcomes.get(query.one("result"), name)
+        try:
+            stale = await fresh_tags(reader, name)
+        except NotFound:
+            if outcome is None:
+                raise
+            # The last tag is gone, and the registry knows no such repository any more.
+            return await context.templates.render(
+                request, "emptied.html", name=name, outcome=outcome
+            )
+        listing = read_listing(Links().repository(name), query, ORDERS)
+        if stale is None:
+            shown = await context.threads.run(
+                page_names, context.contents, reader.shot(name), listing
+            )
+            await reader.look(name, shown)
+            reader.study_all(name)
+        view = await context.threads.run(
+            repository_view, context.contents, reader.shot(name), listing
+        )
+        return await context.templates.render(
+            request,
+            "repository.html",
+            view=view,
+            stale=stale,
+            outcome=outcome,
+            commands=self._commands(view),
+        )
+
+    def _commands(self, view: Repository) -> object:
+        """Write the pull commands of the first row."""
+        if not view.page.rows:
+            return ()
+        row = view.page.rows[0]
+        kind = row.summary.kind if row.summary else IMAGE
+        registry = self._context.settings.public_registry
+        return pull_commands(kind, registry, view.name, tag=row.name)

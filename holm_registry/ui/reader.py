@@ -1,0 +1,286 @@
+"""
+Finding out: one visitor's questions to the registry, each asked no more often than needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from math import inf
+
+from twisted.internet.interfaces import IReactorTime
+
+from .client import NotFound, RegistryClient, TooLarge
+from .contents import Contents
+from .errors import LoginNeeded, Missing, Trouble
+from .facts import Child, ConfigFacts, Facts, config_facts, has_platform_config, manifest_facts
+from .flights import patiently
+from .gate import each
+from .library import KnownRepository, Library, RepositoryShot
+
+#: How old an answer may be before the registry is asked again, in seconds.
+NAMES_SECONDS = 1.0
+TAGS_SECONDS = 1.0
+DIGEST_SECONDS = 3.0
+SURVEY_TAGS_SECONDS = 15.0
+SURVEY_DIGEST_SECONDS = 300.0
+SURVEY_SECONDS = 5.0
+ABSENT_SECONDS = 30.0
+
+#: How long a page waits for news when it has something older to show, in seconds.
+PATIENCE_SECONDS = 0.8
+
+#: How many children of an index are looked at, and how many indexes may lie in one another.
+MAX_CHILDREN = 256
+MAX_DEPTH = 3
+
+
+class Reader:
+    """
+    Asks the registry in a visitor's name, and notes what it learns.
+
+    :param client: Asks as the visitor.
+    :param library: What this visitor knows already.
+    """
+
+    def __init__(
+        self, client: RegistryClient, library: Library, contents: Contents, clock: IReactorTime
+    ) -> None:
+        self.client = client
+        self.library = library
+        self.contents = contents
+        self.clock = clock
+
+    def behind(self) -> Reader:
+        """Give a reader for what nobody waits for."""
+        return Reader(self.client.behind(), self.library, self.contents, self.clock)
+
+    # Names.
+
+    async def names(self, max_age: float = NAMES_SECONDS) -> None:
+        """
+        Have the list of repositories, younger than ``max_age`` seconds; 0 asks anew.
+
+        :raises Trouble: It could not be had.
+        """
+        if self.clock.seconds() - self.library.named_at >= max_age:
+            await self.library.flights.join("names", self._names)
+
+    async def _names(self) -> None:
+        try:
+            names = await self.client.repositories()
+        except Trouble as problem:
+            self.library.problem = problem
+            raise
+        self.library.list_repositories(sorted(set(names)), self.clock.seconds())
+
+    async def tags(self, name: str, max_age: float = TAGS_SECONDS) -> KnownRepository:
+        """
+        Have the tags of a repository, younger than ``max_age`` seconds; 0 asks anew.
+
+        :raises NotFound: There is no such repository.
+        :raises Trouble: They could not be had.
+        """
+        known = self.library.repositories.get(name)
+        if known is None or self.clock.seconds() - known.listed_at >= max_age:
+            await self.library.flights.join(("tags", name), lambda: self._tags(name))
+        known = self.library.repositories.get(name)
+        if known is None:
+            raise Missing(f"no such repository: {name}")
+        return known
+
+    async def _tags(self, name: str) -> None:
+        try:
+            tags = await self.client.tags(name)
+        except NotFound:
+            # registry:2 lists repositories whose last tag is gone, and does not know them here.
+            self.library.forget(name)
+            raise
+        except Trouble as problem:
+            known = self.library.repositories.get(name)
+            if known is not None:
+                known.problem = problem
+            raise
+        self.library.repository(name).list_tags(tags, self.clock.seconds())
+
+    # Digests, and what is behind them.
+
+    async def study(
+        self, name: str, tags: Iterable[str], max_age: float = DIGEST_SECONDS, at_once: int = 16
+    ) -> None:
+        """
+        Have the digests of tags, younger than ``max_age`` seconds, and the facts behind them.
+
+        What is odd with one tag is noted with it, and stops none of the others.
+
+        :raises LoginNeeded: The registry wants to know who asks.
+        """
+
+        async def study_one(tag: str) -> None:
+            repository = self.library.repository(name)
+            known = repository.tags.get(tag)
+            if known is None:
+                return
+            digest = known.digest
+            if self.clock.seconds() - known.seen_at < max_age and self._learned(repository, digest):
+                return
+            await self.library.flights.join(
+                ("tag", name, tag), lambda: self._study_one(name, tag, max_age)
+            )
+
+        await each(tags, study_one, at_once=at_once)
+
+    async def _study_one(self, name: str, tag: str, max_age: float) -> None:
+        repository = self.library.repository(name)
+        now = self.clock.seconds
+        try:
+            known = repository.tags.get(tag)
+            if known is None:
+                return
+            if now() - known.seen_at >= max_age or not known.digest:
+                repository.see(tag, await self._identify(name, tag, known.digest), now())
+            await self.learn(name, repository.tags[tag].digest)
+        except LoginNeeded:
+            raise
+        except (NotFound, KeyError):
+            repository.forget(tag)
+        except Trouble as problem:
+            repository.miss(tag, problem.message, now())
+
+    async def _identify(self, name: str, tag: str, digest: str) -> str:
+        """Ask where a tag points; one never seen is fetched whole, which tells both at once."""
+        if digest:
+            return await self.client.digest_of(name, tag)
+        payload = await self.client.manifest(name, tag)
+        self.contents.learn(manifest_facts(payload.digest, payload.media_type, payload.content))
+        return payload.digest
+
+    def _learned(self, repository: KnownRepository, digest: str) -> bool:
+        """Tell whether all is known that can be, of what a summary of a manifest wants."""
+        return self._complete(repository, digest, 0, dated=True)
+
+    def _complete(
+        self, repository: KnownRepository, digest: str, depth: int, *, dated: bool
+    ) -> bool:
+        facts = self.contents.facts.get(digest)
+        if facts is None:
+            return self._absent(repository, digest)
+        if dated and has_platform_config(facts) and facts.config is not None:
+            config = facts.config.digest
+            if self.contents.configs.get(config) is None and not self._absent(repository, config):
+                return False
+        return depth >= MAX_DEPTH or all(
+            self._complete(repository, child.digest, depth + 1, dated=wanted)
+            for child, wanted in _children(facts)
+        )
+
+    def _absent(self, repository: KnownRepository, digest: str) -> bool:
+        missed_at = repository.absent.get(digest, -inf)
+        return self.clock.seconds() - missed_at <= ABSENT_SECONDS
+
+    async def learn(self, name: str, digest: str, depth: int = 0, *, dated: bool = True) -> Facts:
+        """
+        Have the facts of a manifest, of its children, and of the config that tells its age.
+
+        Children and configs that are not there are noted with the repository.
+
+        :param dated: Whether its age and platform are wanted.
+        :raises Trouble: The manifest itself could not be had.
+        """
+        facts = self.contents.facts.get(digest)
+        if facts is None:
+            payload = await self.client.manifest(name, digest)
+            facts = manifest_facts(digest, payload.media_type, payload.content)
+            self.contents.learn(facts)
+        if dated and has_platform_config(facts) and facts.config is not None:
+            await self._learn_config(name, facts.config.digest)
+        if depth < MAX_DEPTH:
+            for child, wanted in _children(facts):
+                await self._unless_absent(name, child.digest, self.learn, depth + 1, dated=wanted)
+        return facts
+
+    async def _learn_config(self, name: str, digest: str) -> None:
+        if self.contents.configs.get(digest) is None:
+            await self._unless_absent(name, digest, self._fetch_config)
+
+    async def _fetch_config(self, name: str, digest: str) -> None:
+        try:
+            facts = config_facts(await self.client.blob(name, digest))
+        except TooLarge as problem:
+            facts = ConfigFacts(odd=problem.message)
+        self.contents.learn_config(digest, facts)
+
+    async def _unless_absent(
+        self,
+        name: str,
+        digest: str,
+        learn: Callable[..., Awaitable[object]],
+        *args: object,
+        **kwargs: object,
+    ) -> None:
+        """Learn content that may be missing, as sparse indexes allow; note that it is."""
+        repository = self.library.repository(name)
+        if self._absent(repository, digest):
+            return
+        try:
+            await learn(name, digest, *args, **kwargs)
+        except NotFound:
+            repository.lack(digest, self.clock.seconds())
+
+    # Everything.
+
+    async def look(self, name: str, shown: Iterable[str]) -> bool:
+        """
+        Have what a page shows of a repository, as far as that can be had soon.
+
+        :return: Whether all of it is fresh.
+        """
+        return await patiently(self.clock, PATIENCE_SECONDS, lambda: self.study(name, list(shown)))
+
+    def study_all(self, name: str) -> None:
+        """Begin to look at all tags of a repository, for orders and aliases."""
+        reader = self.behind()
+
+        async def study() -> None:
+            known = self.library.repository(name)
+            await reader.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=8)
+
+        self.library.flights.begin(("study", name), study)
+
+    def survey(self) -> None:
+        """Begin to look through the whole registry, if that was not done just now."""
+        if self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
+            self.library.flights.begin("survey", self.behind()._survey)  # noqa: SLF001
+
+    async def _survey(self) -> None:
+        names = list(self.library.repositories)
+        # All lists of tags first: they are what search and counts need.
+        await each(names, self._survey_tags, at_once=8)
+        await each(names, self._survey_images, at_once=2)
+        self.library.surveyed_at = self.clock.seconds()
+
+    async def _survey_tags(self, name: str) -> None:
+        try:
+            await self.tags(name, SURVEY_TAGS_SECONDS)
+        except LoginNeeded:
+            raise
+        except Trouble:
+            return  # noted with the repository
+
+    async def _survey_images(self, name: str) -> None:
+        known = self.library.repositories.get(name)
+        if known is None or self.contents.full:
+            return
+        await self.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=4)
+
+    def shot(self, name: str) -> RepositoryShot:
+        """Take a picture of a repository."""
+        return self.library.repository(name).shot()
+
+
+def _children(facts: Facts) -> Iterator[tuple[Child, bool]]:
+    """Give the children that are looked at, and whether their age is wanted: one dates all."""
+    dated = not facts.created
+    for child in facts.children[:MAX_CHILDREN]:
+        wanted = not child.attests and (dated or not child.platform)
+        yield child, wanted
+        dated = dated and not wanted

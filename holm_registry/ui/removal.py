@@ -1,0 +1,198 @@
+"""
+What a deletion would take along: worked out before anybody is asked, and again before it is done.
+
+Pure. Everything is told as far as the registry's API shows it; manifests without a tag that nothing
+names cannot be seen through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import sha256
+
+from attrs import frozen
+
+from .attached import Attached, attachment_of
+from .contents import Contents
+from .library import RepositoryShot
+from .summaries import Content
+
+
+@frozen
+class Companion:
+    """
+    A manifest without a tag of its own that goes along with an image.
+
+    :ivar role: What it is to that image: ``linux/arm64``, ``signature``.
+    """
+
+    digest: str
+    role: str
+    tag: str = ""
+
+
+@frozen
+class Image:
+    """
+    An image that is to go.
+
+    :ivar tags: Every tag of the repository that points to it.
+    :ivar parents: The tags of indexes that stay and list it: then it must stay too.
+    :ivar companions: What goes along since nothing else needs it.
+    :ivar kept: How many of its platforms stay, since another image or tag has them too.
+    """
+
+    digest: str
+    tags: tuple[str, ...]
+    parents: tuple[str, ...]
+    companions: tuple[Companion, ...]
+    kept: int = 0
+
+
+@frozen
+class Plan:
+    """
+    What deleting some images of a repository means.
+
+    :ivar freed_bytes: What only they hold.
+    :ivar unsure: Why that may be less; empty if it is exact.
+    """
+
+    repository: str
+    images: tuple[Image, ...]
+    freed_bytes: int
+    unsure: str = ""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Every tag that goes."""
+        return tuple(tag for image in self.images for tag in image.tags)
+
+    @property
+    def blocked(self) -> tuple[Image, ...]:
+        """The images that must stay."""
+        return tuple(image for image in self.images if image.parents)
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that differs when what goes differs: what a visitor agreed to."""
+        told = [
+            (image.digest, sorted(image.tags), sorted(each.digest for each in image.companions))
+            for image in self.images
+        ]
+        return sha256(repr(sorted(told)).encode()).hexdigest()[:32]
+
+
+def plan_removal(
+    contents: Contents,
+    repository: RepositoryShot,
+    digests: Sequence[str],
+    attached: Mapping[str, Collection[Attached]],
+    others: Iterable[RepositoryShot] = (),
+) -> Plan:
+    """
+    Work out what deleting images means.
+
+    :param repository: With the digests of all its tags known.
+    :param attached: What refers to each digest, and to each of its children.
+    :param others: The other repositories, which may hold the same blobs.
+    """
+    going = set(digests)
+    notes = {attachment.tag for each in attached.values() for attachment in each} - {""}
+    # Tags that say what is attached to what goes, go with it and keep nothing alive.
+    staying = {
+        tag.name: tag.digest
+        for tag in repository.tags
+        if tag.digest not in going and tag.name not in notes and not _about(tag.name, attached)
+    }
+    kept = Content()
+    for digest in staying.values():
+        kept.add(contents, digest)
+    images = tuple(
+        _image(contents, repository, digest, staying, kept, attached)
+        for digest in dict.fromkeys(digests)
+    )
+    unsure = _add_others(contents, kept, others)
+    gone = Content()
+    for image in images:
+        gone.add(contents, image.digest)
+        for companion in image.companions:
+            gone.add(contents, companion.digest)
+    if not gone.complete:
+        unsure = "not all of it could be looked at"
+    return Plan(repository.name, images, gone.only_in(kept), unsure)
+
+
+def _about(tag: str, attached: Mapping[str, Collection[Attached]]) -> bool:
+    about = attachment_of(tag)
+    return about is not None and about[0] in attached
+
+
+def _add_others(contents: Contents, kept: Content, others: Iterable[RepositoryShot]) -> str:
+    """Add what other repositories hold; say how many of them are not known well enough."""
+    unknown = 0
+    for other in others:
+        complete = other.listed
+        for tag in other.tags:
+            if tag.digest:
+                kept.add(contents, tag.digest)
+                complete = complete and kept.has(tag.digest)
+            else:
+                complete = False
+        unknown += not complete
+    return f"{unknown} other repositories are not looked through yet" if unknown else ""
+
+
+def _image(  # noqa: PLR0913, PLR0917
+    contents: Contents,
+    repository: RepositoryShot,
+    digest: str,
+    staying: Mapping[str, str],
+    kept: Content,
+    attached: Mapping[str, Collection[Attached]],
+) -> Image:
+    children = list(_children(contents, digest))
+    going = [(child, role) for child, role in children if not kept.has(child)]
+    companions = [Companion(child, role) for child, role in going]
+    subjects = [digest, *(child for child, _ in going)]
+    for subject in subjects:
+        companions += [
+            Companion(each.digest, each.kind, each.tag)
+            for each in attached.get(subject, ())
+            if not kept.has(each.digest)
+        ]
+    companions += [
+        Companion(tag.digest, "list of referrers", tag.name)
+        for tag in repository.tags
+        if tag.digest and attachment_of(tag.name) in [(each, "referrers") for each in subjects]
+    ]
+    return Image(
+        digest,
+        tuple(tag.name for tag in repository.tags if tag.digest == digest),
+        tuple(sorted(_parents(contents, digest, staying))),
+        tuple({each.digest: each for each in companions if each.digest != digest}.values()),
+        kept=len(children) - len(going),
+    )
+
+
+def children_of(contents: Contents, digest: str) -> list[str]:
+    """Give the digests of all that an index holds, at any depth."""
+    return [child for child, _ in _children(contents, digest)]
+
+
+def _children(contents: Contents, digest: str, depth: int = 0) -> Iterable[tuple[str, str]]:
+    facts = contents.facts.peek(digest)
+    if facts is None or depth > 3:
+        return
+    for child in facts.children:
+        # A child that is not here cannot go.
+        if contents.facts.peek(child.digest) is not None:
+            yield child.digest, child.platform or ("provenance" if child.attests else "part")
+            yield from _children(contents, child.digest, depth + 1)
+
+
+def _parents(contents: Contents, digest: str, staying: Mapping[str, str]) -> Iterable[str]:
+    for tag, parent in staying.items():
+        # The fallback's lists name what they do not need.
+        if attachment_of(tag) is None and digest in children_of(contents, parent):
+            yield tag

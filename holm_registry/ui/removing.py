@@ -1,0 +1,234 @@
+"""
+Finding out what a deletion takes along, and doing it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+
+from holm_registry.threads import Threads
+
+from .attached import Attached, attached_to, fallback_tag
+from .client import NotFound
+from .documents import Manifest, NotUnderstood, read
+from .errors import Changed, Missing, Refused, Slow, Trouble
+from .gate import each
+from .outcomes import Item
+from .reader import Reader
+from .removal import Companion, Image, Plan, children_of, plan_removal
+
+#: How old what is known may be when somebody is asked to agree to it, in seconds, and how long it
+#: may take to find out.
+FRESH_SECONDS = 5.0
+STUDY_SECONDS = 60.0
+
+#: For how many manifests the registry is asked what refers to them.
+MAX_SUBJECTS = 500
+
+
+class Remover:
+    """
+    Deletes from one repository, in a visitor's name.
+
+    :param reader: Asks in the visitor's name.
+    """
+
+    def __init__(self, reader: Reader, threads: Threads, repository: str) -> None:
+        self._reader = reader
+        self._threads = threads
+        self._repository = repository
+
+    async def study(self) -> None:
+        """
+        Know every tag of the repository, and where it points now.
+
+        :raises NotFound: There is no such repository.
+        :raises Slow: It takes too long; another try will find part of it done.
+        """
+        await self._reader.tags(self._repository, max_age=0)
+        names = list(self._reader.library.repository(self._repository).tags)
+        studying = Deferred.fromCoroutine(
+            self._reader.study(self._repository, names, FRESH_SECONDS)
+        )
+        try:
+            await studying.addTimeout(STUDY_SECONDS, self._reader.clock)
+        except DeferredTimeout as problem:
+            raise Slow(
+                f"{len(names):,} tags could not be looked at within {STUDY_SECONDS:.0f} seconds; "
+                "nothing was deleted, and trying again goes on from here"
+            ) from problem
+        self._require_all_seen()
+
+    def _require_all_seen(self) -> None:
+        for tag in self._reader.shot(self._repository).tags:
+            if not tag.digest:
+                # It might point to what is to go.
+                raise Refused(
+                    f"tag {tag.name} cannot be looked at, so nothing can be deleted safely: "
+                    f"{tag.problem or 'not known yet'}"
+                )
+
+    def digests_of(self, tags: Sequence[str]) -> dict[str, str]:
+        """
+        Give what tags point to.
+
+        :raises Missing: There is no such tag.
+        """
+        known = {tag.name: tag.digest for tag in self._reader.shot(self._repository).tags}
+        gone = [tag for tag in tags if tag not in known]
+        if gone:
+            raise Missing(f"no such tag in {self._repository}: {', '.join(gone[:10])}")
+        return {tag: known[tag] for tag in tags}
+
+    async def plan(self, digests: Sequence[str]) -> Plan:
+        """
+        Work out what deleting images means.
+
+        :raises NotFound: One of them is not there.
+        """
+        reader, repository = self._reader, self._repository
+        tagged = {tag.digest for tag in reader.shot(repository).tags}
+        for digest in digests:
+            if digest not in tagged:
+                await reader.client.digest_of(repository, digest)
+            await reader.learn(repository, digest)
+        contents = reader.contents
+        subjects = [
+            *digests,
+            *(child for digest in digests for child in children_of(contents, digest)),
+        ]
+        attached: dict[str, Sequence[Attached]] = {}
+
+        async def ask(subject: str) -> None:
+            found = await attached_to(reader, repository, subject)
+            for attachment in found:
+                await self._know(attachment)
+            attached[subject] = found
+
+        await each(list(dict.fromkeys(subjects))[:MAX_SUBJECTS], ask)
+        others = [shot for shot in reader.library.shots() if shot.name != repository]
+        return await self._threads.run(
+            plan_removal, contents, reader.shot(repository), digests, attached, others
+        )
+
+    async def _know(self, attachment: Attached) -> None:
+        try:
+            await self._reader.learn(self._repository, attachment.digest)
+        except NotFound:
+            # A list of referrers may name what is gone.
+            return
+
+    async def may_remove_tags(self) -> bool:
+        """
+        Tell whether the registry can remove a tag without its image.
+
+        Asked by removing a tag that nobody can have: a registry that can says that there is none
+        such, one that cannot refuses the request itself.
+
+        :see: OCI distribution-spec, "Deleting tags".
+        """
+        library = self._reader.library
+        if library.removes_tags is None:
+            probe = f"holm-ui-asks-{secrets.token_hex(16)}"
+            try:
+                await self._reader.client.delete(self._repository, probe)
+                library.removes_tags = True
+            except NotFound:
+                library.removes_tags = True
+            except Refused as problem:
+                if problem.registry_status not in (400, 405):
+                    raise
+                library.removes_tags = False
+        return library.removes_tags
+
+    async def remove_tags(self, tags: Sequence[str], agreed: str = "") -> list[Item]:
+        """
+        Remove tags and nothing else; what they point to stays.
+
+        :param agreed: The :func:`tags_fingerprint` somebody saw; empty for none.
+        :raises Changed: A tag has moved since.
+        """
+        pointing = self.digests_of(tags)
+        if agreed and tags_fingerprint(pointing) != agreed:
+            raise Changed("a tag has moved since you were asked; look again")
+        return [await self._delete(tag, f"tag {tag}") for tag in tags]
+
+    async def remove_images(self, plan: Plan, *, companions: bool, agreed: str = "") -> list[Item]:
+        """
+        Delete images with all their tags.
+
+        :param companions: Whether what nothing else needs is deleted as well.
+        :param agreed: The fingerprint of the plan somebody saw; empty for none.
+        :raises Changed: Other things would go than were seen, or something must stay.
+        """
+        if agreed and plan.fingerprint != agreed:
+            raise Changed("the repository has changed since you were asked; look again")
+        for image in plan.blocked:
+            raise Changed(
+                f"{image.digest} is part of {', '.join(image.parents[:10])} in {plan.repository}, "
+                "which would no longer work; delete that image instead"
+            )
+        items: list[Item] = []
+        for image in plan.images:
+            items += await self._remove_image(image, companions=companions)
+        return items
+
+    async def _remove_image(self, image: Image, *, companions: bool) -> list[Item]:
+        tags = ", ".join(image.tags)
+        item = await self._delete(image.digest, f"{image.digest}{f' ({tags})' if tags else ''}")
+        items = [item]
+        if item.problem:
+            return items
+        await self._unlist(image.digest)
+        if companions:
+            items += [await self._remove_companion(each) for each in image.companions]
+        return items
+
+    async def _remove_companion(self, companion: Companion) -> Item:
+        return await self._delete(companion.digest, f"{companion.role} {companion.digest}")
+
+    async def _delete(self, reference: str, what: str) -> Item:
+        try:
+            await self._reader.client.delete(self._repository, reference)
+        except NotFound:
+            return Item(what, "was gone already")
+        except Trouble as problem:
+            return Item(what, problem.message)
+        finally:
+            self._reader.library.doubt(self._repository)
+        return Item(what)
+
+    async def _unlist(self, digest: str) -> None:
+        """
+        Take a deleted referrer off the list of its subject, where a tag holds that list.
+
+        :see: OCI distribution-spec, "Deleting Manifests".
+        """
+        reader = self._reader
+        facts = reader.contents.facts.get(digest)
+        if facts is None or not facts.subject:
+            return
+        tag = fallback_tag(facts.subject)
+        if tag not in reader.library.repository(self._repository).tags:
+            return
+        payload = await reader.client.manifest(self._repository, tag)
+        try:
+            listed = read(payload.content, dict)
+            kept = [each for each in listed["manifests"] if each.get("digest") != digest]
+            read(payload.content, Manifest)
+        except (NotUnderstood, KeyError, TypeError, AttributeError):
+            return
+        if not kept:
+            await reader.client.delete(self._repository, payload.digest)
+        elif len(kept) < len(listed["manifests"]):
+            await reader.client.put_index(self._repository, tag, {**listed, "manifests": kept})
+
+
+def tags_fingerprint(pointing: dict[str, str]) -> str:
+    """Make a text that differs when any of the tags points elsewhere."""
+    return sha256(repr(sorted(pointing.items())).encode()).hexdigest()[:32]

@@ -1,0 +1,193 @@
+"""
+From plain data to a page: templates, compression, and not sending what a browser has.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from holm_registry.http.request import StreamedRequest
+from holm_registry.threads import Threads
+
+from .assets import Asset
+from .text import age_text, count_text, delta_text, parse_time, short_digest, size_text
+
+#: Smaller answers are not worth compressing.
+_COMPRESS_BYTES = 1000
+_COMPRESS_LEVEL = 5
+
+#: Control characters but tab and line feed, and those that turn the direction of writing around.
+_MISLEADING = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+
+
+class Templates:
+    """
+    The pages of the UI.
+
+    :param folder: Where the templates are.
+    :param common: What every template may use.
+    """
+
+    def __init__(
+        self, folder: Path, assets: Mapping[str, Asset], threads: Threads, common: Mapping[str, Any]
+    ) -> None:
+        self._threads = threads
+        self._environment = Environment(
+            loader=FileSystemLoader(folder),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=visible,
+        )
+        self._environment.filters.update(
+            size=size_text,
+            delta=delta_text,
+            short=short_digest,
+            count=count_text,
+            age=age_text,
+        )
+        self._environment.globals.update(
+            common, asset=lambda name: assets[name].path, links=Links(), time=time_markup
+        )
+
+    async def render(
+        self, request: StreamedRequest, name: str, /, *, status: int = 200, **data: Any
+    ) -> bytes:
+        """Answer with a page."""
+        return await self._threads.run(self._render, request_view(request), name, data).addCallback(
+            lambda page: send(request, page, "text/html; charset=utf-8", status=status)
+        )
+
+    def _render(self, visitor: Mapping[str, str], name: str, data: Mapping[str, Any]) -> Rendered:
+        now = datetime.now(UTC).timestamp()
+        text = self._environment.get_template(name).render({**data, **visitor, "now": now})
+        return compressed(text.encode("utf-8", "replace"))
+
+
+def visible(value: object) -> object:
+    """
+    Make characters visible that would hide, reorder or end what stands around them.
+
+    Labels, annotations and history are written by whoever built an image. Their markup is escaped
+    by the templates; this is for what is no markup and misleads all the same.
+    """
+    if isinstance(value, str) and not isinstance(value, Markup) and _MISLEADING.search(value):
+        return _MISLEADING.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
+    return value
+
+
+class Rendered:
+    """An answer's content, as it is and compressed."""
+
+    def __init__(self, content: bytes, compressed: bytes | None, etag: str) -> None:
+        self.content = content
+        self.compressed = compressed
+        self.etag = etag
+
+
+def compressed(content: bytes) -> Rendered:
+    """Compress content, where that is worth it."""
+    etag = f'W/"{blake2b(content, digest_size=12).hexdigest()}"'
+    small = len(content) < _COMPRESS_BYTES
+    return Rendered(
+        content, None if small else gzip.compress(content, _COMPRESS_LEVEL, mtime=0), etag
+    )
+
+
+def send(
+    request: StreamedRequest, page: Rendered, content_type: str, *, status: int = 200
+) -> bytes:
+    """Set the headers of an answer that depends on who asks; give its body."""
+    request.setResponseCode(status)
+    request.set_header("Content-Type", content_type)
+    request.set_header("Cache-Control", "private, no-cache")
+    request.set_header("Vary", "Accept-Encoding, Cookie, Authorization")
+    if status == 200:
+        request.set_header("ETag", page.etag)
+        if page.etag in (request.header("If-None-Match") or ""):
+            request.setResponseCode(304)
+            return b""
+    content = page.content
+    if page.compressed is not None and accepts_gzip(request):
+        request.set_header("Content-Encoding", "gzip")
+        content = page.compressed
+    request.set_header("Content-Length", str(len(content)))
+    return content
+
+
+def accepts_gzip(request: StreamedRequest) -> bool:
+    """Tell whether a browser takes compressed answers."""
+    return "gzip" in (request.header("Accept-Encoding") or "")
+
+
+def request_view(request: StreamedRequest) -> Mapping[str, str]:
+    """Give what templates know of the visitor: preferences kept in cookies, and the address."""
+    theme = cookie(request, "theme")
+    return {
+        "theme": theme if theme in ("dark", "light") else "dark",
+        "client": cookie(request, "client"),
+        # A page that answers a form cannot be come back to.
+        "here": request.uri.decode("ascii", "replace") if request.method == b"GET" else "/",
+    }
+
+
+def cookie(request: StreamedRequest, name: str) -> str:
+    """Give a cookie, as text; empty for none."""
+    value = request.getCookie(name.encode())
+    return "" if value is None else value.decode("ascii", "replace")
+
+
+class Links:
+    """The addresses of pages."""
+
+    def repository(self, name: str) -> str:
+        """Give the page of a repository."""
+        return f"/repo/{quote(name)}"
+
+    def image(self, repository: str, reference: str, **query: str) -> str:
+        """Give the page of an image, by tag or digest."""
+        return self._image("image", repository, reference, query)
+
+    def raw(self, repository: str, reference: str, **query: str) -> str:
+        """Give a manifest as it is."""
+        return self._image("raw", repository, reference, query)
+
+    def delete(self, repository: str, **query: str) -> str:
+        """Give the page that asks before it deletes."""
+        return f"/delete?{urlencode({'repo': repository, **query})}"
+
+    def compare(self, a: str, b: str = "") -> str:
+        """Give the page that compares two images."""
+        return f"/compare?{urlencode({'a': a, **({'b': b} if b else {})})}"
+
+    @staticmethod
+    def _image(page: str, repository: str, reference: str, query: Mapping[str, str]) -> str:
+        mark = "@" if ":" in reference else ":"
+        path = f"/{page}/{quote(repository)}{mark}{quote(reference, safe=':')}"
+        return f"{path}?{urlencode(query)}" if query else path
+
+
+def time_markup(text: str, now: float) -> Markup:
+    """Write a time as how long ago it was, with the exact one for whoever wants it."""
+    found = parse_time(text)
+    if found is None or found.year == 1:
+        return Markup("")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        f"{found:%Y-%m-%dT%H:%M:%SZ}",
+        f"{found:%Y-%m-%d %H:%M:%S} UTC",
+        age_text(now - found.timestamp()),
+    )

@@ -1,0 +1,100 @@
+"""
+What the UI is told: which registry, and what to call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from holm_registry.config.addresses import parse_address
+from holm_registry.oci.errors import RegistryError
+from holm_registry.oci.names import parse_repository
+
+DEFAULT_REGISTRY_URL = "http://registry.holm.svc.cluster.local:5000"
+DEFAULT_PORT = "8080"
+
+T = TypeVar("T")
+
+
+class SettingInvalid(Exception):
+    """A setting that cannot be used; the text says which, why, and where it came from."""
+
+
+@frozen
+class Settings:
+    """
+    :ivar registry_url: Where ``/v2/`` is, without a slash at its end.
+    :ivar public_registry: ``host:port`` as the cluster's machines reach the registry.
+    :ivar listen: ``host:port``; without a host every address of the machine.
+    :ivar repositories: What to show where the registry does not list its repositories.
+    """
+
+    registry_url: str
+    public_registry: str
+    listen: str
+    repositories: tuple[str, ...] = ()
+
+
+def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
+    """
+    Settle each setting: an option, else the environment, else the default.
+
+    An empty variable counts as none.
+
+    :param options: ``registry-url``, ``public-registry``, ``port``, ``repositories``; None where
+        an option was not given.
+    :raises SettingInvalid: One of them cannot be used.
+    """
+
+    def settle(name: str, default: str, parse: Callable[[str], T]) -> T:
+        variable = name.upper().replace("-", "_")
+        value, source = options.get(name), f"option --{name}"
+        if value is None:
+            value, source = environ.get(variable) or None, f"environment variable {variable}"
+        try:
+            return parse(default if value is None else value)
+        except (ValueError, RegistryError) as problem:
+            raise SettingInvalid(f"{source}: {problem}, got {value!r}") from problem
+
+    registry_url = settle("registry-url", DEFAULT_REGISTRY_URL, _parse_registry_url)
+    return Settings(
+        registry_url,
+        settle("public-registry", urlsplit(registry_url).netloc, _parse_public_registry),
+        settle("port", DEFAULT_PORT, _parse_port),
+        settle("repositories", "", _parse_repositories),
+    )
+
+
+def _parse_registry_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("expected http://HOST:PORT or https://HOST:PORT")
+    if url.username is not None:
+        # Not shown: it is a secret.
+        raise ValueError("a URL may hold no login: visitors log in with their own") from None
+    if url.query or url.fragment:
+        raise ValueError("a registry's URL has no query")
+    _ = url.port  # raises ValueError where it is no port
+    return text.rstrip("/").removesuffix("/v2")
+
+
+def _parse_public_registry(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    host = (rest if separator and scheme in ("http", "https") else text).rstrip("/")
+    if not host or any(character in host for character in " /@?#\\") or not host.isprintable():
+        raise ValueError("expected HOST:PORT, as pull commands are to show it")
+    return host
+
+
+def _parse_port(text: str) -> str:
+    listen = text if ":" in text else f":{text}"
+    parse_address(listen)
+    return listen
+
+
+def _parse_repositories(text: str) -> tuple[str, ...]:
+    return tuple(parse_repository(name) for name in text.replace(",", " ").split())

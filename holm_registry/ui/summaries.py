@@ -1,0 +1,142 @@
+"""
+What a manifest comes to: its size, platforms and age, put together from all it consists of.
+
+Pure, and called in threads: reads what is remembered, asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from attrs import Factory, define, frozen
+
+from .contents import Contents
+from .facts import Child, Facts
+from .kinds import IMAGE, ODD
+from .platforms import in_order
+
+_MAX_DEPTH = 4
+
+
+@frozen
+class Summary:
+    """
+    :ivar size: Of config and layers, of all platforms, each blob once; in bytes.
+    :ivar layers: How many; of the first platform where there are several.
+    :ivar created: When it was built, as RFC 3339; empty if nothing says.
+    :ivar complete: Whether everything it is made of could be looked at.
+    """
+
+    digest: str
+    kind: str
+    size: int
+    layers: int
+    platforms: tuple[str, ...]
+    created: str
+    complete: bool
+    odd: str = ""
+
+
+def summary_of(contents: Contents, digest: str) -> Summary | None:
+    """Sum up a manifest; None as long as nothing is known of it."""
+    facts = contents.facts.peek(digest)
+    if facts is None:
+        return None
+    if isinstance(facts.summary, Summary):
+        return facts.summary
+    summary = _summarise(contents, facts)
+    if summary.complete:
+        facts.summary = summary
+    return summary
+
+
+def _summarise(contents: Contents, facts: Facts) -> Summary:
+    if not facts.children:
+        return _single(contents, facts)
+    parts = [
+        (child, summary_of(contents, child.digest)) for child in facts.children if not child.attests
+    ]
+    known = [(child, summary) for child, summary in parts if summary is not None]
+    content = Content()
+    for child in facts.children:
+        if not child.attests:
+            content.add(contents, child.digest)
+    created = [summary.created for _, summary in known if summary.created]
+    return Summary(
+        facts.digest,
+        facts.kind,
+        content.blob_bytes,
+        next((summary.layers for _, summary in known), 0),
+        in_order(_platforms(parts)),
+        facts.created or max(created, default=""),
+        complete=len(known) == len(parts) and content.complete,
+    )
+
+
+def _platforms(parts: Iterable[tuple[Child, Summary | None]]) -> Iterator[str]:
+    for child, summary in parts:
+        if child.platform:
+            yield child.platform
+        elif summary is not None:
+            yield from summary.platforms
+
+
+def _single(contents: Contents, facts: Facts) -> Summary:
+    config = contents.configs.peek(facts.config.digest) if facts.config else None
+    wants_config = facts.kind == IMAGE and facts.config is not None
+    return Summary(
+        facts.digest,
+        facts.kind,
+        sum({blob.digest: blob.size for blob in facts.blobs}.values()),
+        facts.layers,
+        in_order([config.platform] if config else []),
+        facts.created or (config.created if config else ""),
+        complete=config is not None or not wants_config,
+        odd=facts.odd or (config.odd if config and facts.kind != ODD else ""),
+    )
+
+
+@define
+class Content:
+    """
+    Everything that manifests consist of, each piece once.
+
+    :ivar complete: Whether all of them were known.
+    """
+
+    pieces: dict[str, int] = Factory(dict)
+    complete: bool = True
+    _manifests: set[str] = Factory(set)
+
+    def add(self, contents: Contents, digest: str, depth: int = 0) -> None:
+        """Add a manifest and all it names."""
+        if digest in self._manifests:
+            return
+        facts = contents.facts.peek(digest)
+        if facts is None or depth > _MAX_DEPTH:
+            self.complete = False
+            return
+        self._manifests.add(digest)
+        self.pieces[digest] = facts.size
+        for blob in facts.blobs:
+            self.pieces[blob.digest] = blob.size
+        for child in facts.children:
+            self.add(contents, child.digest, depth + 1)
+
+    def has(self, digest: str) -> bool:
+        """Tell whether a manifest was added."""
+        return digest in self._manifests
+
+    @property
+    def total_bytes(self) -> int:
+        """What it all takes of a disk that keeps each piece once."""
+        return sum(self.pieces.values())
+
+    @property
+    def blob_bytes(self) -> int:
+        """The same without the manifests."""
+        return sum(size for digest, size in self.pieces.items() if digest not in self._manifests)
+
+    def only_in(self, other: Content) -> int:
+        """Sum up what is here and not in another, in bytes."""
+        return sum(size for digest, size in self.pieces.items() if digest not in other.pieces)

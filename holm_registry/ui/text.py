@@ -1,0 +1,73 @@
+"""
+Sizes, ages and digests as people read them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+_AGES = (
+    (365 * 86400, "year"),
+    (30 * 86400, "month"),
+    (86400, "day"),
+    (3600, "hour"),
+    (60, "minute"),
+    (1, "second"),
+)
+
+
+def size_text(size_bytes: int) -> str:
+    """Write a size with one decimal, in units of 1024: ``12.3 MB``."""
+    size, unit = float(size_bytes), 0
+    # 1023.95 KB would be rounded to 1024.0 KB.
+    while abs(size) >= (1024 if unit == 0 else 1023.95) and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.0f} B" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
+
+
+def delta_text(size_bytes: int) -> str:
+    """Write a difference of sizes with its sign: ``+1.5 KB``."""
+    if size_bytes == 0:
+        return "±0 B"
+    sign = "+" if size_bytes > 0 else "\N{MINUS SIGN}"
+    return sign + size_text(abs(size_bytes))
+
+
+def age_text(seconds: float) -> str:
+    """Write how long ago something was, in its largest unit: ``3 days ago``."""
+    for length, name in _AGES:
+        count = int(abs(seconds) // length)
+        if count:
+            noun = name if count == 1 else f"{name}s"
+            return f"{count} {noun} ago" if seconds > 0 else f"in {count} {noun}"
+    return "just now"
+
+
+def parse_time(text: str) -> datetime | None:
+    """
+    Read a time as images hold it (RFC 3339, up to nanoseconds); None for what is none.
+
+    The year 1, and 1970 for builds that must come out the same each time, are given as they are.
+    """
+    trimmed = text.strip()
+    if len(trimmed) > 64 or "T" not in trimmed.upper():
+        return None
+    try:
+        found = datetime.fromisoformat(trimmed.upper())
+    except ValueError:
+        return None
+    try:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def short_digest(digest: str) -> str:
+    """Give the first 12 hexadecimal digits of a digest."""
+    return digest.partition(":")[2][:12] or digest[:12]
+
+
+def count_text(count: int, noun: str, plural: str = "") -> str:
+    """Write a number of things: ``1 tag``, ``2 tags``, ``1,200 tags``."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -1,0 +1,1 @@
+"""Plain data for templates, worked out in threads from what is known; nothing here asks anybody."""

@@ -1,0 +1,283 @@
+"""
+One image, or whatever else a manifest may be, taken apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from holm_registry.ui.contents import Contents
+from holm_registry.ui.documents import (
+    Chart,
+    ImageConfig,
+    Manifest,
+    NotUnderstood,
+    RunConfig,
+    pretty,
+    read,
+)
+from holm_registry.ui.history import Layer, command_text, dockerfile, join, shares
+from holm_registry.ui.kinds import CHART, IMAGE, kind_of
+from holm_registry.ui.library import TagSet
+from holm_registry.ui.platforms import platform_text
+
+#: The most of a document that a page shows; all of it is a link away.
+MAX_RAW_CHARACTERS = 100_000
+
+_SECRET = re.compile(
+    r"PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE
+)
+_OCI_LABEL = "org.opencontainers.image."
+_BASE_NAME = "org.opencontainers.image.base.name"
+
+
+@frozen
+class Named:
+    """
+    A name and a value.
+
+    :ivar link: Where the value leads, if it is an address of the web.
+    :ivar secret: Whether the name is that of something that should not be public.
+    """
+
+    name: str
+    value: str
+    link: str = ""
+    secret: bool = False
+
+
+@frozen
+class LayerRow:
+    """
+    A layer or a step, as a row.
+
+    :ivar start: Where its part of the bar begins, in percent; and how wide it is.
+    :ivar tags: How many tags of the repository have this layer.
+    """
+
+    number: int
+    layer: Layer
+    digest: str
+    size: int
+    media_type: str
+    share: float = 0.0
+    start: float = 0.0
+    width: float = 0.0
+    tags: int = 0
+    title: str = ""
+
+
+@frozen
+class Document:
+    """JSON for reading."""
+
+    text: str
+    whole: bool
+
+
+@frozen
+class Image:
+    """
+    A manifest that is no index, with its config.
+
+    :ivar odd: What could not be understood, and why.
+    """
+
+    kind: str
+    media_type: str
+    artifact_type: str
+    platform: str
+    created: str
+    author: str
+    size: int
+    rows: Sequence[LayerRow]
+    facts: Sequence[Named]
+    environment: Sequence[Named]
+    labels: Sequence[Named]
+    annotations: Sequence[Named]
+    dockerfile: str
+    manifest: Document
+    config: Document | None
+    odd: str = ""
+
+    @property
+    def layers(self) -> Sequence[LayerRow]:
+        """The rows that are layers."""
+        return [row for row in self.rows if row.digest]
+
+
+def image_view(
+    payload: bytes, media_type: str, config: bytes | None, tags_with: Mapping[str, int]
+) -> Image:
+    """
+    Take an image apart.
+
+    :param config: Its config; None where it has none that could be fetched.
+    :param tags_with: How many tags of the repository have each layer.
+    """
+    odd = []
+    try:
+        manifest = read(payload, Manifest)
+    except NotUnderstood as problem:
+        manifest = Manifest()
+        odd.append(f"The manifest is not understood: {problem}")
+    kind = kind_of(manifest)
+    image_config = ImageConfig()
+    chart: Sequence[Named] = ()
+    try:
+        if config is not None and kind == IMAGE:
+            image_config = read(config, ImageConfig)
+        elif config is not None and kind == CHART:
+            chart = list(_chart_facts(read(config, Chart)))
+    except NotUnderstood as problem:
+        odd.append(f"The config is not understood: {problem}")
+    run = image_config.config or RunConfig()
+    parts = [*(manifest.layers or []), *(manifest.blobs or [])]
+    rows = _rows(join(image_config.history or [], parts), tags_with)
+    blobs = {row.digest: row.size for row in rows if row.digest}
+    if manifest.config:
+        blobs.setdefault(manifest.config.digest, max(0, manifest.config.size))
+    return Image(
+        kind,
+        manifest.media_type or media_type,
+        manifest.artifact_type or (manifest.config.media_type if manifest.config else ""),
+        platform_text(image_config.os, image_config.architecture, image_config.variant),
+        image_config.created or "",
+        image_config.author or "",
+        sum(blobs.values()),
+        rows,
+        chart or list(_run_facts(run)),
+        [_variable(line) for line in run.env or []],
+        named(run.labels or {}),
+        named(manifest.annotations or {}),
+        dockerfile(image_config),
+        _document(payload),
+        None if config is None else _document(config),
+        " ".join(odd),
+    )
+
+
+def _rows(layers: Sequence[Layer], tags_with: Mapping[str, int]) -> list[LayerRow]:
+    sizes = [max(0, layer.part.size) for layer in layers if layer.part]
+    total = sum(sizes) or 1
+    bar = iter(shares(sizes))
+    rows = []
+    for number, layer in enumerate(layers, 1):
+        part = layer.part
+        if part is None:
+            rows.append(LayerRow(number, layer, "", 0, ""))
+            continue
+        start, width = next(bar)
+        size = max(0, part.size)
+        title = (part.annotations or {}).get("org.opencontainers.image.title", "")
+        rows.append(
+            LayerRow(
+                number,
+                layer,
+                part.digest,
+                size,
+                part.media_type,
+                size / total * 100,
+                start,
+                width,
+                tags_with.get(part.digest, 0),
+                title,
+            )
+        )
+    return rows
+
+
+def _run_facts(run: RunConfig) -> Sequence[Named]:
+    facts = {
+        "Entrypoint": command_text(run.entrypoint),
+        "Command": command_text(run.cmd),
+        "User": run.user or "",
+        "Working directory": run.working_dir or "",
+        "Ports": ", ".join(sorted(run.exposed_ports or {})),
+        "Volumes": ", ".join(sorted(run.volumes or {})),
+        "Stop signal": run.stop_signal or "",
+        "Health check": _health_check(run),
+    }
+    return [Named(name, value) for name, value in facts.items() if value]
+
+
+def _health_check(run: RunConfig) -> str:
+    test = (run.healthcheck or {}).get("Test")
+    return " ".join(map(str, test)) if isinstance(test, list) else ""
+
+
+def _chart_facts(chart: Chart) -> Sequence[Named]:
+    people = [str(each.get("name", "")) for each in chart.maintainers or []]
+    charts = [
+        f"{each.get('name', '?')} {each.get('version', '')}".strip()
+        for each in chart.dependencies or []
+    ]
+    facts = {
+        "Chart": chart.name,
+        "Version": chart.version,
+        "Application version": chart.app_version or "",
+        "Description": chart.description or "",
+        "Type": chart.type or "",
+        "Kubernetes": chart.kube_version or "",
+        "Depends on": ", ".join(charts),
+        "Home": chart.home or "",
+        "Sources": " ".join(chart.sources or []),
+        "Keywords": ", ".join(chart.keywords or []),
+        "Maintainers": ", ".join(filter(None, people)),
+        "Deprecated": "yes" if chart.deprecated else "",
+    }
+    return [Named(name, value, web_link(value)) for name, value in facts.items() if value]
+
+
+def named(values: Mapping[str, str]) -> list[Named]:
+    """Put labels or annotations in order: those of the image-spec first."""
+    names = sorted(values, key=lambda name: (not name.startswith(_OCI_LABEL), name))
+    return [Named(name, values[name], web_link(values[name])) for name in names]
+
+
+def web_link(text: str) -> str:
+    """Give a text that is an address of the web, and nothing but that; else nothing."""
+    if len(text) > 2000 or any(character.isspace() or ord(character) < 33 for character in text):
+        return ""
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return ""
+    return text if url.scheme in ("http", "https") and url.netloc else ""
+
+
+def _variable(line: str) -> Named:
+    name, _, value = line.partition("=")
+    return Named(name, value, secret=bool(value and _SECRET.search(name)))
+
+
+def _document(content: bytes) -> Document:
+    text = pretty(content)
+    return Document(text[:MAX_RAW_CHARACTERS], len(text) <= MAX_RAW_CHARACTERS)
+
+
+def tags_with_layers(contents: Contents, tagset: TagSet) -> Mapping[str, int]:
+    """Count, for each layer, in how many tags it is; as far as that is known."""
+    key = ("layers", contents.generation)
+    found: Mapping[str, int] | None = tagset.memory.get(key)
+    if found is not None:
+        return found
+    counts: dict[str, int] = {}
+    for tag in tagset.tags:
+        for digest in _blobs(contents, tag.digest):
+            counts[digest] = counts.get(digest, 0) + 1
+    return tagset.remember(key, counts)
+
+
+def _blobs(contents: Contents, digest: str, depth: int = 0) -> set[str]:
+    facts = contents.facts.peek(digest)
+    if facts is None or depth > 3:
+        return set()
+    found = {blob.digest for blob in facts.blobs}
+    for child in facts.children:
+        found |= _blobs(contents, child.digest, depth + 1)
+    return found

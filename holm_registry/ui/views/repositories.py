@@ -1,0 +1,181 @@
+"""
+The repositories of a registry as rows, in groups by namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from holm_registry.ui.contents import Contents
+from holm_registry.ui.library import RepositoryShot
+from holm_registry.ui.ordering import natural_key
+from holm_registry.ui.summaries import Content
+
+from .paging import Listing, Page, page_of
+from .tags import Totals, totals_of
+
+#: The orders there are, the usual one first, and whether each begins at its end.
+ORDERS = {"name": False, "tags": True, "size": True, "newest": True}
+
+#: A list this short is shown flat.
+_FEW = 15
+
+
+@frozen
+class RepositoryRow:
+    """
+    :ivar tags: How many; None as long as that is not known.
+    :ivar totals: What they come to, as far as that is known.
+    :ivar problem: Why its tags could not be listed.
+    """
+
+    name: str
+    tags: int | None
+    totals: Totals
+    problem: str = ""
+
+    @property
+    def namespace(self) -> str:
+        """What stands before its last slash."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is known of every tag."""
+        return self.tags is not None and self.totals.known == self.tags
+
+
+@frozen
+class Group:
+    """
+    Repositories of one namespace that stand together.
+
+    :ivar name: The namespace; empty for those without one.
+    :ivar toggle: Where the group is opened or closed; empty if it cannot be.
+    """
+
+    name: str
+    rows: Sequence[RepositoryRow]
+    count: int
+    closed: bool = False
+    toggle: str = ""
+
+
+@frozen
+class Repositories:
+    """
+    What the first page shows.
+
+    :ivar empty: How many repositories have no tags, and are hidden.
+    :ivar size: What everything takes, each blob once, as far as that is known; in bytes.
+    """
+
+    groups: Sequence[Group]
+    page: Page[RepositoryRow]
+    listing: Listing
+    total: int
+    tags: int
+    images: int
+    size: int
+    complete: bool
+    counted: bool
+    empty: int
+    show_empty: bool
+
+
+def repositories_view(
+    contents: Contents, shots: Sequence[RepositoryShot], listing: Listing
+) -> Repositories:
+    """Put together what the first page shows."""
+    extra = dict(listing.extra)
+    show_empty = extra.get("empty") == "1"
+    rows = [_row(contents, shot) for shot in shots]
+    empty = sum(row.tags == 0 for row in rows)
+    shown = [row for row in rows if show_empty or row.tags != 0]
+    groups, page = _groups(shown, listing)
+    size, images, known = whole(contents, shots)
+    return Repositories(
+        groups,
+        page,
+        listing,
+        len(rows),
+        sum(row.tags or 0 for row in rows),
+        images,
+        size,
+        complete=known and all(row.complete for row in rows),
+        counted=all(row.tags is not None for row in rows),
+        empty=empty,
+        show_empty=show_empty,
+    )
+
+
+def _row(contents: Contents, shot: RepositoryShot) -> RepositoryRow:
+    return RepositoryRow(
+        shot.name,
+        len(shot.tags) if shot.listed else None,
+        totals_of(contents, shot.tagset),
+        shot.problem.message if shot.problem else "",
+    )
+
+
+def whole(contents: Contents, shots: Sequence[RepositoryShot]) -> tuple[int, int, bool]:
+    """
+    Add everything up: bytes with each blob once, distinct images, and whether all was known.
+    """
+    content = Content()
+    digests = {tag.digest for shot in shots for tag in shot.tags}
+    for digest in digests - {""}:
+        content.add(contents, digest)
+    return content.total_bytes, len(digests - {""}), content.complete and "" not in digests
+
+
+def _groups(
+    rows: Sequence[RepositoryRow], listing: Listing
+) -> tuple[Sequence[Group], Page[RepositoryRow]]:
+    if listing.sort != "name" or len(rows) < _FEW:
+        page = page_of(_sorted(rows, listing), listing.page)
+        return [Group("", page.rows, page.total)], page
+    closed = {name for key, name in listing.extra if key == "closed" for name in name.split(",")}
+    by_namespace: dict[str, list[RepositoryRow]] = {}
+    for row in _sorted(rows, listing):
+        by_namespace.setdefault(row.namespace, []).append(row)
+    page = page_of(
+        [row for name, found in by_namespace.items() if name not in closed for row in found],
+        listing.page,
+    )
+    shown = set(page.rows)
+    return [
+        Group(
+            name,
+            [row for row in found if row in shown],
+            len(found),
+            closed=name in closed,
+            toggle=_toggle(listing, closed, name) if name else "",
+        )
+        for name, found in by_namespace.items()
+        if name in closed or any(row in shown for row in found)
+    ], page
+
+
+def _toggle(listing: Listing, closed: set[str], name: str) -> str:
+    others = [pair for pair in listing.extra if pair[0] != "closed"]
+    turned = sorted(closed ^ {name})
+    return listing.url(extra=(*others, *([("closed", ",".join(turned))] if turned else [])))
+
+
+def _sorted(rows: Sequence[RepositoryRow], listing: Listing) -> list[RepositoryRow]:
+    def by_name(row: RepositoryRow) -> object:
+        return (natural_key(row.namespace), natural_key(row.name))
+
+    ordered = sorted(rows, key=by_name)  # type: ignore[arg-type] # keys of one kind
+    if listing.sort == "name":
+        return ordered[::-1] if listing.descending else ordered
+    value = {
+        "tags": lambda row: row.tags or 0,
+        "size": lambda row: row.totals.size,
+        "newest": lambda row: row.totals.newest,
+    }[listing.sort]
+    ordered.sort(key=value, reverse=listing.descending)
+    return ordered

@@ -1,0 +1,189 @@
+"""
+The tags of a repository as rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from holm_registry.ui.attached import attachment_of
+from holm_registry.ui.contents import Contents
+from holm_registry.ui.library import RepositoryShot, TagSet, TagShot
+from holm_registry.ui.ordering import natural_key, newest_first, ranked
+from holm_registry.ui.summaries import Content, Summary, summary_of
+
+from .paging import Listing, Page, page_of
+
+#: The orders there are, the usual one first, and whether each begins at its end.
+ORDERS = {"version": True, "name": False, "size": True, "date": True}
+
+
+@frozen
+class TagRow:
+    """
+    :ivar aliases: Other tags of the same digest, as far as that is known.
+    :ivar attached_to: The digest that this tag only tells something about; else empty.
+    """
+
+    name: str
+    digest: str
+    summary: Summary | None
+    aliases: Sequence[str]
+    problem: str
+    attached_to: str = ""
+
+
+@frozen
+class Repository:
+    """
+    What the page of a repository shows.
+
+    :ivar known: Of how many tags everything is known.
+    :ivar size: What they take together, each blob once, as far as that is known; in bytes.
+    """
+
+    name: str
+    page: Page[TagRow]
+    listing: Listing
+    total: int
+    known: int
+    size: int
+    images: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is known of every tag."""
+        return self.known == self.total
+
+
+@frozen
+class Totals:
+    """What all tags of a repository come to."""
+
+    size: int
+    known: int
+    images: int
+    platforms: tuple[str, ...]
+    newest: str
+    newest_tag: str
+
+
+def repository_view(contents: Contents, shot: RepositoryShot, listing: Listing) -> Repository:
+    """Put together what the page of a repository shows."""
+    names = ranked(ordered(contents, shot.tagset, listing.sort, listing.descending), listing.query)
+    page = page_of(names, listing.page)
+    tags, aliases = by_name(shot.tagset), aliases_of(shot.tagset)
+    rows = [_row(contents, tags[name], aliases) for name in page.rows]
+    totals = totals_of(contents, shot.tagset)
+    return Repository(
+        shot.name,
+        Page(rows, page.number, page.pages, page.first, page.total),
+        listing,
+        len(shot.tags),
+        totals.known,
+        totals.size,
+        totals.images,
+    )
+
+
+def matching(contents: Contents, shot: RepositoryShot, query: str) -> list[str]:
+    """Give all tags that a filter lets through, whatever page they are on."""
+    return ranked(ordered(contents, shot.tagset, "version", descending=True), query)
+
+
+def page_names(contents: Contents, shot: RepositoryShot, listing: Listing) -> Sequence[str]:
+    """Tell which tags a page will show, as far as that is known now."""
+    names = ranked(ordered(contents, shot.tagset, listing.sort, listing.descending), listing.query)
+    return page_of(names, listing.page).rows
+
+
+def _row(contents: Contents, tag: TagShot, aliases: Mapping[str, Sequence[str]]) -> TagRow:
+    about = attachment_of(tag.name)
+    return TagRow(
+        tag.name,
+        tag.digest,
+        summary_of(contents, tag.digest) if tag.digest else None,
+        [other for other in aliases.get(tag.digest, ()) if other != tag.name],
+        tag.problem,
+        about[0] if about else "",
+    )
+
+
+def by_name(tagset: TagSet) -> Mapping[str, TagShot]:
+    """Give the tags by their names."""
+    found: Mapping[str, TagShot] | None = tagset.memory.get("by name")
+    return found or tagset.remember("by name", {tag.name: tag for tag in tagset.tags})
+
+
+def aliases_of(tagset: TagSet) -> Mapping[str, Sequence[str]]:
+    """Give, for each digest, all tags that point to it, the newest version first."""
+    found: Mapping[str, Sequence[str]] | None = tagset.memory.get("aliases")
+    if found is not None:
+        return found
+    aliases: dict[str, list[str]] = {}
+    for tag in tagset.tags:
+        if tag.digest:
+            aliases.setdefault(tag.digest, []).append(tag.name)
+    for digest, names in aliases.items():
+        if len(names) > 1:
+            aliases[digest] = newest_first(names)
+    return tagset.remember("aliases", aliases)
+
+
+def ordered(contents: Contents, tagset: TagSet, sort: str, descending: bool) -> Sequence[str]:  # noqa: FBT001
+    """Give the names of all tags in an order; those of which it is not known come last."""
+    # Sizes and dates become known without any tag changing.
+    learned = contents.generation if sort in ("size", "date") else 0
+    key = ("order", sort, descending, learned)
+    found: Sequence[str] | None = tagset.memory.get(key)
+    return (
+        found
+        if found is not None
+        else tagset.remember(key, _order(contents, tagset, sort, descending))
+    )
+
+
+def _order(contents: Contents, tagset: TagSet, sort: str, descending: bool) -> Sequence[str]:  # noqa: FBT001
+    names = newest_first(tag.name for tag in tagset.tags)
+    # What tools attach by tags belongs behind what people named.
+    names.sort(key=lambda name: attachment_of(name) is not None)
+    if sort == "version":
+        return names if descending else names[::-1]
+    if sort == "name":
+        return sorted(names, key=natural_key, reverse=descending)
+    summaries = {tag.name: summary_of(contents, tag.digest) for tag in tagset.tags if tag.digest}
+    known = [name for name in names if _value(summaries.get(name), sort) is not None]
+    known.sort(key=lambda name: _value(summaries[name], sort) or 0, reverse=descending)
+    return known + [name for name in names if _value(summaries.get(name), sort) is None]
+
+
+def _value(summary: Summary | None, sort: str) -> int | str | None:
+    if summary is None:
+        return None
+    return summary.size if sort == "size" else summary.created or None
+
+
+def totals_of(contents: Contents, tagset: TagSet) -> Totals:
+    """Add everything up."""
+    found: Totals | None = tagset.memory.get("totals")
+    if found is not None:
+        return found
+    content = Content()
+    known, newest, newest_tag = 0, "", ""
+    platforms: set[str] = set()
+    for tag in tagset.tags:
+        summary = summary_of(contents, tag.digest) if tag.digest else None
+        if summary is None:
+            continue
+        content.add(contents, tag.digest)
+        known += summary.complete
+        platforms.update(summary.platforms)
+        if summary.created > newest:
+            newest, newest_tag = summary.created, tag.name
+    images = len({tag.digest for tag in tagset.tags if tag.digest})
+    totals = Totals(
+        content.total_bytes, known, images, tuple(sorted(platforms)), newest, newest_tag
+    )
+    return tagset.remember("totals", totals) if known == len(tagset.tags) else totals

@@ -1,0 +1,95 @@
+"""
+The UI as a twistd plugin: options in, a service out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from .startup import end, tell_twistd
+from .ui.settings import SettingInvalid, Settings, read_settings
+
+#: How long to finish what is in flight when stopping, in seconds.
+DRAIN_SECONDS = 25.0
+
+
+def fail(*lines: object) -> NoReturn:
+    """End the process before it serves anything, saying why in a line each."""
+    end("holm-ui", *lines)
+
+
+class Options(UsageOptions):
+    """Options of ``twistd holm-ui``; each can be given in the environment as well."""
+
+    synopsis = "[--port 8080] [--registry-url URL] [--public-registry HOST:PORT]"
+    longdesc = "A web UI for any container registry."
+
+    optParameters = [  # noqa: RUF012 - Twisted's interface
+        ["port", "p", None, "Where to listen: 8080, or 127.0.0.1:8080 (PORT)."],
+        ["registry-url", "r", None, "The registry to show (REGISTRY_URL)."],
+        ["public-registry", None, None, "Its host:port in pull commands (PUBLIC_REGISTRY)."],
+        [
+            "repositories",
+            None,
+            None,
+            "Names to show where the registry lists none, with commas (REPOSITORIES).",
+        ],
+        ["log-level", None, "info", "error, warn, info or debug."],
+    ]
+
+    environ: Mapping[str, str] = os.environ
+    settings: Settings
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse, and say in one line what cannot be understood."""
+        try:
+            super().parseOptions(options)
+        except UsageError as problem:
+            fail(problem)
+
+    def parseArgs(self, *rest: str) -> None:
+        """Take no arguments."""
+        if rest:
+            fail(f"unexpected argument {rest[0]!r}")
+
+    def postOptions(self) -> None:
+        """Settle every setting, or end with a line."""
+        try:
+            self.settings = read_settings(self, self.environ)
+        except SettingInvalid as problem:
+            fail(problem)
+        if self["log-level"] not in ("error", "warn", "info", "debug"):
+            fail(f"option --log-level: error, warn, info or debug, got {self['log-level']!r}")
+        tell_twistd(self, self["log-level"])
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """Make the service that the options describe."""
+    if reactor is None:
+        from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
+    from . import __version__  # noqa: PLC0415
+    from .listen import endpoint  # noqa: PLC0415 - imports endpoints
+    from .serving import SiteService  # noqa: PLC0415
+    from .ui.building import build_site  # noqa: PLC0415 - imports klein
+
+    settings = options.settings
+    try:
+        where = endpoint(reactor, settings.listen)
+    except OSError as problem:
+        fail(f"port: {problem.strerror}")
+    site, threads = build_site(settings, reactor)
+    return SiteService(
+        reactor,
+        site,
+        threads,
+        where=where,
+        refuse=lambda why: fail(f"port: {why}"),
+        drain_seconds=DRAIN_SECONDS,
+        greeting=f"Holm UI {__version__}, showing {settings.registry_url}",
+    )

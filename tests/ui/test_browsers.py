@@ -1,0 +1,113 @@
+"""What browsers are sent: headers, compression, caching, colours."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from holm_registry.ui.assets import find_templates
+
+PATHS = ["/", "/repo/nope", "/health", "/api/nope", "/favicon.ico", "/search?q=a"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_is_strict(ui, path):
+    found = ui.get(path)
+    policy = found.header("Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "form-action 'self'" in policy
+    assert "unsafe" not in policy
+    assert found.header("X-Content-Type-Options") == "nosniff"
+    assert found.header("Referrer-Policy") == "same-origin"
+
+
+def test_nothing_names_another_host(gallery):
+    for file in find_templates().rglob("*"):
+        if file.suffix in (".html", ".css", ".js"):
+            text = file.read_text()
+            assert "http://" not in text, file
+            assert "https://" not in text, file
+
+
+def test_assets_are_kept_for_ever_under_their_content(ui):
+    page = ui.page("/")
+    paths = [
+        attributes.get("href") or attributes.get("src")
+        for tag, attributes in page.tags
+        if tag in ("link", "script")
+    ]
+    assert len(paths) == 3
+    for path in paths:
+        found = ui.get(path, Accept_Encoding="gzip")
+        assert found.status == 200
+        assert "immutable" in found.header("Cache-Control")
+        assert found.header("Content-Encoding") == "gzip"
+        assert gzip.decompress(found.body) == ui.get(path).body
+
+
+def test_the_first_load_is_light(gallery):
+    page = gallery.get("/", Accept_Encoding="gzip")
+    assets = gallery.context.assets.values()
+    assert len(page.body) + sum(len(asset.compressed) for asset in assets) <= 40_000
+    assert len(gallery.context.assets["app.js"].compressed) <= 8_000
+    assert 1 + len(assets) <= 4
+
+
+def test_a_hundred_rows_are_light(ui):
+    for number in range(100):
+        ui.gallery.multi_platform("app", f"v1.{number}.0", str(number))
+    found = ui.get("/repo/app", Accept_Encoding="gzip")
+    assert len(found.body) <= 15_000
+
+
+def test_what_a_browser_has_is_not_sent_again(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    first = ui.get("/repo/app")
+    again = ui.get("/repo/app", If_None_Match=first.header("ETag"))
+    assert (again.status, again.body) == (304, b"")
+    ui.gallery.image("app", "v2", [b"x"])
+    ui.clock.advance(2)
+    assert ui.get("/repo/app", If_None_Match=first.header("ETag")).status == 200
+
+
+def test_head_answers_like_get_without_a_body(ui):
+    found = ui.request("HEAD", "/")
+    assert found.status == 200
+    assert found.body == b""
+    assert int(found.header("Content-Length")) > 1000
+
+
+def test_dark_unless_a_cookie_says_light(ui):
+    assert dict(ui.page("/").tags)["html"]["data-theme"] == "dark"
+    assert dict(ui.page("/", Cookie="theme=light").tags)["html"]["data-theme"] == "light"
+    assert dict(ui.page("/", Cookie='theme="><script>').tags)["html"]["data-theme"] == "dark"
+
+
+def test_colours_are_changed_without_a_script(ui):
+    found = ui.post("/theme", {"theme": "light", "back": "/repo/app?q=1"})
+    assert found.status == 303
+    assert found.header("Location") == "/repo/app?q=1"
+    assert found.header("Set-Cookie").startswith("theme=light; Path=/; Max-Age=")
+    assert ui.post("/theme", {"theme": "pink"}).status == 400
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil", "", "x"])
+def test_nobody_is_sent_to_another_site(ui, back):
+    assert ui.post("/theme", {"theme": "dark", "back": back}).header("Location") == "/"
+
+
+def test_a_client_is_remembered(gallery):
+    page = gallery.page("/repo/busybox", Cookie="client=skopeo")
+    checked = [attributes for tag, attributes in page.tags if "checked" in attributes]
+    assert [each["value"] for each in checked if each.get("name") == "client"] == ["skopeo"]
+
+
+def test_an_address_that_is_no_text_is_refused(ui):
+    assert ui.get("/repo/%ff").status == 400
+
+
+def test_requests_are_logged(ui):
+    ui.get("/health")
+    assert '"GET /health HTTP/1.1" 200 20' in ui.access_log[-1]

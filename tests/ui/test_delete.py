@@ -1,0 +1,392 @@
+"""Deleting: what is told before, what is done, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from holm_registry.oci import mediatypes
+from holm_registry.oci.digest import Digest
+from holm_registry.ui.text import size_text
+
+from .wire import Ui, answer
+
+APP = "team/app"
+
+
+def digest_of(ui: Ui, repository: str, tag: str) -> str:
+    found = ui.server.request("HEAD", f"/v2/{repository}/manifests/{tag}")
+    assert found.status == 200
+    return found.header("Docker-Content-Digest")
+
+
+def agreed_form(page, how: str) -> dict[str, list[str]]:
+    """Give what a browser would send of one of the page's forms, with every box ticked."""
+    form = page.source.split(f'name="how" value="{how}"')[0].rpartition("<form")[2]
+    form += page.source.split(f'name="how" value="{how}"')[1].split("</form>")[0]
+    fields: dict[str, list[str]] = {"how": [how]}
+    for part in (form + f'<input name="how" value="{how}">').split("<input")[1:]:
+        if 'name="' in part:
+            name = part.split('name="')[1].split('"')[0]
+            value = part.split('value="')[1].split('"')[0]
+            if value not in fields.setdefault(name, []):
+                fields[name].append(value)
+    return fields
+
+
+def test_every_tag_on_the_digest_is_named_before_it_goes(gallery):
+    page = gallery.page(f"/delete?repo={APP}&tag=latest")
+    assert "Delete team/app:latest?" in page.text
+    assert "has 4 tags: latest stable v1.10 v1.10.0" in page.text
+    assert "3 of which you did not choose" in page.text
+    assert "Remove 1 tag" in page.text
+    assert "Delete 1 image and 4 tags" in page.text
+    assert "Space returns after garbage collection." in page.text
+
+
+def test_what_goes_along_is_named_and_what_others_need_stays(gallery):
+    page = gallery.page(f"/delete?repo={APP}&tag=latest")
+    for role in ("linux/arm64", "linux/amd64", "SBOM", "signature"):
+        assert role in page.text
+    # The same provenance is part of every version.
+    assert "1 part stays: another tag needs it." in page.text
+
+
+def test_a_get_deletes_nothing(gallery):
+    before = gallery.tags(APP)
+    gallery.page(f"/delete?repo={APP}&tag=latest&how=image&agreed=1")
+    assert gallery.tags(APP) == before
+
+
+def test_one_tag_is_removed_and_its_image_stays(gallery):
+    digest = digest_of(gallery, APP, "latest")
+    form = agreed_form(gallery.page(f"/delete?repo={APP}&tag=latest"), "tag")
+    done = gallery.post("/delete", form)
+    assert done.status == 303
+    assert done.header("Location").startswith("/repo/team/app?result=")
+    assert "latest" not in gallery.tags(APP)
+    assert "stable" in gallery.tags(APP)
+    assert gallery.has(APP, digest)
+    page = gallery.page(done.header("Location"))
+    assert "Removed 1 item." in page.text
+    assert "/image/team/app:latest" not in page.rows()
+
+
+def test_an_image_goes_with_all_its_tags_and_what_only_it_needs(gallery):
+    digest = digest_of(gallery, APP, "latest")
+    page = gallery.page(f"/delete?repo={APP}&tag=latest")
+    listed = gallery.server.request("GET", f"/v2/{APP}/referrers/{digest}").json["manifests"]
+    children = gallery.server.request("GET", f"/v2/{APP}/manifests/{digest}").json["manifests"]
+    done = gallery.post("/delete", agreed_form(page, "image"))
+    assert done.status == 303
+    assert not {"latest", "stable", "v1.10", "v1.10.0"} & set(gallery.tags(APP))
+    assert not any(gallery.has(APP, each["digest"]) for each in [*listed, *children[:2]])
+    # Provenance is shared with the versions that stay.
+    assert gallery.has(APP, children[2]["digest"])
+    told = gallery.page(done.header("Location")).text
+    assert "Deleted 5 items." in told
+    assert "after garbage collection" in told
+
+
+def test_what_goes_along_can_be_kept(gallery):
+    digest = digest_of(gallery, APP, "latest")
+    children = gallery.server.request("GET", f"/v2/{APP}/manifests/{digest}").json["manifests"]
+    form = agreed_form(gallery.page(f"/delete?repo={APP}&tag=latest"), "image")
+    del form["companions"]
+    gallery.post("/delete", form)
+    assert not gallery.has(APP, digest)
+    assert gallery.has(APP, children[0]["digest"])
+
+
+def test_a_program_deletes_by_digest_without_a_token(gallery):
+    digest = digest_of(gallery, "busybox", "1.36")
+    done = gallery.post("/delete", {"repo": "busybox", "digest": digest})
+    assert done.status == 303
+    assert done.header("Location").startswith("/repo/busybox")
+    assert not gallery.has("busybox", digest)
+    assert gallery.tags("busybox") == ["uclibc"]
+
+
+def test_the_page_after_the_last_tag_is_gone(gallery):
+    digest = digest_of(gallery, "team/strange", "what")
+    done = gallery.post("/delete", {"repo": "team/strange", "digest": digest})
+    page = gallery.page(done.header("Location"))
+    assert "Deleted 1 item." in page.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, 400),
+        ({"repo": "busybox"}, 400),
+        ({"digest": "sha256:" + "0" * 64}, 400),
+        ({"repo": "busybox", "digest": ""}, 400),
+        ({"repo": "busybox", "digest": "nonsense"}, 400),
+        ({"repo": "busybox", "digest": "sha256:" + "0" * 64}, 404),
+        ({"repo": "nope", "digest": "sha256:" + "0" * 64}, 404),
+        ({"repo": "../etc", "digest": "sha256:" + "0" * 64}, 404),
+        ({"repo": "busybox", "how": "tag"}, 400),
+        ({"repo": "busybox", "how": "tag", "tag": "nope"}, 404),
+    ],
+)
+def test_bad_requests_delete_nothing(gallery, fields, status):
+    assert gallery.post("/delete", fields).status == status
+    assert gallery.tags("busybox") == ["1.36", "uclibc"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec_Fetch_Site": "same-origin", "Origin": "http://registry.test"}, 303),
+        ({"Origin": "http://registry.test"}, 303),
+        ({}, 303),
+    ],
+)
+def test_other_sites_cannot_make_a_browser_delete(gallery, headers, status):
+    digest = digest_of(gallery, "busybox", "1.36")
+    fields = {"repo": "busybox", "digest": digest}
+    assert gallery.post("/delete", fields, **headers).status == status
+    assert gallery.has("busybox", digest) == (status == 403)
+
+
+def test_only_forms_are_taken(gallery):
+    refused = gallery.post("/delete", {}, Content_Type="application/json")
+    assert refused.status == 400
+    assert b"expected a form" in refused.body
+    huge = gallery.request(
+        "POST", "/delete", b"x" * 1_100_000, Content_Type="application/x-www-form-urlencoded"
+    )
+    assert huge.status == 400
+
+
+def test_part_of_a_tagged_index_is_refused(gallery):
+    digest = digest_of(gallery, APP, "v1.9.0")
+    child = gallery.server.request("GET", f"/v2/{APP}/manifests/{digest}").json["manifests"][0]
+    page = gallery.page(f"/delete?repo={APP}&digest={child['digest']}")
+    assert "is part of v1.9.0, which would no longer work" in page.text
+    assert page.inputs("how") == []
+    refused = gallery.post("/delete", {"repo": APP, "digest": child["digest"]})
+    assert refused.status == 409
+    assert gallery.has(APP, child["digest"])
+
+
+def test_a_child_with_a_tag_of_its_own_stays(ui):
+    ui.gallery.multi_platform("app", "v1")
+    index = ui.server.request("GET", "/v2/app/manifests/v1").json
+    child = index["manifests"][0]["digest"]
+    payload = ui.server.request("GET", f"/v2/app/manifests/{child}").body
+    ui.server.push_manifest("app", "v1-arm64", payload)
+    page = ui.page("/delete?repo=app&tag=v1")
+    assert child.partition(":")[2][:12] not in page.text.split("part stays")[0]
+    ui.post("/delete", agreed_form(page, "image"))
+    assert ui.tags("app") == ["v1-arm64"]
+    assert ui.has("app", child)
+
+
+def test_what_has_changed_since_is_asked_again(gallery):
+    form = agreed_form(gallery.page(f"/delete?repo={APP}&tag=v1.9.0"), "image")
+    payload = gallery.server.request("GET", f"/v2/{APP}/manifests/v1.9.0").body
+    gallery.server.push_manifest(APP, "production", payload)
+    refused = gallery.post("/delete", form)
+    assert refused.status == 409
+    assert b"has changed since you were asked" in refused.body
+    assert "v1.9.0" in gallery.tags(APP)
+
+
+def test_a_tag_that_has_moved_since_is_not_removed(gallery):
+    form = agreed_form(gallery.page(f"/delete?repo={APP}&tag=stable"), "tag")
+    payload = gallery.server.request("GET", f"/v2/{APP}/manifests/v1.9.0").body
+    gallery.server.push_manifest(APP, "stable", payload)
+    gallery.clock.advance(10)
+    assert gallery.post("/delete", form).status == 409
+    assert "stable" in gallery.tags(APP)
+
+
+def test_several_at_once_with_a_result_for_each(gallery):
+    page = gallery.page(f"/delete?repo={APP}&tag=v1.9.0&tag=v1.10.0-rc.1")
+    assert "Delete 2 tags from team/app?" in page.text
+    done = gallery.post("/delete", agreed_form(page, "tag"))
+    told = gallery.page(done.header("Location")).text
+    assert "Removed 2 items." in told
+    assert "tag v1.9.0" in told
+    assert set(gallery.tags(APP)) & {"v1.9.0", "v1.10.0-rc.1"} == set()
+
+
+def test_one_failure_of_several_is_told_with_its_reason(gallery):
+    page = gallery.page(f"/delete?repo={APP}&tag=v1.9.0&tag=v1.10.0-rc.1")
+    form = agreed_form(page, "tag")
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(403, b'{"errors":[{"code":"DENIED","message":"not this one"}]}')
+        if (method, path) == ("DELETE", "/v2/team/app/manifests/v1.9.0")
+        else None
+    )
+    done = gallery.post("/delete", form)
+    assert done.status == 303
+    told = gallery.page(done.header("Location")).text
+    assert "Removed 1 item." in told
+    assert "tag v1.9.0: DENIED: not this one" in told
+
+
+def test_all_that_match_a_filter_are_chosen_whatever_page_they_are_on(ui):
+    ui.gallery.image("big", "keep", [b"x"])
+    payload = ui.server.request("GET", "/v2/big/manifests/keep").body
+    for number in range(150):
+        ui.server.push_manifest("big", f"nightly-{number}", payload)
+    page = ui.page("/repo/big?q=nightly-*")
+    link = next(link for link in page.links if "all=1" in link)
+    assert "Delete all 150 tags that match" in page.text
+    asked = ui.page(link)
+    assert "Delete 150 tags from big?" in asked.text
+    ui.post("/delete", agreed_form(asked, "tag"))
+    assert ui.tags("big") == ["keep"]
+
+
+def test_bytes_that_only_this_image_holds(ui):
+    ui.gallery.image("app", "v1", [b"a" * 10240, b"b" * 20480])
+    ui.gallery.image("app", "v2", [b"a" * 10240, b"c" * 512])
+    ui.gallery.image("other", "v1", [b"c" * 512])
+    ui.page("/")
+    for tag, layers in (("v1", 20480), ("v2", 0)):
+        manifest = ui.server.request("GET", f"/v2/app/manifests/{tag}")
+        only = layers + len(manifest.body) + manifest.json["config"]["size"]
+        text = ui.page(f"/delete?repo=app&tag={tag}").text
+        assert f"{size_text(only)} are only in this image." in text
+
+
+def test_bytes_are_a_bound_as_long_as_other_repositories_are_unknown(ui):
+    ui.gallery.image("app", "v1", [b"a" * 10240])
+    ui.gallery.image("other", "v1", [b"a" * 10240])
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(500) if path.startswith("/v2/other/manifests") else None
+    )
+    ui.page("/")
+    text = ui.page("/delete?repo=app&tag=v1").text
+    assert "Up to" in text
+    assert "other repositories are not looked through yet" in text or "1 other" in text
+
+
+def test_a_registry_that_deletes_by_digest_only_is_told_apart(gallery):
+    def refuse_tags(method, path, headers):
+        if method == "DELETE" and "sha256:" not in path:
+            return answer(400, b'{"errors":[{"code":"DIGEST_INVALID","message":"no digest"}]}')
+        return None
+
+    gallery.wire.intercept = refuse_tags
+    page = gallery.page(f"/delete?repo={APP}&tag=latest")
+    assert "This registry deletes by digest only" in page.text
+    assert "Remove 1 tag" not in page.text
+    refused = gallery.post("/delete", {"repo": APP, "how": "tag", "tag": "latest"})
+    assert refused.status == 502
+    assert b"nothing was deleted" in refused.body
+    assert "latest" in gallery.tags(APP)
+    assert "stable" in gallery.tags(APP)
+
+
+def test_a_registry_that_does_not_delete_says_so(gallery):
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(405, b'{"errors":[{"code":"UNSUPPORTED","message":"deletes are off"}]}')
+        if method == "DELETE"
+        else None
+    )
+    digest = digest_of(gallery, "busybox", "1.36")
+    refused = gallery.post("/delete", {"repo": "busybox", "digest": digest})
+    assert refused.status == 502
+    assert b"UNSUPPORTED: deletes are off" in refused.body
+    assert gallery.has("busybox", digest)
+
+
+def test_a_tag_that_cannot_be_looked_at_stops_every_deletion(gallery):
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(500, b'{"errors":[{"code":"UNKNOWN","message":"disk"}]}')
+        if path == "/v2/busybox/manifests/uclibc"
+        else None
+    )
+    digest = digest_of(gallery, "busybox", "1.36")
+    refused = gallery.post("/delete", {"repo": "busybox", "digest": digest})
+    assert refused.status == 502
+    assert b"cannot be looked at" in refused.body
+    assert gallery.has("busybox", digest)
+
+
+def fallback(ui: Ui) -> tuple[str, str, str]:
+    """Have a subject and two referrers on a registry without the API; give their digests."""
+    gallery = ui.gallery
+    subject = gallery.image("app", "v1", [b"x"])
+    first, second = (
+        gallery.attach("app", subject, f"application/vnd.example.{name}", name.encode())
+        for name in ("one", "two")
+    )
+    gallery.index(
+        "app",
+        subject.replace(":", "-"),
+        [
+            {"digest": first, "artifactType": "application/vnd.example.one"},
+            {"digest": second, "artifactType": "application/vnd.example.two"},
+        ],
+    )
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(404, b"404 page not found") if "/referrers/" in path else None
+    )
+    return subject, first, second
+
+
+def test_without_the_api_referrers_are_found_by_tag_and_go_along(ui):
+    subject, first, second = fallback(ui)
+    assert "application/vnd.example.one" in ui.page("/image/app:v1").text
+    page = ui.page("/delete?repo=app&tag=v1")
+    assert "list of referrers" in page.text
+    ui.post("/delete", agreed_form(page, "image"))
+    assert ui.tags("app") == []
+    assert not any(ui.has("app", digest) for digest in (subject, first, second))
+
+
+def test_a_deleted_referrer_is_taken_off_its_subjects_list(ui):
+    subject, first, second = fallback(ui)
+    assert ui.post("/delete", {"repo": "app", "digest": first}).status == 303
+    tag = subject.replace(":", "-")
+    listed = ui.server.request("GET", f"/v2/app/manifests/{tag}").json["manifests"]
+    assert [each["digest"] for each in listed] == [second]
+    assert ui.post("/delete", {"repo": "app", "digest": second}).status == 303
+    assert ui.tags("app") == ["v1"]
+
+
+def test_an_index_that_lacks_a_platform_can_be_deleted(ui):
+    """Sparse indexes are allowed here and there."""
+    gallery = ui.gallery
+    digest = gallery.image("app", "", [b"x"])
+    entry = {
+        "mediaType": mediatypes.OCI_MANIFEST,
+        "digest": "sha256:" + "1" * 64,
+        "size": 1,
+        "platform": {"os": "linux", "architecture": "amd64"},
+    }
+    document = json.dumps(
+        {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": [entry]}
+    ).encode()
+    index = answer(200, document, Content_Type=mediatypes.OCI_INDEX)
+    at = str(Digest.of(document))
+    index.headers.setRawHeaders("Docker-Content-Digest", [at])
+    deleted = []
+
+    def intercept(method, path, headers):
+        if path == "/v2/app/tags/list?n=1000":
+            return answer(200, b'{"name":"app","tags":["v1"]}')
+        if path in ("/v2/app/manifests/v1", f"/v2/app/manifests/{at}"):
+            if method == "DELETE":
+                deleted.append(path)
+                return answer(202)
+            return index
+        return None
+
+    ui.wire.intercept = intercept
+    page = ui.page("/image/app:v1")
+    assert "listed, and is not in the registry" in page.text
+    page = ui.page("/delete?repo=app&tag=v1")
+    ui.post("/delete", agreed_form(page, "image"))
+    assert deleted == [f"/v2/app/manifests/{at}"]
+    assert ui.has("app", digest)

@@ -1,0 +1,280 @@
+"""A registry that is down, slow, odd, or asks who is there."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError as Refused
+from twisted.internet.error import DNSLookupError
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseNeverReceived
+
+from holm_registry.ui.settings import Settings
+
+from .wire import REGISTRY_URL, Page, Ui, answer
+
+REFUSED = Refused("nobody is there")
+
+
+def down(ui: Ui, problem: object = REFUSED) -> None:
+    ui.wire.intercept = lambda method, path, headers: problem
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [REFUSED, DNSLookupError("no such host"), ResponseNeverReceived([Failure(REFUSED)])],
+)
+def test_a_registry_that_is_down_is_a_page_with_its_address(ui, problem):
+    down(ui, problem)
+    for path in ("/", "/repo/app", "/image/app:v1", "/search?q=a", "/delete?repo=app&tag=v1"):
+        page = ui.page(path, status=502)
+        assert "The registry cannot be reached" in page.text
+        assert f"{REGISTRY_URL}/v2/" in page.text
+        assert path in page.links, path
+    assert ui.get("/api/repos").status == 502
+    assert ui.get("/api/repos").json["url"] == f"{REGISTRY_URL}/v2/_catalog?n=1000"
+
+
+def test_what_was_last_known_is_shown_with_its_age(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    ui.page("/")
+    ui.page("/repo/app")
+    down(ui)
+    ui.clock.advance(125)
+    page = ui.page("/")
+    assert "what was last known, 2 minutes ago" in page.text
+    assert "nobody is there" in page.text
+    assert page.rows() == ["/repo/app"]
+    page = ui.page("/repo/app")
+    assert "2 minutes ago" in page.text
+    assert page.rows() == ["/image/app:v1"]
+    ui.wire.intercept = lambda method, path, headers: None
+    assert "last known" not in ui.page("/").text
+
+
+def test_programs_are_never_told_what_is_old(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    ui.page("/")
+    down(ui)
+    assert ui.get("/api/repos").status == 502
+    assert ui.get("/api/tags/app").status == 502
+
+
+def test_a_registry_that_does_not_answer_is_given_up(ui):
+    asked = []
+    down(ui, Deferred(asked.append))
+    connection = ui.connect()
+    connection.send(b"GET / HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    assert connection.received() == b""
+    ui.clock.advance(15)
+    found = connection.answer()
+    assert found.status == 504
+    assert b"no answer within 15 seconds" in found.body
+    assert asked, "the request is still in flight"
+
+
+def test_nobody_waits_for_news_when_there_is_something_to_show(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    ui.page("/")
+    ui.clock.advance(60)
+    down(ui, Deferred())
+    connection = ui.connect()
+    connection.send(b"GET / HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    ui.clock.advance(0.8)
+    found = connection.answer()
+    assert found.status == 200
+    assert b"The registry is slow" in found.body
+    ui.clock.advance(60)
+
+
+def test_the_registrys_own_words_reach_the_visitor(ui):
+    body = b'{"errors":[{"code":"UNAVAILABLE","message":"no space left on device"}]}'
+    down(ui, answer(503, body))
+    page = ui.page("/", status=502)
+    assert "UNAVAILABLE: no space left on device" in page.text
+    assert "answered 503" in page.text
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>hello</html>", b"[]", b'{"repositories": 5}', b"", b"\xff\xfe"]
+)
+def test_an_answer_that_makes_no_sense_is_said_to(ui, body):
+    down(ui, answer(200, body))
+    assert ui.get("/api/repos").status == 502
+    assert "not what it should be" in ui.get("/api/repos").json["error"]
+
+
+def test_an_answer_without_end_is_not_read(ui):
+    down(ui, answer(200, b'{"repositories":["' + b"a" * 9_000_000 + b'"]}'))
+    assert ui.get("/api/repos").status == 502
+    assert "larger than" in ui.get("/api/repos").json["error"]
+
+
+def test_no_tags_at_all_is_an_empty_list(ui):
+    down(ui, answer(200, b'{"name":"app","tags":null}'))
+    assert ui.get("/api/tags/app").json == {"repo": "app", "tags": []}
+    assert "has no tags" in ui.page("/repo/app").text
+
+
+def test_one_tag_that_cannot_be_read_leaves_the_others(gallery):
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(500, b'{"errors":[{"code":"UNKNOWN","message":"bad sector"}]}')
+        if path == "/v2/team/app/manifests/v1.9.0"
+        else None
+    )
+    page = gallery.page("/repo/team/app")
+    assert len(page.rows()) == 7
+    assert "UNKNOWN: bad sector" in page.text
+    assert "10.3 KB" in page.text
+
+
+def test_one_repository_that_cannot_be_read_leaves_the_others(gallery):
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(500) if path.startswith("/v2/busybox/") else None
+    )
+    page = gallery.page("/")
+    assert len(page.rows()) == 7
+    assert "cannot be read" in page.text
+
+
+def test_a_config_that_is_not_there_leaves_the_rest(ui):
+    ui.gallery.image("app", "v1", [b"x" * 100])
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(404, b"{}") if "/blobs/" in path else None
+    )
+    assert "100 B" in ui.page("/image/app:v1").text
+    assert ui.page("/repo/app").rows() == ["/image/app:v1"]
+
+
+def test_content_that_is_not_what_its_digest_names_is_refused(ui):
+    digest = ui.gallery.image("app", "v1", [b"x"])
+    ui.gallery.image("app", "v2", [b"y"])
+    other = ui.server.request("GET", "/v2/app/manifests/v2").body
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(200, other) if path.endswith(digest) and method == "GET" else None
+    )
+    assert (
+        "other content than this digest names" in ui.page(f"/image/app@{digest}", status=502).text
+    )
+
+
+def test_a_registry_without_a_catalog_still_serves(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(404, b"{}") if "_catalog" in path else None
+    )
+    assert "does not list its repositories" in ui.page("/").text
+    assert "/repo/app" in ui.page("/search?q=app").links
+    assert ui.page("/repo/app").rows() == ["/image/app:v1"]
+
+
+def test_names_can_be_given_where_the_registry_lists_none():
+    ui = Ui(settings=Settings(REGISTRY_URL, "r.example", ":8080", ("app", "other")))
+    ui.gallery.image("app", "v1", [b"x"])
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(404, b"{}") if "_catalog" in path else None
+    )
+    assert "/repo/app" in ui.page("/").links
+    assert ui.get("/api/repos").json == {"repositories": ["app", "other"]}
+    ui.hang_up()
+
+
+# Logins.
+
+LOGIN = "Basic " + base64.b64encode(b"ada:lovelace").decode()
+
+
+def locked(ui: Ui, challenge: str = 'Basic realm="Registry"') -> list[str]:
+    """Have the registry ask for a login; give every login it was sent."""
+    logins = []
+
+    def ask(method, path, headers):
+        sent = (headers.getRawHeaders("Authorization") or [""])[0]
+        logins.append(sent)
+        if sent == LOGIN:
+            return None
+        body = b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}'
+        return answer(401, body, WWW_Authenticate=challenge)
+
+    ui.wire.intercept = ask
+    return logins
+
+
+@pytest.mark.parametrize("path", ["/", "/repo/app", "/image/app:v1", "/search?q=a", "/api/repos"])
+def test_a_basic_challenge_reaches_the_browser(ui, path):
+    ui.gallery.image("app", "v1", [b"x"])
+    locked(ui)
+    found = ui.get(path)
+    assert found.status == 401
+    assert found.header("WWW-Authenticate") == 'Basic realm="Registry"'
+    assert ui.get(path, Authorization=LOGIN).status == 200
+
+
+def test_one_visitors_login_opens_nothing_for_another(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    locked(ui)
+    assert ui.page("/", Authorization=LOGIN).rows() == ["/repo/app"]
+    assert ui.page("/image/app:v1", Authorization=LOGIN)
+    for path in ("/", "/repo/app", "/image/app:v1", "/search?q=app", "/compare?a=app:v1&b=app:v1"):
+        found = ui.get(path)
+        assert found.status == 401, path
+        assert b"/repo/app" not in found.body.replace(b'value="/repo/app"', b"")
+
+
+def test_a_login_is_not_kept(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    logins = locked(ui)
+    ui.page("/", Authorization=LOGIN)
+    ui.clock.advance(3600)
+    logins.clear()
+    ui.get("/")
+    assert LOGIN not in logins
+    import gc
+
+    kept = [
+        each
+        for each in gc.get_objects()
+        if type(each).__module__.startswith("holm_registry.ui")
+        and LOGIN in repr(getattr(each, "__dict__", ""))
+    ]
+    assert not kept
+
+
+def test_a_revoked_login_shows_nothing_old(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    locked(ui)
+    ui.page("/repo/app", Authorization=LOGIN)
+    ui.wire.intercept = lambda method, path, headers: answer(
+        401, WWW_Authenticate='Basic realm="Registry"'
+    )
+    ui.clock.advance(2)
+    assert ui.get("/repo/app", Authorization=LOGIN).status == 401
+    assert ui.get("/", Authorization=LOGIN).status == 401
+
+
+def test_a_login_that_browsers_cannot_give_is_explained(ui):
+    locked(ui, 'Bearer realm="https://auth.example/token",service="registry"')
+    found = ui.get("/")
+    assert found.status == 502
+    assert found.header("WWW-Authenticate") is None
+    assert "another kind of login" in Page(found.body.decode()).text
+
+
+def test_who_may_not_is_told_so(ui):
+    down(ui, answer(403, b'{"errors":[{"code":"DENIED","message":"not you"}]}'))
+    assert "DENIED: not you" in ui.page("/repo/app", status=403).text
+
+
+def test_cookies_of_the_registry_are_not_passed_around(ui):
+    seen = []
+
+    def serve(method, path, headers):
+        seen.append(headers.getRawHeaders("Cookie"))
+        return answer(200, b'{"repositories":[]}', Set_Cookie="session=secret; Path=/")
+
+    ui.wire.intercept = serve
+    ui.get("/api/repos")
+    ui.get("/api/repos")
+    assert seen == [None, None]
