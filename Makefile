@@ -1,3 +1,4 @@
+# `make run` serves the registry on port 5000 and its UI on 8080, until Ctrl-C or either ends.
 # `make run` and `make test` set up all they need in .venv, on any machine with Python 3.11 or newer.
 
 PYTHON ?= python3
@@ -9,7 +10,12 @@ SETUP := $(VENV)/.set-up
 
 run: $(SETUP)
 	mkdir -p data/registry
-	$(BIN)/twistd --nodaemon holm-registry --config docs/config-example.yml --root data/registry
+	@trap 'kill $$registry $$ui 2>/dev/null; wait' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/twistd --nodaemon --pidfile= holm-registry \
+	    --config docs/config-example.yml --root data/registry & registry=$$!; \
+	$(BIN)/twistd --nodaemon --pidfile= holm-ui \
+	    --registry-url http://localhost:5000 --public-registry localhost:5000 & ui=$$!; \
+	while kill -0 $$registry && kill -0 $$ui; do sleep 1; done 2>/dev/null; exit 1
 
 test: lint
 	$(BIN)/python -m pytest

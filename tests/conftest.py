@@ -21,6 +21,7 @@ settings.register_profile("stress", parent=settings.get_profile("suite"), max_ex
 
 def pytest_addoption(parser):
     parser.addoption("--stress", action="store_true", help="run for long, and more of everything")
+    parser.addoption("--pictures", help="folder to put pictures of the UI into")
 
 
 def pytest_configure(config):

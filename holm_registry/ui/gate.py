@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, gatherResults
 T = TypeVar("T")
 
 #: Of the requests in flight, how many may be for what nobody waits for.
-_BACKGROUND_SHARE = 0.5
+_BACKGROUND_SHARE = 0.75
 
 
 class Gate:

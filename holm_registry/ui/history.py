@@ -15,7 +15,9 @@ _NOP = re.compile(r"^(?:/bin/(?:ba)?sh -c|cmd /S /C)\s+#\(nop\)\s*")
 _SHELL = re.compile(r"^(?:/bin/(?:ba|a|da)?sh|cmd) (?:-\w+ )*(?:-c|/S /C)\s+")
 _ARGUMENTS = re.compile(r"^\|\d+ (?:\S+=(?:'[^']*'|\"[^\"]*\"|\S*) )*?(?=/bin/|cmd )")
 _BUILDKIT = re.compile(r"\s*# buildkit\s*$")
-_RUN_SHELL = re.compile(r"^(RUN) (?:\|\d+ (?:\S+=\S* )*?)?/bin/(?:ba|a|da)?sh (?:-\w+ )*-c\s+")
+_RUN_SHELL = re.compile(
+    r"^(RUN) (?:\|\d+ (?:\S+=\S* )*?)?/bin/(?:ba|a|da)?sh (?:-\w+ (?:pipefail )?)*?-c\s+"
+)
 _INSTRUCTION = re.compile(
     r"^(?:ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|RUN"
     r"|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR)\b"

@@ -18,9 +18,9 @@ from .gate import each
 from .library import KnownRepository, Library, RepositoryShot
 
 #: How old an answer may be before the registry is asked again, in seconds.
-NAMES_SECONDS = 1.0
-TAGS_SECONDS = 1.0
-DIGEST_SECONDS = 3.0
+NAMES_SECONDS = 0.5
+TAGS_SECONDS = 0.5
+DIGEST_SECONDS = 1.0
 SURVEY_TAGS_SECONDS = 15.0
 SURVEY_DIGEST_SECONDS = 300.0
 SURVEY_SECONDS = 5.0
@@ -242,7 +242,7 @@ class Reader:
 
         async def study() -> None:
             known = self.library.repository(name)
-            await reader.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=8)
+            await reader.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=12)
 
         self.library.flights.begin(("study", name), study)
 
@@ -255,7 +255,7 @@ class Reader:
         names = list(self.library.repositories)
         # All lists of tags first: they are what search and counts need.
         await each(names, self._survey_tags, at_once=8)
-        await each(names, self._survey_images, at_once=2)
+        await each(names, self._survey_images, at_once=3)
         self.library.surveyed_at = self.clock.seconds()
 
     async def _survey_tags(self, name: str) -> None:

@@ -24,6 +24,10 @@ class SettingInvalid(Exception):
     """A setting that cannot be used; the text says which, why, and where it came from."""
 
 
+class _Secret(Exception):
+    """Something is wrong with a value that must not be repeated."""
+
+
 @frozen
 class Settings:
     """
@@ -57,6 +61,8 @@ def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str])
             value, source = environ.get(variable) or None, f"environment variable {variable}"
         try:
             return parse(default if value is None else value)
+        except _Secret as problem:
+            raise SettingInvalid(f"{source}: {problem}") from None
         except (ValueError, RegistryError) as problem:
             raise SettingInvalid(f"{source}: {problem}, got {value!r}") from problem
 
@@ -74,8 +80,7 @@ def _parse_registry_url(text: str) -> str:
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError("expected http://HOST:PORT or https://HOST:PORT")
     if url.username is not None:
-        # Not shown: it is a secret.
-        raise ValueError("a URL may hold no login: visitors log in with their own") from None
+        raise _Secret("a URL may hold no login: visitors log in with their own")
     if url.query or url.fragment:
         raise ValueError("a registry's URL has no query")
     _ = url.port  # raises ValueError where it is no port

@@ -37,24 +37,26 @@ class Summary:
     odd: str = ""
 
 
-def summary_of(contents: Contents, digest: str) -> Summary | None:
+def summary_of(contents: Contents, digest: str, depth: int = 0) -> Summary | None:
     """Sum up a manifest; None as long as nothing is known of it."""
     facts = contents.facts.peek(digest)
-    if facts is None:
+    if facts is None or depth > _MAX_DEPTH:
         return None
     if isinstance(facts.summary, Summary):
         return facts.summary
-    summary = _summarise(contents, facts)
+    summary = _summarise(contents, facts, depth)
     if summary.complete:
         facts.summary = summary
     return summary
 
 
-def _summarise(contents: Contents, facts: Facts) -> Summary:
+def _summarise(contents: Contents, facts: Facts, depth: int) -> Summary:
     if not facts.children:
         return _single(contents, facts)
     parts = [
-        (child, summary_of(contents, child.digest)) for child in facts.children if not child.attests
+        (child, summary_of(contents, child.digest, depth + 1))
+        for child in facts.children
+        if not child.attests
     ]
     known = [(child, summary) for child, summary in parts if summary is not None]
     content = Content()

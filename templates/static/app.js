@@ -41,7 +41,7 @@ async function ask(form) {
     const { answer, document: fresh } = await load(url);
     if (mine !== question || !answer.ok || !swap(fresh, id)) return;
     history.replaceState(null, "", url);
-    announce(fresh.querySelector("[data-announce]")?.textContent.trim() ?? "");
+    announce(document.querySelector(`#${id} [data-announce]`)?.textContent.trim() ?? "");
   } catch { /* The network is away: Enter sends the form as ever. */ }
 }
 

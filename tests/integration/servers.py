@@ -151,6 +151,22 @@ def holm(root: Path, config: str = CONFIG, **options: Any) -> Process:
     return Process(command, r"listening on (127\.0\.0\.1:\d+)", **options)
 
 
+def holm_ui(registry: str, *options: str, **more: Any) -> Process:
+    """Start our UI for a registry at an address."""
+    command = [
+        str(BIN / "twistd"),
+        "--nodaemon",
+        "--pidfile=",
+        "holm-ui",
+        "--registry-url",
+        f"http://{registry}",
+        "--port",
+        "127.0.0.1:0",
+        *options,
+    ]
+    return Process(command, r"listening on (127\.0\.0\.1:\d+)", **more)
+
+
 def registry2(root: Path, more: str = "") -> Process:
     """Start registry 2.8.2 on a folder, with more configuration if need be."""
     program = require("docker-registry")

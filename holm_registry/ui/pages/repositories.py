@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import inf
+
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
@@ -10,13 +12,22 @@ from holm_registry.ui.gate import each
 from holm_registry.ui.news import fresh_names
 from holm_registry.ui.parameters import query_of
 from holm_registry.ui.pull import push_commands
-from holm_registry.ui.reader import PATIENCE_SECONDS, TAGS_SECONDS, Reader
+from holm_registry.ui.reader import (
+    DIGEST_SECONDS,
+    PATIENCE_SECONDS,
+    SURVEY_TAGS_SECONDS,
+    TAGS_SECONDS,
+    Reader,
+)
 from holm_registry.ui.routing import route
 from holm_registry.ui.views.paging import read_listing
 from holm_registry.ui.views.repositories import ORDERS, repositories_view
 
-#: How many repositories, and tags of each, are asked again while a page waits.
-_FEW = 100
+#: How many repositories, and how many tags, are asked again for each visitor.
+_FEW = 200
+
+#: With more tags than this no page waits for what is behind them.
+_MANY = 2000
 
 
 class RepositoriesPage:
@@ -58,14 +69,17 @@ async def look_at_all(reader: Reader, images: bool = True) -> None:  # noqa: FBT
     :raises LoginNeeded: The registry wants to know who asks.
     """
     repositories = list(reader.library.repositories)
-    # More than a few are not all asked again for each visitor.
-    life = TAGS_SECONDS if len(repositories) <= _FEW else 10 * TAGS_SECONDS
+    tags = sum(len(repository.tags) for repository in reader.library.repositories.values())
+    # More than a few are not all asked again for each visitor: only what is new is, and the survey
+    # behind the page comes by the others.
+    few = len(repositories) <= _FEW and tags <= _FEW
+    life = TAGS_SECONDS if len(repositories) <= _FEW else SURVEY_TAGS_SECONDS
 
     async def look(name: str) -> None:
         try:
             known = await reader.tags(name, life)
-            if images:
-                await reader.study(name, list(known.tags)[:_FEW])
+            if images and tags <= _MANY:
+                await reader.study(name, list(known.tags)[:_FEW], DIGEST_SECONDS if few else inf)
         except LoginNeeded:
             raise
         except Trouble:

@@ -1,0 +1,208 @@
+"""What is remembered, for how long, and how much of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from holm_registry.ui.contents import Budgeted, Contents
+from holm_registry.ui.errors import Unreachable
+from holm_registry.ui.facts import config_facts, manifest_facts
+from holm_registry.ui.flights import Flights, patiently
+from holm_registry.ui.gate import Gate, each
+from holm_registry.ui.library import MAX_VISITORS, Libraries
+from holm_registry.ui.summaries import Content, summary_of
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=10,
+)
+fields = st.sampled_from(
+    ["schemaVersion", "mediaType", "config", "layers", "manifests", "annotations", "subject"]
+)
+
+
+@given(st.dictionaries(fields, json_values) | json_values)
+def test_whatever_a_manifest_says_it_can_be_summed_up(document):
+    content = json.dumps(document).encode()
+    contents = Contents()
+    contents.learn(manifest_facts("sha256:1", "x", content))
+    assert summary_of(contents, "sha256:1") is not None
+    config_facts(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"null", b"[[" * 5000])
+def test_content_that_is_no_json_is_odd(content):
+    assert manifest_facts("sha256:1", "x", content).odd
+    assert config_facts(b"[" * 100_000).odd
+
+
+def index_of(*children: str) -> bytes:
+    return json.dumps({"manifests": [{"digest": each, "size": 1} for each in children]}).encode()
+
+
+def test_an_index_that_holds_itself_ends():
+    contents = Contents()
+    contents.learn(manifest_facts("a", "x", index_of("b", "a")))
+    contents.learn(manifest_facts("b", "x", index_of("a", "b")))
+    content = Content()
+    content.add(contents, "a")
+    assert content.total_bytes > 0
+    assert summary_of(contents, "a") is not None
+
+
+def test_sizes_that_cannot_be_count_for_nothing():
+    layers = [{"digest": "sha256:1", "size": -5}, {"digest": "sha256:2", "size": 7}]
+    contents = Contents()
+    contents.learn(manifest_facts("a", "x", json.dumps({"layers": layers}).encode()))
+    assert summary_of(contents, "a").size == 7
+
+
+def test_a_budget_is_kept_and_what_is_used_stays():
+    budgeted: Budgeted[int] = Budgeted(100)
+    for number in range(10):
+        budgeted.put(str(number), number, 20)
+        assert budgeted.get("0") == 0
+    assert budgeted.cost_bytes <= 100
+    assert budgeted.peek("1") is None
+    budgeted.put("huge", 1, 101)
+    assert budgeted.peek("huge") is None
+    budgeted.put("0", 5, 30)
+    assert budgeted.cost_bytes <= 100
+
+
+def test_only_so_many_logins_are_told_apart():
+    libraries = Libraries()
+    first = libraries.of("one")
+    assert libraries.of("one") is first
+    for number in range(MAX_VISITORS):
+        libraries.of(str(number))
+    assert libraries.of("one") is not first
+
+
+def test_work_is_done_once_for_all_who_wait():
+    flights, work, begun = Flights(), Deferred(), []
+
+    async def start():
+        begun.append(1)
+        await work
+
+    first, second = flights.join("key", start), flights.join("key", start)
+    first.addErrback(lambda failure: failure.trap(CancelledError))
+    first.cancel()
+    assert flights.aloft("key")
+    work.callback(None)
+    assert second.called
+    assert begun == [1]
+    assert not flights.aloft("key")
+
+
+def test_each_who_waits_is_told_of_a_failure():
+    flights, work = Flights(), Deferred()
+
+    async def start():
+        await work
+
+    told = [flights.join("key", start) for _ in range(3)]
+    problems = []
+    for one in told:
+        one.addErrback(lambda failure: problems.append(failure.value))
+    work.errback(Unreachable("gone"))
+    assert [str(problem) for problem in problems] == ["gone"] * 3
+
+
+def test_a_fault_that_nobody_waits_for_is_logged(logged_failures):
+    flights, work = Flights(), Deferred()
+
+    async def start():
+        await work
+
+    flights.begin("key", start)
+    work.errback(ValueError("a fault"))
+    assert len(logged_failures) == 1
+    logged_failures.clear()
+
+
+def test_patience_ends_and_the_work_goes_on(logged_failures):
+    clock, work = Clock(), Deferred()
+
+    async def start():
+        await work
+
+    waiting = patiently(clock, 1, start)
+    clock.advance(1)
+    assert waiting.result is False
+    work.errback(ValueError("late"))
+    assert len(logged_failures) == 1
+    logged_failures.clear()
+    assert patiently(clock, 1, Deferred) is not None
+
+
+def test_whoever_is_waited_for_goes_first():
+    gate, inside, release = Gate(4), [], []
+
+    async def go(name: str, *, background: bool) -> None:
+        async with gate.entered(background=background):
+            inside.append(name)
+            leaving: Deferred[None] = Deferred()
+            release.append(leaving)
+            await leaving
+
+    for number in range(4):
+        Deferred.fromCoroutine(go(f"behind{number}", background=True))
+    assert inside == ["behind0", "behind1", "behind2"]
+    for number in range(4):
+        Deferred.fromCoroutine(go(f"front{number}", background=False))
+    assert inside == ["behind0", "behind1", "behind2", "front0"]
+    for number in range(3):
+        release[number].callback(None)
+        assert inside[4 + number :] == [f"front{number + 1}"]
+    release[3].callback(None)
+    assert inside[7:] == ["behind3"]
+
+
+def test_whoever_leaves_the_queue_gives_up_the_place():
+    gate = Gate(1)
+    inside = []
+
+    async def go(name: str, leaving: Deferred[None]) -> None:
+        async with gate.entered():
+            inside.append(name)
+            await leaving
+
+    first: Deferred[None] = Deferred()
+    Deferred.fromCoroutine(go("first", first))
+    second = Deferred.fromCoroutine(go("second", Deferred()))
+    Deferred.fromCoroutine(go("third", Deferred()))
+    second.addErrback(lambda failure: failure.trap(CancelledError))
+    second.cancel()
+    first.callback(None)
+    assert inside == ["first", "third"]
+
+
+def test_the_first_failure_ends_all_and_is_told_plainly():
+    started, cancelled = [], []
+
+    async def work(number: int) -> None:
+        started.append(number)
+        if number == 2:
+            raise Unreachable("gone")
+        try:
+            await Deferred()
+        except CancelledError:
+            cancelled.append(number)
+            raise
+
+    problems = []
+    Deferred.fromCoroutine(each(range(100), work, at_once=3)).addErrback(
+        lambda failure: problems.append(failure.value)
+    )
+    assert isinstance(problems[0], Unreachable)
+    assert started == [0, 1, 2]
+    assert cancelled == [0, 1]
