@@ -182,13 +182,13 @@ class RegistryClient:
         return digest or (await self.manifest(repository, reference)).digest
 
     async def manifest(self, repository: str, reference: str) -> Payload:
-        """Fetch a manifest (end-3); one fetched by digest is compared with it."""
+        """Fetch a manifest (end-3), and compare it with its digest."""
         path = _manifest_path(repository, reference)
         answer = await self._ask("GET", path, max_bytes=MAX_MANIFEST_BYTES, accept=_ACCEPT)
-        digest = answer.header("Docker-Content-Digest") or str(Digest.of(answer.body))
-        if ":" in reference:
-            self._require_content(path, reference, answer.body)
-            digest = reference
+        told = answer.header("Docker-Content-Digest") or str(Digest.of(answer.body))
+        digest = reference if ":" in reference else told
+        # What is remembered by its digest is shown to others: it must be what it is called.
+        self._require_content(path, digest, answer.body)
         return Payload(digest, mediatypes.bare(answer.header("Content-Type")), answer.body)
 
     async def blob(self, repository: str, digest: str) -> bytes:

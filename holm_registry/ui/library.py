@@ -27,9 +27,6 @@ MAX_ABSENT = 10_000
 #: How much is kept that was worked out from one set of tags: orders, counts, totals.
 MAX_REMEMBERED = 12
 
-#: Older than any wish for something fresh; unlike never, it is known.
-DOUBTED = -1e9
-
 T = TypeVar("T")
 
 
@@ -39,11 +36,13 @@ class KnownTag:
     :ivar digest: What it points to; empty while that is not known.
     :ivar seen_at: When that was last seen, in seconds of the clock.
     :ivar problem: Why it could not be looked at.
+    :ivar settled: Whether all was found out about it that can be.
     """
 
     digest: str = ""
     seen_at: float = -inf
     problem: str = ""
+    settled: bool = False
 
 
 @frozen
@@ -53,6 +52,7 @@ class TagShot:
     name: str
     digest: str
     problem: str = ""
+    settled: bool = False
 
 
 @define(eq=False)
@@ -103,12 +103,14 @@ class KnownRepository:
     """
     A repository, and what was last seen of it.
 
+    :ivar doubted: Whether it was changed since its tags were listed.
     :ivar absent: Content that its manifests name and that is not there, and when that was seen.
     """
 
     name: str
     tags: dict[str, KnownTag] = Factory(dict)
     listed_at: float = -inf
+    doubted: bool = False
     problem: Trouble | None = None
     absent: dict[str, float] = Factory(dict)
     version: int = 0
@@ -120,7 +122,7 @@ class KnownRepository:
         if list(self.tags) != names:
             self.tags = {name: self.tags.get(name) or KnownTag() for name in names}
             self.version += 1
-        self.listed_at, self.problem = now, None
+        self.listed_at, self.doubted, self.problem = now, False, None
 
     def see(self, tag: str, digest: str, now: float) -> None:
         """Note where a tag points."""
@@ -129,13 +131,21 @@ class KnownRepository:
             return
         if (known.digest, known.problem) != (digest, ""):
             self.version += 1
+            known.settled = known.settled and known.digest == digest
         known.digest, known.seen_at, known.problem = digest, now, ""
+
+    def settle(self, tag: str) -> None:
+        """Note that there is nothing more to find out about a tag, as long as it stays there."""
+        known = self.tags.get(tag)
+        if known is not None and not known.settled:
+            known.settled = True
+            self.version += 1
 
     def miss(self, tag: str, problem: str, now: float) -> None:
         """Note why a tag could not be looked at."""
         known = self.tags.get(tag)
         if known is not None:
-            known.problem, known.seen_at = problem, now
+            known.problem, known.seen_at, known.settled = problem, now, True
             self.version += 1
 
     def forget(self, tag: str) -> None:
@@ -153,7 +163,10 @@ class KnownRepository:
     def shot(self) -> RepositoryShot:
         """Take a picture."""
         if self._set is None or self._set_version != self.version:
-            tags = tuple(TagShot(name, tag.digest, tag.problem) for name, tag in self.tags.items())
+            tags = tuple(
+                TagShot(name, tag.digest, tag.problem, tag.settled)
+                for name, tag in self.tags.items()
+            )
             self._set, self._set_version = TagSet(tags), self.version
         return RepositoryShot(self.name, self._set, self.listed_at, self.problem)
 
@@ -164,6 +177,7 @@ class Library:
     All repositories of one registry, as one visitor sees them.
 
     :ivar named_at: When the repositories were listed; minus infinity for never.
+    :ivar doubted: Whether something was changed since then.
     :ivar problem: Why the list could not be had when it was last wanted.
     :ivar surveyed_at: When everything was last looked through.
     :ivar removes_tags: Whether the registry can remove a tag without its image; None for unknown.
@@ -171,6 +185,7 @@ class Library:
 
     repositories: dict[str, KnownRepository] = Factory(dict)
     named_at: float = -inf
+    doubted: bool = False
     problem: Trouble | None = None
     surveyed_at: float = -inf
     removes_tags: bool | None = None
@@ -181,7 +196,7 @@ class Library:
         old = self.repositories
         if list(old) != names:
             self.repositories = {name: old.get(name) or KnownRepository(name) for name in names}
-        self.named_at, self.problem = now, None
+        self.named_at, self.doubted, self.problem = now, False, None
 
     def repository(self, name: str) -> KnownRepository:
         """Give a repository, adding one that the list does not have yet."""
@@ -193,12 +208,12 @@ class Library:
 
     def doubt(self, name: str) -> None:
         """Note that a repository was changed, so that it is looked at again."""
-        self.named_at = min(self.named_at, DOUBTED)
+        self.doubted = True
         known = self.repositories.get(name)
         if known is not None:
-            known.listed_at = min(known.listed_at, DOUBTED)
+            known.doubted = True
             for tag in known.tags.values():
-                tag.seen_at = min(tag.seen_at, DOUBTED)
+                tag.seen_at = -inf
 
     def shots(self) -> tuple[RepositoryShot, ...]:
         """Take a picture of each repository."""

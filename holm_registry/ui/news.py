@@ -15,7 +15,7 @@ from .flights import patiently
 from .reader import PATIENCE_SECONDS, Reader
 
 #: Statuses of a registry that does not list what it has, or not for everybody.
-_NO_CATALOG = (403, 404, 405, 501)
+NO_CATALOG = (403, 404, 405, 501)
 
 
 @frozen
@@ -53,7 +53,7 @@ async def fresh_names(reader: Reader, fallback: tuple[str, ...] = ()) -> Names:
     try:
         stale = await _fresh(reader, library.named_at, reader.names)
     except (NotFound, Refused) as problem:
-        if problem.registry_status not in _NO_CATALOG:
+        if problem.registry_status not in NO_CATALOG:
             raise
         for name in fallback:
             library.repository(name)
@@ -86,7 +86,7 @@ async def _fresh(
     except (LoginNeeded, NotFound):
         raise
     except Trouble as problem:
-        if isinstance(problem, Refused) and problem.registry_status in _NO_CATALOG:
+        if isinstance(problem, Refused) and problem.registry_status in NO_CATALOG:
             raise
         return Stale(problem, age)
     return Stale(Slow("the registry has not answered yet"), age)

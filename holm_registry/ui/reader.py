@@ -62,7 +62,8 @@ class Reader:
 
         :raises Trouble: It could not be had.
         """
-        if self.clock.seconds() - self.library.named_at >= max_age:
+        library = self.library
+        if library.doubted or self.clock.seconds() - library.named_at >= max_age:
             await self.library.flights.join("names", self._names)
 
     async def _names(self) -> None:
@@ -81,7 +82,8 @@ class Reader:
         :raises Trouble: They could not be had.
         """
         known = self.library.repositories.get(name)
-        if known is None or self.clock.seconds() - known.listed_at >= max_age:
+        now = self.clock.seconds()
+        if known is None or known.doubted or now - known.listed_at >= max_age:
             await self.library.flights.join(("tags", name), lambda: self._tags(name))
         known = self.library.repositories.get(name)
         if known is None:
@@ -122,6 +124,7 @@ class Reader:
                 return
             digest = known.digest
             if self.clock.seconds() - known.seen_at < max_age and self._learned(repository, digest):
+                repository.settle(tag)
                 return
             await self.library.flights.join(
                 ("tag", name, tag), lambda: self._study_one(name, tag, max_age)
@@ -139,6 +142,7 @@ class Reader:
             if now() - known.seen_at >= max_age or not known.digest:
                 repository.see(tag, await self._identify(name, tag, known.digest), now())
             await self.learn(name, repository.tags[tag].digest)
+            repository.settle(tag)
         except LoginNeeded:
             raise
         except (NotFound, KeyError):

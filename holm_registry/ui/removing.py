@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from hashlib import sha256
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
@@ -110,11 +111,17 @@ class Remover:
                 await self._know(attachment)
             attached[subject] = found
 
-        await each(list(dict.fromkeys(subjects))[:MAX_SUBJECTS], ask)
+        subjects = list(dict.fromkeys(subjects))
+        await each(subjects[:MAX_SUBJECTS], ask)
         others = [shot for shot in reader.library.shots() if shot.name != repository]
-        return await self._threads.run(
+        plan = await self._threads.run(
             plan_removal, contents, reader.shot(repository), digests, attached, others
         )
+        if len(subjects) > MAX_SUBJECTS:
+            return evolve(
+                plan, unsure=f"what refers to more than {MAX_SUBJECTS} of them was not looked at"
+            )
+        return plan
 
     async def _know(self, attachment: Attached) -> None:
         try:

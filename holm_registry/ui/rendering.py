@@ -26,6 +26,9 @@ from .text import age_text, count_text, delta_text, parse_time, short_digest, si
 _COMPRESS_BYTES = 1000
 _COMPRESS_LEVEL = 5
 
+#: The longest text that is shown whole; all of it is in the JSON.
+MAX_CHARACTERS = 100_000
+
 #: Control characters but tab and line feed, and those that turn the direction of writing around.
 _MISLEADING = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
@@ -85,7 +88,11 @@ def visible(value: object) -> object:
     Labels, annotations and history are written by whoever built an image. Their markup is escaped
     by the templates; this is for what is no markup and misleads all the same.
     """
-    if isinstance(value, str) and not isinstance(value, Markup) and _MISLEADING.search(value):
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    if len(value) > MAX_CHARACTERS:
+        value = f"{value[:MAX_CHARACTERS]}… (and {len(value) - MAX_CHARACTERS:,} more characters)"
+    if _MISLEADING.search(value):
         return _MISLEADING.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
     return value
 

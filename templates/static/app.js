@@ -86,7 +86,8 @@ async function confirm(url) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
-  (dialog.querySelector("[data-cancel]") ?? dialog.querySelector("a, button")).focus();
+  (dialog.querySelector("[data-cancel]") ?? dialog.querySelector("a, button")).focus({ preventScroll: true });
+  dialog.scrollTop = 0;
 }
 
 async function copy(button) {

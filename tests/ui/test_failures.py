@@ -278,3 +278,62 @@ def test_cookies_of_the_registry_are_not_passed_around(ui):
     ui.get("/api/repos")
     ui.get("/api/repos")
     assert seen == [None, None]
+
+
+def test_a_page_does_not_wait_for_what_cannot_be_read(gallery):
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(500) if path == "/v2/team/app/manifests/v1.9.0" else None
+    )
+    assert "data-poll" not in gallery.page("/repo/team/app").source
+    home = gallery.page("/")
+    assert "data-poll" not in home.source
+    assert "Not everything could be read" in home.text
+
+
+def test_a_page_asks_again_for_what_is_still_being_read(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    ui.wire.intercept = lambda method, path, headers: Deferred() if "/manifests/" in path else None
+    connection = ui.connect()
+    connection.send(b"GET /repo/app HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    ui.clock.advance(0.8)
+    assert b"data-poll" in connection.answer().body
+    ui.clock.advance(60)
+
+
+def test_a_registry_that_goes_down_after_a_deletion_leaves_the_right_age(gallery):
+    gallery.page("/")
+    digest = gallery.server.request("HEAD", "/v2/busybox/manifests/1.36").header(
+        "Docker-Content-Digest"
+    )
+    gallery.post("/delete", {"repo": "busybox", "digest": digest})
+    down(gallery)
+    gallery.clock.advance(61)
+    assert "1 minute ago" in gallery.page("/").text
+    assert "1 minute ago" in gallery.page("/repo/busybox").text
+
+
+def test_a_tag_that_lies_about_its_digest_is_not_believed(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    content = ui.server.request("GET", "/v2/app/manifests/v1").body
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(200, content, Docker_Content_Digest="sha256:" + "1" * 64)
+        if path.endswith("/v1")
+        else None
+    )
+    assert "other content than this digest names" in ui.page("/repo/app").text
+
+
+def test_more_layers_than_anybody_reads_are_counted(ui):
+    gallery = ui.gallery
+    part = gallery.part("app", b"x", "text/plain")
+    gallery.artifact("app", "v1", "application/vnd.example.many", [part] * 1500)
+    page = ui.page("/image/app:v1")
+    assert "Layers 1,500" in page.text
+    assert "500 more are in the manifest" in page.text
+
+
+def test_a_text_that_is_too_long_is_cut_and_says_so(ui):
+    ui.gallery.image("app", "v1", [b"x"], config={"Labels": {"long": "x" * 150_000}})
+    page = ui.page("/image/app:v1")
+    assert "(and 50,000 more characters)" in page.text
+    assert len(page.source) < 500_000

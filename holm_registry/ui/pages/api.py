@@ -6,7 +6,8 @@ from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.ui.client import NotFound
 from holm_registry.ui.context import Context
-from holm_registry.ui.errors import Trouble
+from holm_registry.ui.errors import Refused, Trouble
+from holm_registry.ui.news import NO_CATALOG
 from holm_registry.ui.references import require_repository
 from holm_registry.ui.routing import route
 
@@ -30,10 +31,11 @@ class Api:
         reader = self._context.reader(request)
         try:
             await reader.names(max_age=0)
-        except Trouble as problem:
-            if not (isinstance(problem, NotFound) and self._context.settings.repositories):
+        except (NotFound, Refused) as problem:
+            named = self._context.settings.repositories
+            if problem.registry_status not in NO_CATALOG or not named:
                 raise
-            return json_body(request, {"repositories": list(self._context.settings.repositories)})
+            return json_body(request, {"repositories": list(named)})
         return json_body(request, {"repositories": list(reader.library.repositories)})
 
     async def tags(self, request: StreamedRequest, name: str) -> bytes:

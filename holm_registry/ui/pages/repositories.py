@@ -57,6 +57,7 @@ class RepositoriesPage:
             "repositories.html",
             view=view,
             names=names,
+            full=context.contents.full,
             push_commands=push_commands(context.settings.public_registry),
         )
 

@@ -56,6 +56,7 @@ class RepositoryPage:
             "repository.html",
             view=view,
             stale=stale,
+            full=context.contents.full,
             outcome=outcome,
             commands=self._commands(view),
         )

@@ -28,6 +28,10 @@ from holm_registry.ui.platforms import platform_text
 #: The most of a document that a page shows; all of it is a link away.
 MAX_RAW_CHARACTERS = 100_000
 
+#: The most steps and layers that a page shows; images have 127 at the most, other artifacts may
+#: have more.
+MAX_ROWS = 1000
+
 _SECRET = re.compile(
     r"PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE
 )
@@ -84,6 +88,7 @@ class Image:
     """
     A manifest that is no index, with its config.
 
+    :ivar more_rows: How many steps and layers there are beyond the rows.
     :ivar odd: What could not be understood, and why.
     """
 
@@ -94,7 +99,9 @@ class Image:
     created: str
     author: str
     size: int
+    layer_count: int
     rows: Sequence[LayerRow]
+    more_rows: int
     facts: Sequence[Named]
     environment: Sequence[Named]
     labels: Sequence[Named]
@@ -137,8 +144,9 @@ def image_view(
         odd.append(f"The config is not understood: {problem}")
     run = image_config.config or RunConfig()
     parts = [*(manifest.layers or []), *(manifest.blobs or [])]
-    rows = _rows(join(image_config.history or [], parts), tags_with)
-    blobs = {row.digest: row.size for row in rows if row.digest}
+    layers = join(image_config.history or [], parts)
+    rows = _rows(layers[:MAX_ROWS], tags_with)
+    blobs = {part.digest: max(0, part.size) for part in parts}
     if manifest.config:
         blobs.setdefault(manifest.config.digest, max(0, manifest.config.size))
     return Image(
@@ -149,7 +157,9 @@ def image_view(
         image_config.created or "",
         image_config.author or "",
         sum(blobs.values()),
+        len(parts),
         rows,
+        max(0, len(layers) - MAX_ROWS),
         chart or list(_run_facts(run)),
         [_variable(line) for line in run.env or []],
         named(run.labels or {}),

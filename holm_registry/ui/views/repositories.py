@@ -46,6 +46,11 @@ class RepositoryRow:
         """Whether everything is known of every tag."""
         return self.tags is not None and self.totals.known == self.tags
 
+    @property
+    def pending(self) -> bool:
+        """Whether something of it is still to be looked at."""
+        return not self.problem and (self.tags is None or self.totals.pending > 0)
+
 
 @frozen
 class Group:
@@ -70,6 +75,7 @@ class Repositories:
 
     :ivar empty: How many repositories have no tags, and are hidden.
     :ivar size: What everything takes, each blob once, as far as that is known; in bytes.
+    :ivar pending: Whether something is still to be looked at.
     """
 
     groups: Sequence[Group]
@@ -80,6 +86,7 @@ class Repositories:
     images: int
     size: int
     complete: bool
+    pending: bool
     counted: bool
     empty: int
     show_empty: bool
@@ -105,6 +112,7 @@ def repositories_view(
         images,
         size,
         complete=known and all(row.complete for row in rows),
+        pending=any(row.pending for row in rows),
         counted=all(row.tags is not None for row in rows),
         empty=empty,
         show_empty=show_empty,

@@ -41,6 +41,7 @@ class Repository:
     What the page of a repository shows.
 
     :ivar known: Of how many tags everything is known.
+    :ivar pending: How many tags are still to be looked at.
     :ivar size: What they take together, each blob once, as far as that is known; in bytes.
     """
 
@@ -49,6 +50,7 @@ class Repository:
     listing: Listing
     total: int
     known: int
+    pending: int
     size: int
     images: int
 
@@ -64,6 +66,7 @@ class Totals:
 
     size: int
     known: int
+    pending: int
     images: int
     platforms: tuple[str, ...]
     newest: str
@@ -83,6 +86,7 @@ def repository_view(contents: Contents, shot: RepositoryShot, listing: Listing) 
         listing,
         len(shot.tags),
         totals.known,
+        totals.pending,
         totals.size,
         totals.images,
     )
@@ -183,7 +187,8 @@ def totals_of(contents: Contents, tagset: TagSet) -> Totals:
         if summary.created > newest:
             newest, newest_tag = summary.created, tag.name
     images = len({tag.digest for tag in tagset.tags if tag.digest})
+    pending = sum(not tag.settled for tag in tagset.tags)
     totals = Totals(
-        content.total_bytes, known, images, tuple(sorted(platforms)), newest, newest_tag
+        content.total_bytes, known, pending, images, tuple(sorted(platforms)), newest, newest_tag
     )
     return tagset.remember("totals", totals) if known == len(tagset.tags) else totals
