@@ -121,6 +121,18 @@ def test_a_hundred_rows_a_page_over_the_whole_set(ui):
     assert ui.page("/repo/big?page=77").rows() == last.rows()
 
 
+def test_tags_of_one_image_can_stand_together(gallery):
+    rows = gallery.page(f"{APP}?sort=image").rows()
+    assert [row.rpartition(":")[2] for row in rows[:6]] == [
+        "latest",
+        "v1.10.0",
+        "v1.10",
+        "stable",
+        "v1.10.0-rc.1",
+        "v1.9.0",
+    ]
+
+
 def test_sizes_sort_the_whole_set(ui):
     for number in range(130):
         ui.gallery.image("sizes", f"t{number}", [b"x" * (number * 37 % 131)])

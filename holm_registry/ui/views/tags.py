@@ -17,7 +17,7 @@ from holm_registry.ui.summaries import Content, Summary, summary_of
 from .paging import Listing, Page, page_of
 
 #: The orders there are, the usual one first, and whether each begins at its end.
-ORDERS = {"version": True, "name": False, "size": True, "date": True}
+ORDERS = {"version": True, "name": False, "image": True, "size": True, "date": True}
 
 
 @frozen
@@ -157,10 +157,22 @@ def _order(contents: Contents, tagset: TagSet, sort: str, descending: bool) -> S
         return names if descending else names[::-1]
     if sort == "name":
         return sorted(names, key=natural_key, reverse=descending)
+    if sort == "image":
+        ordered = _together(tagset, names)
+        return ordered if descending else ordered[::-1]
     summaries = {tag.name: summary_of(contents, tag.digest) for tag in tagset.tags if tag.digest}
     known = [name for name in names if _value(summaries.get(name), sort) is not None]
     known.sort(key=lambda name: _value(summaries[name], sort) or 0, reverse=descending)
     return known + [name for name in names if _value(summaries.get(name), sort) is None]
+
+
+def _together(tagset: TagSet, names: Sequence[str]) -> list[str]:
+    """Put tags of one image next to each other, where the newest of them stands."""
+    digests = {tag.name: tag.digest for tag in tagset.tags}
+    first: dict[str, int] = {}
+    for place, name in enumerate(names):
+        first.setdefault(digests[name] or name, place)
+    return sorted(names, key=lambda name: first[digests[name] or name])
 
 
 def _value(summary: Summary | None, sort: str) -> int | str | None:
