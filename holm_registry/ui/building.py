@@ -5,11 +5,10 @@ The UI put together: client, memory, templates, site.
 from __future__ import annotations
 
 import sys
-from http.cookiejar import DefaultCookiePolicy
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 from treq.client import HTTPClient
-from treq.cookies import IndexableCookieJar
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
@@ -41,7 +40,8 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     assets = load_assets(folder / "static")
     common = {"public_registry": settings.public_registry, "registry_url": settings.registry_url}
     # A registry's cookies belong to one visitor; there is one jar for all, so it stays empty.
-    no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    # Any: treq's own kind of jar, which newer versions ask for, is not there in older ones.
+    no_cookies: Any = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     client = RegistryClient(
         HTTPClient(agent, cookiejar=no_cookies), settings.registry_url, reactor, Gate(IN_FLIGHT)
     )

@@ -177,13 +177,15 @@ def test_whoever_leaves_the_queue_gives_up_the_place():
             await leaving
 
     first: Deferred[None] = Deferred()
+    third: Deferred[None] = Deferred()
     Deferred.fromCoroutine(go("first", first))
     second = Deferred.fromCoroutine(go("second", Deferred()))
-    Deferred.fromCoroutine(go("third", Deferred()))
+    Deferred.fromCoroutine(go("third", third))
     second.addErrback(lambda failure: failure.trap(CancelledError))
     second.cancel()
     first.callback(None)
     assert inside == ["first", "third"]
+    third.callback(None)
 
 
 def test_the_first_failure_ends_all_and_is_told_plainly():
