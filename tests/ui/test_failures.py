@@ -240,7 +240,10 @@ def reachable(thing: object) -> list[str | bytes]:
     """Give every text that something holds on to, however deep."""
     seen, queue, texts = {id(thing)}, [thing], []
     while queue:
-        for held in gc.get_referents(queue.pop()):
+        holder = queue.pop()
+        # The collector passes over keys that are texts.
+        keys = list(holder) if isinstance(holder, dict) else []
+        for held in [*keys, *gc.get_referents(holder)]:
             if isinstance(held, str | bytes):
                 texts.append(held)
             elif id(held) not in seen and not isinstance(held, type | ModuleType | FunctionType):
