@@ -28,6 +28,11 @@ def pytest_configure(config):
     settings.load_profile("stress" if config.getoption("--stress") else "suite")
 
 
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--pictures"):
+        items[:] = [item for item in items if item.get_closest_marker("pictures") is None]
+
+
 def pytest_collection_finish(session):
     # What was imported stays: without it, looking for lost failures after each test is quick.
     gc.collect()

@@ -408,11 +408,10 @@ def test_a_registry_that_went_down_leaves_what_was_known(chromium, tmp_path):
         ui.stop()
 
 
+@pytest.mark.pictures
 def test_pictures_for_looking_at(visit, request):
-    """With --pictures=FOLDER: every page in both sizes and both themes."""
+    """Every page in both sizes and both themes, in the folder that --pictures names."""
     folder = request.config.getoption("--pictures")
-    if not folder:
-        pytest.skip("only with --pictures")
     for name, path in PAGES.items():
         for width in WIDTHS:
             for theme in THEMES:
