@@ -26,7 +26,9 @@ from twisted.web.http_headers import Headers
 
 from holm_registry.oci import mediatypes
 from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import NameInvalid
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
+from holm_registry.oci.names import is_tag, parse_repository
 
 from .errors import LoginNeeded, Missing, Refused, Slow, Trouble, Unreachable
 from .gate import Gate
@@ -158,12 +160,14 @@ class RegistryClient:
         await self._ask("GET", "/v2/", max_bytes=_MAX_ERROR_BYTES)
 
     async def repositories(self) -> list[str]:
-        """List the repositories, all pages of them (``_catalog``)."""
-        return await self._names(f"/v2/_catalog?n={_PAGE_NAMES}", "repositories")
+        """List the repositories, all pages of them (``_catalog``); what is no name is left out."""
+        names = await self._names(f"/v2/_catalog?n={_PAGE_NAMES}", "repositories")
+        return [name for name in names if _is_repository(name)]
 
     async def tags(self, repository: str) -> list[str]:
-        """List the tags of a repository (end-8), all pages of them."""
-        return await self._names(f"/v2/{repository}/tags/list?n={_PAGE_NAMES}", "tags")
+        """List the tags of a repository (end-8), all pages of them; what is no tag is left out."""
+        names = await self._names(f"/v2/{repository}/tags/list?n={_PAGE_NAMES}", "tags")
+        return [name for name in names if is_tag(name)]
 
     async def digest_of(self, repository: str, reference: str) -> str:
         """Ask for the digest of a tag, or whether a digest is there (end-3)."""
@@ -337,6 +341,14 @@ _NO_ANSWER = (
     PageRedirect,
     RedirectWithNoLocation,
 )
+
+
+def _is_repository(name: str) -> bool:
+    try:
+        parse_repository(name)
+    except NameInvalid:
+        return False
+    return True
 
 
 def _manifest_path(repository: str, reference: str) -> str:

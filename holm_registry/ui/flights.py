@@ -51,7 +51,9 @@ class Flights:
         waiting = self._waiting.pop(key)
         if isinstance(result, Failure) and not waiting:
             log_unless_trouble(result)
-        for each in waiting:
+        # Whoever is told may have others give up, who are then on the list no more.
+        while waiting:
+            each = waiting.pop(0)
             if isinstance(result, Failure):
                 each.errback(Failure(result.value))
             else:

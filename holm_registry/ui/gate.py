@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 T = TypeVar("T")
 
@@ -29,6 +29,7 @@ class Gate:
         self._background_limit = max(1, int(limit * _BACKGROUND_SHARE))
         self._open = 0
         self._open_background = 0
+        self._admitting = False
         self._waiting: dict[bool, deque[Deferred[None]]] = {False: deque(), True: deque()}
 
     @asynccontextmanager
@@ -55,12 +56,24 @@ class Gate:
         self._open_background += by if background else 0
 
     def _admit(self) -> None:
+        """Let in whoever there is room for; those who leave meanwhile make room for more."""
+        if self._admitting:
+            # Whoever admits already goes on: a thousand short stays must not pile up a stack.
+            return
+        self._admitting = True
+        try:
+            while (place := self._take_place()) is not None:
+                place.callback(None)
+        finally:
+            self._admitting = False
+
+    def _take_place(self) -> Deferred[None] | None:
         for background in (False, True):
-            waiting = self._waiting[background]
-            while waiting and self._has_room(background):
+            if self._waiting[background] and self._has_room(background):
                 # Counted before it is told, so that nobody slips in between.
                 self._count(background, 1)
-                waiting.popleft().callback(None)
+                return self._waiting[background].popleft()
+        return None
 
 
 async def each(
@@ -69,20 +82,25 @@ async def each(
     """
     Do something with each thing, several at a time, however many there are.
 
-    The first failure ends it; what was begun then is cancelled.
+    After the first failure no more are begun; those that were are left to end, and whatever becomes
+    of them is told nobody.
     """
     remaining = iter(things)
+    failed = False
 
     async def take() -> None:
+        nonlocal failed
         for thing in remaining:
-            await work(thing)
+            if failed:
+                return
+            try:
+                await work(thing)
+            except BaseException:
+                failed = True
+                raise
 
     takers = [Deferred.fromCoroutine(take()) for _ in range(at_once)]
-    everything = gatherResults(takers, consumeErrors=True)
     try:
-        await everything
-    except Exception as problem:  # noqa: BLE001 - raised again, unwrapped
-        for taker in takers:
-            taker.cancel()
-        # gatherResults wraps the failure that ended it.
-        raise getattr(getattr(problem, "subFailure", None), "value", problem) from None
+        await gatherResults(takers, consumeErrors=True)
+    except FirstError as problem:
+        problem.subFailure.raiseException()

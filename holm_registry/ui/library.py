@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from attrs import Factory, define, frozen
 
-from .errors import Trouble
 from .flights import Flights
 
 #: Of how many visitors with logins names are remembered.
@@ -85,7 +84,7 @@ class RepositoryShot:
     name: str
     tagset: TagSet
     listed_at: float
-    problem: Trouble | None
+    problem: str
 
     @property
     def tags(self) -> tuple[TagShot, ...]:
@@ -104,6 +103,8 @@ class KnownRepository:
     A repository, and what was last seen of it.
 
     :ivar doubted: Whether it was changed since its tags were listed.
+    :ivar problem: Why its tags could not be listed when they were last wanted. A text: an exception
+        would hold on to whose login it was.
     :ivar absent: Content that its manifests name and that is not there, and when that was seen.
     """
 
@@ -111,7 +112,7 @@ class KnownRepository:
     tags: dict[str, KnownTag] = Factory(dict)
     listed_at: float = -inf
     doubted: bool = False
-    problem: Trouble | None = None
+    problem: str = ""
     absent: dict[str, float] = Factory(dict)
     version: int = 0
     _set: TagSet | None = None
@@ -122,7 +123,7 @@ class KnownRepository:
         if list(self.tags) != names:
             self.tags = {name: self.tags.get(name) or KnownTag() for name in names}
             self.version += 1
-        self.listed_at, self.doubted, self.problem = now, False, None
+        self.listed_at, self.doubted, self.problem = now, False, ""
 
     def see(self, tag: str, digest: str, now: float) -> None:
         """Note where a tag points."""
@@ -178,7 +179,6 @@ class Library:
 
     :ivar named_at: When the repositories were listed; minus infinity for never.
     :ivar doubted: Whether something was changed since then.
-    :ivar problem: Why the list could not be had when it was last wanted.
     :ivar surveyed_at: When everything was last looked through.
     :ivar removes_tags: Whether the registry can remove a tag without its image; None for unknown.
     """
@@ -186,7 +186,6 @@ class Library:
     repositories: dict[str, KnownRepository] = Factory(dict)
     named_at: float = -inf
     doubted: bool = False
-    problem: Trouble | None = None
     surveyed_at: float = -inf
     removes_tags: bool | None = None
     flights: Flights = Factory(Flights)
@@ -196,7 +195,7 @@ class Library:
         old = self.repositories
         if list(old) != names:
             self.repositories = {name: old.get(name) or KnownRepository(name) for name in names}
-        self.named_at, self.doubted, self.problem = now, False, None
+        self.named_at, self.doubted = now, False
 
     def repository(self, name: str) -> KnownRepository:
         """Give a repository, adding one that the list does not have yet."""

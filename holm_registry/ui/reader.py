@@ -67,11 +67,7 @@ class Reader:
             await self.library.flights.join("names", self._names)
 
     async def _names(self) -> None:
-        try:
-            names = await self.client.repositories()
-        except Trouble as problem:
-            self.library.problem = problem
-            raise
+        names = await self.client.repositories()
         self.library.list_repositories(sorted(set(names)), self.clock.seconds())
 
     async def tags(self, name: str, max_age: float = TAGS_SECONDS) -> KnownRepository:
@@ -100,7 +96,7 @@ class Reader:
         except Trouble as problem:
             known = self.library.repositories.get(name)
             if known is not None:
-                known.problem = problem
+                known.problem = problem.message
             raise
         self.library.repository(name).list_tags(tags, self.clock.seconds())
 

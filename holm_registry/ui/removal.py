@@ -112,7 +112,8 @@ def plan_removal(
         _image(contents, repository, digest, staying, kept, attached)
         for digest in dict.fromkeys(digests)
     )
-    unsure = _add_others(contents, kept, others)
+    unsure = "" if kept.complete else "not all of the other tags could be looked at"
+    unsure = _add_others(contents, kept, others) or unsure
     gone = Content()
     for image in images:
         gone.add(contents, image.digest)
@@ -132,15 +133,12 @@ def _add_others(contents: Contents, kept: Content, others: Iterable[RepositorySh
     """Add what other repositories hold; say how many of them are not known well enough."""
     unknown = 0
     for other in others:
-        complete = other.listed
+        kept.complete = other.listed
         for tag in other.tags:
-            if tag.digest:
-                kept.add(contents, tag.digest)
-                complete = complete and kept.has(tag.digest)
-            else:
-                complete = False
-        unknown += not complete
-    return f"{unknown} other repositories are not looked through yet" if unknown else ""
+            kept.add(contents, tag.digest)
+        unknown += not kept.complete
+    noun = "repository is" if unknown == 1 else "repositories are"
+    return f"{unknown:,} other {noun} not looked through yet" if unknown else ""
 
 
 def _image(  # noqa: PLR0913, PLR0917
@@ -164,7 +162,8 @@ def _image(  # noqa: PLR0913, PLR0917
     companions += [
         Companion(tag.digest, "list of referrers", tag.name)
         for tag in repository.tags
-        if tag.digest and attachment_of(tag.name) in [(each, "referrers") for each in subjects]
+        if attachment_of(tag.name) in [(each, "referrers") for each in subjects]
+        and not kept.has(tag.digest)
     ]
     return Image(
         digest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import json
 from types import FunctionType, ModuleType
 
 import pytest
@@ -66,7 +67,7 @@ def test_programs_are_never_told_what_is_old(ui):
 
 def test_a_registry_that_does_not_answer_is_given_up(ui):
     asked = []
-    down(ui, Deferred(asked.append))
+    ui.wire.intercept = lambda method, path, headers: Deferred(asked.append)
     connection = ui.connect()
     connection.send(b"GET / HTTP/1.1\r\nHost: ui.test\r\n\r\n")
     assert connection.received() == b""
@@ -81,7 +82,7 @@ def test_nobody_waits_for_news_when_there_is_something_to_show(ui):
     ui.gallery.image("app", "v1", [b"x"])
     ui.page("/")
     ui.clock.advance(60)
-    down(ui, Deferred())
+    ui.wire.intercept = lambda method, path, headers: Deferred()
     connection = ui.connect()
     connection.send(b"GET / HTTP/1.1\r\nHost: ui.test\r\n\r\n")
     ui.clock.advance(0.8)
@@ -236,6 +237,19 @@ def test_a_login_is_not_kept(ui):
     assert not [each for each in reachable(ui.context) if each in (LOGIN, LOGIN.encode())]
 
 
+def test_a_login_is_not_kept_by_what_went_wrong(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+    logins = locked(ui)
+    ui.page("/", Authorization=LOGIN)
+    down(ui)
+    ui.clock.advance(10)
+    for path in ("/", "/repo/app", "/image/app:v1", "/delete?repo=app&tag=v1"):
+        ui.get(path, Authorization=LOGIN)
+    ui.clock.advance(3600)
+    assert LOGIN in logins
+    assert not [each for each in reachable(ui.context) if each in (LOGIN, LOGIN.encode())]
+
+
 def reachable(thing: object) -> list[str | bytes]:
     """Give every text that something holds on to, however deep."""
     seen, queue, texts = {id(thing)}, [thing], []
@@ -352,3 +366,61 @@ def test_a_text_that_is_too_long_is_cut_and_says_so(ui):
     page = ui.page("/image/app:v1")
     assert "(and 50,000 more characters)" in page.text
     assert len(page.source) < 500_000
+
+
+def test_names_that_cannot_be_are_left_out(ui):
+    ui.gallery.image("app", "v1", [b"x"])
+
+    def odd_names(method, path, headers):
+        if "_catalog" in path:
+            return answer(200, b'{"repositories":["app","../up","a b","x\\r\\ny","UP","\xc3\xa6"]}')
+        if "tags/list" in path:
+            return answer(200, b'{"tags":["v1","../up","a b","x\\r\\ny","","-dash"]}')
+        return None
+
+    ui.wire.intercept = odd_names
+    assert ui.page("/").rows() == ["/repo/app"]
+    assert ui.page("/repo/app").rows() == ["/image/app:v1"]
+    assert ui.get("/api/tags/app").json["tags"] == ["v1"]
+
+
+def test_no_more_than_sixteen_requests_are_in_flight(ui):
+    tags = [f"v{number}" for number in range(300)]
+    body = json.dumps({"name": "app", "tags": tags}).encode()
+    flying = []
+
+    def hold(method, path, headers):
+        if "tags/list" in path:
+            return answer(200, body)
+        flying.append(path)
+        return Deferred()
+
+    ui.wire.intercept = hold
+    for _ in range(5):
+        ui.connect().send(b"GET /repo/app HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    assert len(flying) == 16
+    let_go(ui)
+
+
+def test_ten_thousand_tags_are_shown_before_they_are_known(ui):
+    tags = [f"1.{number}.0" for number in range(10_000)]
+    body = json.dumps({"name": "app", "tags": tags}).encode()
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(200, body) if "tags/list" in path else Deferred()
+    )
+    connection = ui.connect()
+    connection.send(b"GET /repo/app HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    ui.clock.advance(0.8)
+    page = Page(connection.answer().body.decode())
+    assert page.rows()[0] == "/image/app:1.9999.0"
+    assert len(page.rows()) == 100
+    assert "10,000 tags" in page.text
+    assert "known of 0 of 10,000" in page.text
+    let_go(ui)
+
+
+def let_go(ui: Ui) -> None:
+    """End what hangs: what is in flight by its time-out, and what comes after at once."""
+    down(ui)
+    ui.clock.advance(15)
+    ui.clock.advance(15)

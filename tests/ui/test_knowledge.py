@@ -167,6 +167,22 @@ def test_whoever_is_waited_for_goes_first():
     assert inside[7:] == ["behind3"]
 
 
+def test_a_thousand_short_stays_pile_up_no_stack():
+    gate, left = Gate(1), []
+
+    async def go(number: int, leaving: Deferred[None] | None) -> None:
+        async with gate.entered():
+            if leaving is not None:
+                await leaving
+        left.append(number)
+
+    first: Deferred[None] = Deferred()
+    for number in range(3000):
+        Deferred.fromCoroutine(go(number, None if number else first))
+    first.callback(None)
+    assert len(left) == 3000
+
+
 def test_whoever_leaves_the_queue_gives_up_the_place():
     gate = Gate(1)
     inside = []
@@ -188,23 +204,39 @@ def test_whoever_leaves_the_queue_gives_up_the_place():
     third.callback(None)
 
 
-def test_the_first_failure_ends_all_and_is_told_plainly():
-    started, cancelled = [], []
+def test_after_the_first_failure_nothing_more_is_begun():
+    started, ended, held = [], [], {}
 
     async def work(number: int) -> None:
         started.append(number)
         if number == 2:
             raise Unreachable("gone")
-        try:
-            await Deferred()
-        except CancelledError:
-            cancelled.append(number)
-            raise
+        held[number] = Deferred()
+        await held[number]
+        ended.append(number)
 
     problems = []
     Deferred.fromCoroutine(each(range(100), work, at_once=3)).addErrback(
         lambda failure: problems.append(failure.value)
     )
     assert isinstance(problems[0], Unreachable)
+    for waiting in list(held.values()):
+        waiting.callback(None)
+    assert ended == [0, 1]
     assert started == [0, 1, 2]
-    assert cancelled == [0, 1]
+
+
+def test_whoever_gives_up_on_all_gives_up_on_each():
+    cancelled = []
+
+    async def work(number: int) -> None:
+        try:
+            await Deferred()
+        except CancelledError:
+            cancelled.append(number)
+            raise
+
+    everything = Deferred.fromCoroutine(each(range(100), work, at_once=3))
+    everything.addErrback(lambda failure: failure.trap(CancelledError))
+    everything.cancel()
+    assert cancelled == [0, 1, 2]

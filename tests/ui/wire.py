@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -78,7 +79,8 @@ class Wire:
         if isinstance(found, Deferred):
             return found
         if isinstance(found, Exception):
-            return fail(found)
+            # An exception that was raised holds on to all it went through: a new one each time.
+            return fail(copy.copy(found))
         body = None if bodyProducer is None else bodyProducer._inputFile.read()
         named = {name.decode(): values for name, values in headers.getAllRawHeaders()}
         named = {name: [v.decode() for v in values] for name, values in named.items()}

@@ -124,7 +124,7 @@ def _row(contents: Contents, shot: RepositoryShot) -> RepositoryRow:
         shot.name,
         len(shot.tags) if shot.listed else None,
         totals_of(contents, shot.tagset),
-        shot.problem.message if shot.problem else "",
+        shot.problem,
     )
 
 
