@@ -26,6 +26,9 @@ MAX_ABSENT = 10_000
 #: How much is kept that was worked out from one set of tags: orders, counts, totals.
 MAX_REMEMBERED = 12
 
+#: What is wrong with a tag that the registry lists, and has nothing behind.
+DANGLING = "listed, but not there"
+
 T = TypeVar("T")
 
 
@@ -118,22 +121,28 @@ class KnownRepository:
     _set: TagSet | None = None
     _set_version: int = -1
 
-    def list_tags(self, names: list[str], now: float) -> None:
-        """Take over a list of tags; what is known of those that remain stays."""
+    def list_tags(self, names: list[str], asked_at: float) -> None:
+        """
+        Take over a list of tags; what is known of those that remain stays.
+
+        :param asked_at: When it was asked for; one that is older than the last is passed over.
+        """
+        if asked_at < self.listed_at:
+            return
         if list(self.tags) != names:
             self.tags = {name: self.tags.get(name) or KnownTag() for name in names}
             self.version += 1
-        self.listed_at, self.doubted, self.problem = now, False, ""
+        self.listed_at, self.problem = asked_at, ""
 
-    def see(self, tag: str, digest: str, now: float) -> None:
-        """Note where a tag points."""
+    def see(self, tag: str, digest: str, asked_at: float) -> None:
+        """Note where a tag points; what was asked before the last time is passed over."""
         known = self.tags.get(tag)
-        if known is None:
+        if known is None or asked_at < known.seen_at:
             return
         if (known.digest, known.problem) != (digest, ""):
             self.version += 1
             known.settled = known.settled and known.digest == digest
-        known.digest, known.seen_at, known.problem = digest, now, ""
+        known.digest, known.seen_at, known.problem = digest, asked_at, ""
 
     def settle(self, tag: str) -> None:
         """Note that there is nothing more to find out about a tag, as long as it stays there."""
@@ -142,16 +151,11 @@ class KnownRepository:
             known.settled = True
             self.version += 1
 
-    def miss(self, tag: str, problem: str, now: float) -> None:
+    def miss(self, tag: str, problem: str, asked_at: float) -> None:
         """Note why a tag could not be looked at."""
         known = self.tags.get(tag)
-        if known is not None:
-            known.problem, known.seen_at, known.settled = problem, now, True
-            self.version += 1
-
-    def forget(self, tag: str) -> None:
-        """Note that a tag is gone."""
-        if self.tags.pop(tag, None) is not None:
+        if known is not None and asked_at >= known.seen_at:
+            known.problem, known.seen_at, known.settled = problem, asked_at, True
             self.version += 1
 
     def lack(self, digest: str, now: float) -> None:
@@ -180,6 +184,7 @@ class Library:
     :ivar named_at: When the repositories were listed; minus infinity for never.
     :ivar doubted: Whether something was changed since then.
     :ivar surveyed_at: When everything was last looked through.
+    :ivar changes: How often something was changed from here.
     :ivar removes_tags: Whether the registry can remove a tag without its image; None for unknown.
     """
 
@@ -187,15 +192,24 @@ class Library:
     named_at: float = -inf
     doubted: bool = False
     surveyed_at: float = -inf
+    changes: int = 0
     removes_tags: bool | None = None
     flights: Flights = Factory(Flights)
 
-    def list_repositories(self, names: list[str], now: float) -> None:
-        """Take over the list of repositories."""
+    def list_repositories(self, names: list[str], asked_at: float, changes: int) -> None:
+        """
+        Take over the list of repositories.
+
+        :param asked_at: When it was asked for; one that is older than the last is passed over.
+        :param changes: How many changes had been made then.
+        """
+        if asked_at < self.named_at:
+            return
         old = self.repositories
         if list(old) != names:
             self.repositories = {name: old.get(name) or KnownRepository(name) for name in names}
-        self.named_at, self.doubted = now, False
+        self.named_at = asked_at
+        self.doubted = self.doubted and self.changes != changes
 
     def repository(self, name: str) -> KnownRepository:
         """Give a repository, adding one that the list does not have yet."""
@@ -208,6 +222,7 @@ class Library:
     def doubt(self, name: str) -> None:
         """Note that a repository was changed, so that it is looked at again."""
         self.doubted = True
+        self.changes += 1
         known = self.repositories.get(name)
         if known is not None:
             known.doubted = True

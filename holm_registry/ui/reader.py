@@ -15,7 +15,7 @@ from .errors import LoginNeeded, Missing, Trouble
 from .facts import Child, ConfigFacts, Facts, config_facts, has_platform_config, manifest_facts
 from .flights import patiently
 from .gate import each
-from .library import KnownRepository, Library, RepositoryShot
+from .library import DANGLING, KnownRepository, Library, RepositoryShot
 
 #: How old an answer may be before the registry is asked again, in seconds.
 NAMES_SECONDS = 0.5
@@ -63,12 +63,16 @@ class Reader:
         :raises Trouble: It could not be had.
         """
         library = self.library
-        if library.doubted or self.clock.seconds() - library.named_at >= max_age:
-            await self.library.flights.join("names", self._names)
+        if library.doubted or max_age == 0:
+            # Whoever else asks may have asked before what was changed since.
+            await self._names()
+        elif self.clock.seconds() - library.named_at >= max_age:
+            await library.flights.join("names", self._names)
 
     async def _names(self) -> None:
+        asked_at, changes = self.clock.seconds(), self.library.changes
         names = await self.client.repositories()
-        self.library.list_repositories(sorted(set(names)), self.clock.seconds())
+        self.library.list_repositories(sorted(set(names)), asked_at, changes)
 
     async def tags(self, name: str, max_age: float = TAGS_SECONDS) -> KnownRepository:
         """
@@ -78,8 +82,9 @@ class Reader:
         :raises Trouble: They could not be had.
         """
         known = self.library.repositories.get(name)
-        now = self.clock.seconds()
-        if known is None or known.doubted or now - known.listed_at >= max_age:
+        if max_age == 0 or (known is not None and known.doubted):
+            await self._tags(name)
+        elif known is None or self.clock.seconds() - known.listed_at >= max_age:
             await self.library.flights.join(("tags", name), lambda: self._tags(name))
         known = self.library.repositories.get(name)
         if known is None:
@@ -87,6 +92,7 @@ class Reader:
         return known
 
     async def _tags(self, name: str) -> None:
+        asked_at, changes = self.clock.seconds(), self.library.changes
         try:
             tags = await self.client.tags(name)
         except NotFound:
@@ -98,7 +104,9 @@ class Reader:
             if known is not None:
                 known.problem = problem.message
             raise
-        self.library.repository(name).list_tags(tags, self.clock.seconds())
+        repository = self.library.repository(name)
+        repository.list_tags(tags, asked_at)
+        repository.doubted = repository.doubted and self.library.changes != changes
 
     # Digests, and what is behind them.
 
@@ -118,33 +126,34 @@ class Reader:
             known = repository.tags.get(tag)
             if known is None:
                 return
-            digest = known.digest
-            if self.clock.seconds() - known.seen_at < max_age and self._learned(repository, digest):
+            old = self.clock.seconds() - known.seen_at >= max_age
+            if not old and self._learned(repository, known.digest):
                 repository.settle(tag)
                 return
+            # Not to be joined by whoever wants it newer.
             await self.library.flights.join(
-                ("tag", name, tag), lambda: self._study_one(name, tag, max_age)
+                ("tag", name, tag, old), lambda: self._study_one(name, tag, ask=old)
             )
 
         await each(tags, study_one, at_once=at_once)
 
-    async def _study_one(self, name: str, tag: str, max_age: float) -> None:
+    async def _study_one(self, name: str, tag: str, *, ask: bool) -> None:
         repository = self.library.repository(name)
-        now = self.clock.seconds
+        known = repository.tags.get(tag)
+        asked_at = self.clock.seconds()
+        digest = known.digest if known is not None else ""
         try:
-            known = repository.tags.get(tag)
-            if known is None:
-                return
-            if now() - known.seen_at >= max_age or not known.digest:
-                repository.see(tag, await self._identify(name, tag, known.digest), now())
-            await self.learn(name, repository.tags[tag].digest)
+            if ask or not digest:
+                digest = await self._identify(name, tag, digest)
+                repository.see(tag, digest, asked_at)
+            await self.learn(name, digest)
             repository.settle(tag)
         except LoginNeeded:
             raise
-        except (NotFound, KeyError):
-            repository.forget(tag)
+        except NotFound:
+            repository.miss(tag, DANGLING, asked_at)
         except Trouble as problem:
-            repository.miss(tag, problem.message, now())
+            repository.miss(tag, problem.message, asked_at)
 
     async def _identify(self, name: str, tag: str, digest: str) -> str:
         """Ask where a tag points; one never seen is fetched whole, which tells both at once."""
@@ -244,7 +253,8 @@ class Reader:
             known = self.library.repository(name)
             await reader.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=12)
 
-        self.library.flights.begin(("study", name), study)
+        if not self.contents.full:
+            self.library.flights.begin(("study", name), study)
 
     def survey(self) -> None:
         """Begin to look through the whole registry, if that was not done just now."""

@@ -56,12 +56,14 @@ class Plan:
 
     :ivar freed_bytes: What only they hold.
     :ivar unsure: Why that may be less; empty if it is exact.
+    :ivar unseen: Tags that stay and of which nothing is known: they might need what is to go.
     """
 
     repository: str
     images: tuple[Image, ...]
     freed_bytes: int
     unsure: str = ""
+    unseen: tuple[str, ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -121,7 +123,10 @@ def plan_removal(
             gone.add(contents, companion.digest)
     if not gone.complete:
         unsure = "not all of it could be looked at"
-    return Plan(repository.name, images, gone.only_in(kept), unsure)
+    unseen = tuple(
+        tag for tag, digest in staying.items() if digest and contents.facts.peek(digest) is None
+    )
+    return Plan(repository.name, images, gone.only_in(kept), unsure, unseen)
 
 
 def _about(tag: str, attached: Mapping[str, Collection[Attached]]) -> bool:

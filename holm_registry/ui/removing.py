@@ -19,6 +19,7 @@ from .client import NotFound
 from .documents import Manifest, NotUnderstood, read
 from .errors import Changed, Missing, Refused, Slow, Trouble
 from .gate import each
+from .library import DANGLING
 from .outcomes import Item
 from .reader import Reader
 from .removal import Companion, Image, Plan, children_of, plan_removal
@@ -67,7 +68,9 @@ class Remover:
 
     def _require_all_seen(self) -> None:
         for tag in self._reader.shot(self._repository).tags:
-            if not tag.digest:
+            if tag.problem == DANGLING:
+                continue
+            if tag.problem or not tag.digest:
                 # It might point to what is to go.
                 raise Refused(
                     f"tag {tag.name} cannot be looked at, so nothing can be deleted safely: "
@@ -117,6 +120,11 @@ class Remover:
         plan = await self._threads.run(
             plan_removal, contents, reader.shot(repository), digests, attached, others
         )
+        if plan.unseen:
+            raise Refused(
+                f"this repository holds more than is remembered at once, so nothing can be deleted "
+                f"safely: {len(plan.unseen):,} tags are not known well enough"
+            )
         if len(subjects) > MAX_SUBJECTS:
             return evolve(
                 plan, unsure=f"what refers to more than {MAX_SUBJECTS} of them was not looked at"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError as Refused
 
 from holm_registry.oci import mediatypes
 from holm_registry.oci.digest import Digest
+from holm_registry.ui.reader import Reader
 from holm_registry.ui.text import size_text
 
-from .wire import Ui, answer
+from .wire import Response, Ui, answer
 
 APP = "team/app"
 
@@ -401,3 +404,83 @@ def test_an_index_that_lacks_a_platform_can_be_deleted(ui):
     ui.post("/delete", agreed_form(page, "image"))
     assert deleted == [f"/v2/app/manifests/{at}"]
     assert ui.has("app", digest)
+
+
+def test_a_tag_that_can_no_longer_be_looked_at_stops_a_deletion_as_well(gallery):
+    digest = digest_of(gallery, "busybox", "1.36")
+    gallery.page("/repo/busybox")
+    gallery.clock.advance(60)
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(500) if path == "/v2/busybox/manifests/uclibc" else None
+    )
+    assert gallery.post("/delete", {"repo": "busybox", "digest": digest}).status == 502
+    assert gallery.has("busybox", digest)
+
+
+def test_a_tag_with_nothing_behind_it_stops_none(gallery):
+    digest = digest_of(gallery, "busybox", "1.36")
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(404, b"{}") if path == "/v2/busybox/manifests/uclibc" else None
+    )
+    page = gallery.page("/repo/busybox")
+    assert len(page.rows()) == 2
+    assert "listed, but not there" in page.text
+    assert gallery.post("/delete", {"repo": "busybox", "digest": digest}).status == 303
+
+
+def test_a_repository_larger_than_memory_is_not_deleted_from(gallery):
+    index = digest_of(gallery, APP, "v1.9.0")
+    child = gallery.server.request("GET", f"/v2/{APP}/manifests/{index}").json["manifests"][0]
+    gallery.context.contents.facts._budget_bytes = 4_000
+    refused = gallery.post("/delete", {"repo": APP, "digest": child["digest"]})
+    assert refused.status == 502
+    assert b"more than is remembered at once" in refused.body
+    assert gallery.has(APP, child["digest"])
+
+
+def test_a_tag_that_is_being_read_for_the_page_is_asked_for_again(gallery):
+    """What a page may take from minutes ago, a deletion may not."""
+    gallery.page("/repo/busybox")
+    gallery.clock.advance(100)
+    digest = digest_of(gallery, "busybox", "1.36")
+    contents = gallery.context.contents
+    contents.configs._values.clear()
+    held: list[Deferred] = []
+
+    def hold_configs(method, path, headers):
+        if "/blobs/" in path and len(held) < 2:
+            held.append(Deferred())
+            return held[-1]
+        return None
+
+    gallery.wire.intercept = hold_configs
+    context = gallery.context
+    reader = Reader(context.client, context.libraries.of(""), contents, gallery.clock)
+    reader.study_all("busybox")
+    assert len(held) == 2
+    payload = gallery.server.request("GET", "/v2/busybox/manifests/1.36").body
+    gallery.server.push_manifest("busybox", "uclibc", payload)
+    gallery.wire.asked.clear()
+    page = gallery.page(f"/delete?repo=busybox&digest={digest}")
+    assert "has 2 tags" in page.text
+    for one in held:
+        one.errback(Refused())
+
+
+def test_a_list_that_was_asked_for_before_a_deletion_is_not_believed_after_it(gallery):
+    old = gallery.server.request("GET", "/v2/busybox/tags/list?n=1000")
+    held: list[Deferred] = []
+
+    def hold_first(method, path, headers):
+        if path.startswith("/v2/busybox/tags/list") and not held:
+            held.append(Deferred())
+            return held[0]
+        return None
+
+    gallery.wire.intercept = hold_first
+    waiting = gallery.connect()
+    waiting.send(b"GET /repo/busybox HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    digest = digest_of(gallery, "busybox", "1.36")
+    assert gallery.post("/delete", {"repo": "busybox", "digest": digest}).status == 303
+    held[0].callback(Response(old))
+    assert gallery.page("/repo/busybox").rows() == ["/image/busybox:uclibc"]

@@ -33,7 +33,9 @@ SETTINGS = Settings(REGISTRY_URL, "registry.example:31500", ":8080")
 
 
 @implementer(IResponse)
-class _Response:
+class Response:
+    """What treq is given for an answer."""
+
     def __init__(self, answer: Answer) -> None:
         self.version = (b"HTTP", 1, 1)
         self.code = answer.status
@@ -85,7 +87,7 @@ class Wire:
         named = {name.decode(): values for name, values in headers.getAllRawHeaders()}
         named = {name: [v.decode() for v in values] for name, values in named.items()}
         found = found or self.carry(method, path, body, named)
-        return succeed(_Response(evolve(found, body=b"") if method == "HEAD" else found))
+        return succeed(Response(evolve(found, body=b"") if method == "HEAD" else found))
 
 
 class Page(HTMLParser):
