@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from .client import NotFound
 from .documents import Manifest, NotUnderstood, Part, read
 from .errors import LoginNeeded, Refused, Trouble
+from .exchange import NotFound
 from .kinds import ARTIFACT, ATTESTATION, SBOM, SIGNATURE, telling
 from .reader import Reader
 

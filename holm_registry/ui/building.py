@@ -18,8 +18,9 @@ from holm_registry.threads import PooledThreads, Threads
 
 from .app import UiResource
 from .assets import find_templates, load_assets
-from .client import IN_FLIGHT, RegistryClient
+from .client import RegistryClient
 from .context import Context
+from .exchange import IN_FLIGHT, Exchange
 from .gate import Gate
 from .rendering import Templates
 from .settings import Settings
@@ -42,9 +43,8 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     # A registry's cookies belong to one visitor; there is one jar for all, so it stays empty.
     # Any: treq's own kind of jar, which newer versions ask for, is not there in older ones.
     no_cookies: Any = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    client = RegistryClient(
-        HTTPClient(agent, cookiejar=no_cookies), settings.registry_url, reactor, Gate(IN_FLIGHT)
-    )
+    exchange = Exchange(HTTPClient(agent, cookiejar=no_cookies), reactor, Gate(IN_FLIGHT))
+    client = RegistryClient(exchange, settings.registry_url)
     templates = Templates(folder, assets, threads, common)
     return Context(settings, client, reactor, threads, templates, assets)
 

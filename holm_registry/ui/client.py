@@ -10,19 +10,7 @@ from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
-from attrs import define, frozen
-from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, DNSLookupError
-from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
-from twisted.web.error import InfiniteRedirection, PageRedirect, RedirectWithNoLocation
-from twisted.web.http import PotentialDataLoss
-from twisted.web.http_headers import Headers
+from attrs import frozen
 
 from holm_registry.oci import mediatypes
 from holm_registry.oci.digest import Digest
@@ -30,19 +18,12 @@ from holm_registry.oci.errors import NameInvalid
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.oci.names import is_tag, parse_repository
 
-from .errors import LoginNeeded, Missing, Refused, Slow, Trouble, Unreachable
-from .gate import Gate
-
-#: How many requests are in flight at the most.
-IN_FLIGHT = 16
-
-#: How long one request may take altogether, in seconds.
-REQUEST_SECONDS = 15.0
+from .errors import Refused
+from .exchange import MAX_ERROR_BYTES, Answer, Exchange, NotFound
 
 #: The most that is read of a list of names, of all its pages, and of a blob, in bytes.
 MAX_LIST_BYTES = 8 * 1024 * 1024
 MAX_BLOB_BYTES = 4 * 1024 * 1024
-_MAX_ERROR_BYTES = 64 * 1024
 
 #: The most names of one list, and how many are asked for at once.
 MAX_NAMES = 100_000
@@ -59,16 +40,6 @@ _MANIFEST_TYPES = (
 )
 _ACCEPT = [", ".join(_MANIFEST_TYPES)]
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*(?:[^,]*;\s*)?rel="?next"?', re.IGNORECASE)
-
-
-class TooLarge(Trouble):
-    """The registry sent more than is taken."""
-
-    status, title = 502, "Too large to show"
-
-
-class NotFound(Missing):
-    """The registry answered 404."""
 
 
 @frozen
@@ -89,26 +60,6 @@ class _Names(msgspec.Struct):
     tags: list[str] | None = None
 
 
-class _Error(msgspec.Struct):
-    code: str = ""
-    message: str = ""
-
-
-class _Errors(msgspec.Struct):
-    errors: list[_Error] = []
-
-
-@define
-class _Answer:
-    status: int
-    headers: Any
-    body: bytes
-
-    def header(self, name: str) -> str:
-        values = self.headers.getRawHeaders(name)
-        return str(values[0]) if values else ""
-
-
 class RegistryClient:
     """
     One registry, asked by one visitor.
@@ -121,43 +72,32 @@ class RegistryClient:
     :param background: Let whoever is waited for go first.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only
+    def __init__(
         self,
-        http: HTTPClient,
+        exchange: Exchange,
         base_url: str,
-        clock: IReactorTime,
-        gate: Gate,
         *,
         authorization: str = "",
         background: bool = False,
     ) -> None:
-        self._http = http
+        self._exchange = exchange
         self._base_url = base_url
-        self._clock = clock
-        self._gate = gate
         self._authorization = authorization
         self._background = background
 
     def behind(self) -> RegistryClient:
         """Give a client that asks the same, behind whoever is waited for."""
         return RegistryClient(
-            self._http,
-            self._base_url,
-            self._clock,
-            self._gate,
-            authorization=self._authorization,
-            background=True,
+            self._exchange, self._base_url, authorization=self._authorization, background=True
         )
 
     def for_visitor(self, authorization: str) -> RegistryClient:
         """Give a client that asks in a visitor's name."""
-        return RegistryClient(
-            self._http, self._base_url, self._clock, self._gate, authorization=authorization
-        )
+        return RegistryClient(self._exchange, self._base_url, authorization=authorization)
 
     async def ping(self) -> None:
         """Ask whether the registry is there."""
-        await self._ask("GET", "/v2/", max_bytes=_MAX_ERROR_BYTES)
+        await self._ask("GET", "/v2/")
 
     async def repositories(self) -> list[str]:
         """List the repositories, all pages of them (``_catalog``); what is no name is left out."""
@@ -258,60 +198,22 @@ class RegistryClient:
         method: str,
         path: str,
         *,
-        max_bytes: int = _MAX_ERROR_BYTES,
+        max_bytes: int = MAX_ERROR_BYTES,
         accept: Sequence[str] = (),
         headers: dict[str, list[str]] | None = None,
         content: bytes | None = None,
-    ) -> _Answer:
-        url = self._base_url + path
+    ) -> Answer:
         sent = {"Accept": list(accept) or ["application/json, */*"], **(headers or {})}
         if self._authorization:
             sent["Authorization"] = [self._authorization]
-        async with self._gate.entered(background=self._background):
-            try:
-                asking = Deferred.fromCoroutine(
-                    self._exchange(method, url, sent, content, max_bytes)
-                )
-                answer = await asking.addTimeout(REQUEST_SECONDS, self._clock)
-            except (DeferredTimeout, ConnectTimeout) as problem:
-                raise Slow(f"no answer within {REQUEST_SECONDS:.0f} seconds", url=url) from problem
-            except _NO_ANSWER as problem:
-                raise Unreachable(_reason(problem), url=url) from problem
-        self._require_success(answer, url)
-        return answer
-
-    async def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, list[str]],
-        content: bytes | None,
-        max_bytes: int,
-    ) -> _Answer:
-        response = await self._http.request(
+        return await self._exchange.ask(
             method,
-            url,
-            headers=Headers(headers),
-            data=content,
-            unbuffered=True,
-            # Blobs may lie elsewhere; whatever changes something is done here or not at all.
-            allow_redirects=method in ("GET", "HEAD"),
+            self._base_url + path,
+            sent,
+            max_bytes=max_bytes,
+            content=content,
+            background=self._background,
         )
-        limit = max_bytes if response.code < 300 else _MAX_ERROR_BYTES
-        body = _Body(0 if method == "HEAD" else limit, url)
-        response.deliverBody(body)
-        return _Answer(response.code, response.headers, await body.complete)
-
-    def _require_success(self, answer: _Answer, url: str) -> None:
-        if answer.status < 300:
-            return
-        message = _message(answer)
-        if answer.status == 401:
-            challenges = tuple(answer.headers.getRawHeaders("WWW-Authenticate") or ())
-            raise LoginNeeded(message or "authentication required", url=url, challenges=challenges)
-        if answer.status == 404:
-            raise NotFound(message or "not found", url=url, registry_status=404)
-        raise Refused(message or f"status {answer.status}", url=url, registry_status=answer.status)
 
     def _require_content(self, path: str, digest: str, content: bytes) -> None:
         algorithm = digest.partition(":")[0]
@@ -330,19 +232,6 @@ class RegistryClient:
         )
 
 
-_NO_ANSWER = (
-    ConnectError,
-    ConnectionDone,
-    ConnectionLost,
-    DNSLookupError,
-    ResponseFailed,
-    ResponseNeverReceived,
-    InfiniteRedirection,
-    PageRedirect,
-    RedirectWithNoLocation,
-)
-
-
 def _is_repository(name: str) -> bool:
     try:
         parse_repository(name)
@@ -353,60 +242,3 @@ def _is_repository(name: str) -> bool:
 
 def _manifest_path(repository: str, reference: str) -> str:
     return f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
-
-
-class _Body(Protocol):
-    """Takes in a body within bounds; ends the connection of one that is not wanted any more."""
-
-    def __init__(self, limit: int, url: str) -> None:
-        self._limit = limit
-        self._url = url
-        self._buffers: list[bytes] = []
-        self._size = 0
-        self.complete: Deferred[bytes] = Deferred(lambda _: self._hang_up())
-
-    def dataReceived(self, data: bytes) -> None:
-        """Keep what came, as long as it is not too much."""
-        self._size += len(data)
-        if self._size <= self._limit:
-            self._buffers.append(data)
-        elif not self.complete.called:
-            self.complete.errback(_too_large(self._limit, self._url))
-            self._hang_up()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note the end, or that it came too early."""
-        if self.complete.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.complete.callback(b"".join(self._buffers))
-        else:
-            self.complete.errback(reason)
-
-    def _hang_up(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            transport.loseConnection()
-
-
-def _too_large(limit: int, url: str) -> TooLarge:
-    return TooLarge(f"the registry's answer is larger than {limit:,} bytes", url=url)
-
-
-def _message(answer: _Answer) -> str:
-    """Find the registry's own words in an error."""
-    try:
-        errors = msgspec.json.decode(answer.body, type=_Errors).errors
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return ""
-    return "; ".join(
-        ": ".join(part for part in (error.code, error.message) if part) for error in errors[:5]
-    )[:500]
-
-
-def _reason(problem: BaseException) -> str:
-    """Say in one line why there is no answer."""
-    reasons = getattr(problem, "reasons", None)
-    if reasons:
-        return _reason(reasons[0].value)
-    return str(problem).strip().rstrip(".") or type(problem).__name__

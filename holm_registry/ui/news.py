@@ -9,8 +9,8 @@ from math import inf
 
 from attrs import frozen
 
-from .client import NotFound
 from .errors import LoginNeeded, Refused, Slow, Trouble
+from .exchange import NotFound
 from .flights import patiently
 from .reader import PATIENCE_SECONDS, Reader
 

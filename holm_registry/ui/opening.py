@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from .client import NotFound, TooLarge
 from .documents import Manifest, NotUnderstood, Part, read
 from .errors import Invalid
+from .exchange import NotFound, TooLarge
 from .kinds import CHART, IMAGE, INDEX, kind_of
 from .platforms import in_order, platform_text
 from .reader import Reader

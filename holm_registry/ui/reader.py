@@ -9,9 +9,10 @@ from math import inf
 
 from twisted.internet.interfaces import IReactorTime
 
-from .client import NotFound, RegistryClient, TooLarge
+from .client import RegistryClient
 from .contents import Contents
 from .errors import LoginNeeded, Missing, Trouble
+from .exchange import NotFound, TooLarge
 from .facts import Child, ConfigFacts, Facts, config_facts, has_platform_config, manifest_facts
 from .flights import patiently
 from .gate import each

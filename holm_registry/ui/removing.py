@@ -15,9 +15,9 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from holm_registry.threads import Threads
 
 from .attached import Attached, attached_to, fallback_tag
-from .client import NotFound
 from .documents import Manifest, NotUnderstood, read
 from .errors import Changed, Missing, Refused, Slow, Trouble
+from .exchange import NotFound
 from .gate import each
 from .library import DANGLING
 from .outcomes import Item

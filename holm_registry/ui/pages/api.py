@@ -4,9 +4,9 @@ from klein import Klein
 
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.client import NotFound
 from holm_registry.ui.context import Context
 from holm_registry.ui.errors import Refused, Trouble
+from holm_registry.ui.exchange import NotFound
 from holm_registry.ui.news import NO_CATALOG
 from holm_registry.ui.references import require_repository
 from holm_registry.ui.routing import route

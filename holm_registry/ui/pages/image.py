@@ -7,10 +7,10 @@ from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
 from holm_registry.ui.attached import Attached, attached_to
-from holm_registry.ui.client import NotFound
 from holm_registry.ui.context import Context
 from holm_registry.ui.documents import Manifest, NotUnderstood, pretty, read
 from holm_registry.ui.errors import LoginNeeded, Trouble
+from holm_registry.ui.exchange import NotFound
 from holm_registry.ui.kinds import ATTESTATION, telling
 from holm_registry.ui.news import fresh_tags
 from holm_registry.ui.opening import Opened, open_image, payload_of

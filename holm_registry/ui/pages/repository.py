@@ -3,8 +3,8 @@ from __future__ import annotations
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.client import NotFound
 from holm_registry.ui.context import Context
+from holm_registry.ui.exchange import NotFound
 from holm_registry.ui.kinds import IMAGE
 from holm_registry.ui.news import fresh_tags
 from holm_registry.ui.parameters import query_of
