@@ -10,12 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
 
 from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
-from .startup import end, tell_twistd
+from .startup import PluginOptions, end
 
 #: Where a configuration is looked for if nobody says where: registry:2's place, then registry:3's.
 DEFAULT_FILES = ("/etc/docker/registry/config.yml", "/etc/distribution/config.yml")
@@ -48,12 +46,13 @@ def read_configuration(
         return load(File(path, file.read()), environ, options)
 
 
-class Options(UsageOptions):
+class Options(PluginOptions):
     """
     Options of ``twistd holm-registry``. Everything else is in the configuration file or the
     environment.
     """
 
+    program = "holm-registry"
     synopsis = "[--config FILE] [--listen tcp:5000] [--root DIR] [--log-level LEVEL]"
     longdesc = "A container registry: docker push and pull, on the volume of registry:2."
 
@@ -67,18 +66,6 @@ class Options(UsageOptions):
     environ: Mapping[str, str] = os.environ
     loaded: Loaded
 
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse, and say in one line what cannot be understood."""
-        try:
-            super().parseOptions(options)
-        except UsageError as problem:
-            fail(problem)
-
-    def parseArgs(self, *rest: str) -> None:
-        """Take no arguments."""
-        if rest:
-            fail(f"unexpected argument {rest[0]!r}")
-
     def postOptions(self) -> None:
         """Load the configuration, or end with a line for each complaint."""
         try:
@@ -88,7 +75,7 @@ class Options(UsageOptions):
             fail(f"configuration file {problem.filename}: {problem.strerror}")
         except ConfigInvalid as problem:
             fail(*problem.complaints)
-        tell_twistd(self, self.config.log_level)
+        self.tell_twistd(self.config.log_level)
 
     @property
     def config(self) -> Config:

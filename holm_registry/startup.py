@@ -5,9 +5,10 @@ What a plugin does before its service runs: end with a reason, and have twistd l
 from __future__ import annotations
 
 import sys
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, ClassVar, NoReturn
 
-from twisted.python.usage import Options
+from twisted.python.usage import Options, UsageError
 
 
 def end(program: str, *lines: object) -> NoReturn:
@@ -18,12 +19,37 @@ def end(program: str, *lines: object) -> NoReturn:
     raise SystemExit(1)
 
 
-def tell_twistd(options: Options, log_level: str) -> None:
-    """Have twistd log as the options say, and leave no file where it was started."""
-    twistd: Any = getattr(options, "parent", None)
-    if twistd is None:
-        return
-    if not (twistd.get("logger") or twistd.get("logfile") or twistd.get("syslog")):
-        twistd["logger"] = f"holm_registry.logs.TO_STANDARD_ERROR.{log_level}"
-    if twistd.get("nodaemon") and twistd.get("pidfile") == "twistd.pid":
-        twistd["pidfile"] = ""
+class PluginOptions(Options):
+    """
+    Options of a plugin that says in one line what it cannot understand.
+
+    :cvar program: What the line begins with.
+    """
+
+    program: ClassVar[str]
+
+    def fail(self, *lines: object) -> NoReturn:
+        """End the process before it serves anything, saying why in a line each."""
+        end(self.program, *lines)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse, and say in one line what cannot be understood."""
+        try:
+            super().parseOptions(options)
+        except UsageError as problem:
+            self.fail(problem)
+
+    def parseArgs(self, *rest: str) -> None:
+        """Take no arguments."""
+        if rest:
+            self.fail(f"unexpected argument {rest[0]!r}")
+
+    def tell_twistd(self, log_level: str) -> None:
+        """Have twistd log at a level, and leave no file where it was started."""
+        twistd: Any = getattr(self, "parent", None)
+        if twistd is None:
+            return
+        if not (twistd.get("logger") or twistd.get("logfile") or twistd.get("syslog")):
+            twistd["logger"] = f"holm_registry.logs.TO_STANDARD_ERROR.{log_level}"
+        if twistd.get("nodaemon") and twistd.get("pidfile") == "twistd.pid":
+            twistd["pidfile"] = ""

@@ -5,28 +5,22 @@ The UI as a twistd plugin: options in, a service out.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 from twisted.application.service import IService
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
 
-from .startup import end, tell_twistd
+from .startup import PluginOptions
 from .ui.settings import SettingInvalid, Settings, read_settings
 
 #: How long to finish what is in flight when stopping, in seconds.
 DRAIN_SECONDS = 25.0
 
 
-def fail(*lines: object) -> NoReturn:
-    """End the process before it serves anything, saying why in a line each."""
-    end("holm-ui", *lines)
-
-
-class Options(UsageOptions):
+class Options(PluginOptions):
     """Options of ``twistd holm-ui``; each can be given in the environment as well."""
 
+    program = "holm-ui"
     synopsis = "[--port 8080] [--registry-url URL] [--public-registry HOST:PORT]"
     longdesc = "A web UI for any container registry."
 
@@ -46,27 +40,15 @@ class Options(UsageOptions):
     environ: Mapping[str, str] = os.environ
     settings: Settings
 
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse, and say in one line what cannot be understood."""
-        try:
-            super().parseOptions(options)
-        except UsageError as problem:
-            fail(problem)
-
-    def parseArgs(self, *rest: str) -> None:
-        """Take no arguments."""
-        if rest:
-            fail(f"unexpected argument {rest[0]!r}")
-
     def postOptions(self) -> None:
         """Settle every setting, or end with a line."""
         try:
             self.settings = read_settings(self, self.environ)
         except SettingInvalid as problem:
-            fail(problem)
+            self.fail(problem)
         if self["log-level"] not in ("error", "warn", "info", "debug"):
-            fail(f"option --log-level: error, warn, info or debug, got {self['log-level']!r}")
-        tell_twistd(self, self["log-level"])
+            self.fail(f"option --log-level: error, warn, info or debug, got {self['log-level']!r}")
+        self.tell_twistd(self["log-level"])
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -82,14 +64,14 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     try:
         where = endpoint(reactor, settings.listen)
     except OSError as problem:
-        fail(f"port: {problem.strerror}")
+        options.fail(f"port: {problem.strerror}")
     site, threads = build_site(settings, reactor)
     return SiteService(
         reactor,
         site,
         threads,
         where=where,
-        refuse=lambda why: fail(f"port: {why}"),
+        refuse=lambda why: options.fail(f"port: {why}"),
         drain_seconds=DRAIN_SECONDS,
         greeting=f"Holm UI {__version__}, showing {settings.registry_url}",
     )
