@@ -108,6 +108,7 @@ class KnownRepository:
     :ivar doubted: Whether it was changed since its tags were listed.
     :ivar problem: Why its tags could not be listed when they were last wanted. A text: an exception
         would hold on to whose login it was.
+    :ivar studied_at: When all tags were last looked through, and which version of it that left.
     :ivar absent: Content that its manifests name and that is not there, and when that was seen.
     """
 
@@ -118,6 +119,8 @@ class KnownRepository:
     problem: str = ""
     absent: dict[str, float] = Factory(dict)
     version: int = 0
+    studied_at: float = -inf
+    studied_version: int = -1
     _set: TagSet | None = None
     _set_version: int = -1
 
@@ -185,6 +188,7 @@ class Library:
     :ivar doubted: Whether something was changed since then.
     :ivar surveyed_at: When everything was last looked through.
     :ivar changes: How often something was changed from here.
+    :ivar memory: What was worked out from all of it, by whoever did.
     :ivar removes_tags: Whether the registry can remove a tag without its image; None for unknown.
     """
 
@@ -195,6 +199,7 @@ class Library:
     changes: int = 0
     removes_tags: bool | None = None
     flights: Flights = Factory(Flights)
+    memory: dict[Hashable, Any] = Factory(dict)
 
     def list_repositories(self, names: list[str], asked_at: float, changes: int) -> None:
         """

@@ -25,6 +25,7 @@ DIGEST_SECONDS = 1.0
 SURVEY_TAGS_SECONDS = 15.0
 SURVEY_DIGEST_SECONDS = 300.0
 SURVEY_SECONDS = 5.0
+STUDY_SECONDS = 60.0
 ABSENT_SECONDS = 30.0
 
 #: How long a page waits for news when it has something older to show, in seconds.
@@ -249,13 +250,18 @@ class Reader:
     def study_all(self, name: str) -> None:
         """Begin to look at all tags of a repository, for orders and aliases."""
         reader = self.behind()
+        self.library.flights.begin(("study", name), lambda: reader._study_all(name, 12))  # noqa: SLF001
 
-        async def study() -> None:
-            known = self.library.repository(name)
-            await reader.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=12)
-
-        if not self.contents.full:
-            self.library.flights.begin(("study", name), study)
+    async def _study_all(self, name: str, at_once: int) -> None:
+        known = self.library.repositories.get(name)
+        if known is None or self.contents.full:
+            return
+        now = self.clock.seconds()
+        if known.version == known.studied_version and now - known.studied_at < STUDY_SECONDS:
+            # Ten thousand tags are not looked through for each page of them.
+            return
+        await self.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=at_once)
+        known.studied_at, known.studied_version = now, known.version
 
     def survey(self) -> None:
         """Begin to look through the whole registry, if that was not done just now."""
@@ -278,10 +284,7 @@ class Reader:
             return  # noted with the repository
 
     async def _survey_images(self, name: str) -> None:
-        known = self.library.repositories.get(name)
-        if known is None or self.contents.full:
-            return
-        await self.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=4)
+        await self._study_all(name, 4)
 
     def shot(self, name: str) -> RepositoryShot:
         """Take a picture of a repository."""

@@ -50,7 +50,11 @@ class RepositoriesPage:
             reader.survey()
         listing = read_listing("/", query_of(request), ORDERS, extra=("empty", "closed"))
         view = await context.threads.run(
-            repositories_view, context.contents, reader.library.shots(), listing
+            repositories_view,
+            context.contents,
+            reader.library.shots(),
+            listing,
+            reader.library.memory,
         )
         return await context.templates.render(
             request,

@@ -4,7 +4,8 @@ The repositories of a registry as rows, in groups by namespace.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 from attrs import frozen
 
@@ -93,16 +94,23 @@ class Repositories:
 
 
 def repositories_view(
-    contents: Contents, shots: Sequence[RepositoryShot], listing: Listing
+    contents: Contents,
+    shots: Sequence[RepositoryShot],
+    listing: Listing,
+    memory: dict[Hashable, Any],
 ) -> Repositories:
-    """Put together what the first page shows."""
+    """
+    Put together what the first page shows.
+
+    :param memory: Where to keep what takes long to work out.
+    """
     extra = dict(listing.extra)
     show_empty = extra.get("empty") == "1"
     rows = [_row(contents, shot) for shot in shots]
     empty = sum(row.tags == 0 for row in rows)
     shown = [row for row in rows if show_empty or row.tags != 0]
     groups, page = _groups(shown, listing)
-    size, images, known = whole(contents, shots)
+    size, images, known = whole(contents, shots, memory)
     return Repositories(
         groups,
         page,
@@ -128,10 +136,22 @@ def _row(contents: Contents, shot: RepositoryShot) -> RepositoryRow:
     )
 
 
-def whole(contents: Contents, shots: Sequence[RepositoryShot]) -> tuple[int, int, bool]:
+def whole(
+    contents: Contents, shots: Sequence[RepositoryShot], memory: dict[Hashable, Any]
+) -> tuple[int, int, bool]:
     """
     Add everything up: bytes with each blob once, distinct images, and whether all was known.
     """
+    key = (contents.generation, [shot.tagset for shot in shots])
+    remembered: tuple[object, tuple[int, int, bool]] | None = memory.get("whole")
+    if remembered is not None and remembered[0] == key:
+        return remembered[1]
+    result = _add_up(contents, shots)
+    memory["whole"] = (key, result)
+    return result
+
+
+def _add_up(contents: Contents, shots: Sequence[RepositoryShot]) -> tuple[int, int, bool]:
     content = Content()
     digests = {tag.digest for shot in shots for tag in shot.tags}
     for digest in digests - {""}:
