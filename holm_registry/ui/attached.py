@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from .documents import Manifest, NotUnderstood, Part, read
-from .errors import LoginNeeded, Refused, Trouble
+from .errors import LoginNeeded, Refused
 from .exchange import NotFound
 from .kinds import ARTIFACT, ATTESTATION, SBOM, SIGNATURE, telling
 from .reader import Reader
@@ -103,7 +103,9 @@ def _read(content: bytes, subject: str) -> Iterable[Attached]:
     try:
         parts = read(content, Manifest).manifests or []
     except NotUnderstood as problem:
-        raise Trouble(f"the list of referrers is not understood: {problem}") from problem
+        raise Refused(
+            f"the list of referrers of {subject} is not understood: {problem}", registry_status=200
+        ) from problem
     return [_attached(part, subject) for part in parts[:MAX_REFERRERS]]
 
 

@@ -2,7 +2,8 @@
 What never changes: content by its digest, remembered within a budget.
 
 Shared by all visitors. That is safe since nobody gets at a digest but by asking the registry, with
-a login of their own, what is there.
+a login of their own, what is there; and payloads are kept by repository as well, since a manifest
+might name content of another one.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Contents:
     ) -> None:
         self.facts: Budgeted[Facts] = Budgeted(facts_bytes)
         self.configs: Budgeted[ConfigFacts] = Budgeted(configs_bytes)
+        #: By ``repository@digest``.
         self.payloads: Budgeted[bytes] = Budgeted(payload_bytes)
 
     def learn(self, facts: Facts) -> None:

@@ -94,10 +94,12 @@ async def payload_of(reader: Reader, repository: str, digest: str) -> tuple[byte
     """
     Fetch a manifest by its digest, and what it is served as; remembered ones are not fetched again.
     """
-    payload = reader.contents.payloads.get(digest)
+    # By repository: who may read one of them may not read all content that it could name.
+    key = f"{repository}@{digest}"
+    payload = reader.contents.payloads.get(key)
     if payload is None:
         payload = (await reader.client.manifest(repository, digest)).content
-        reader.contents.payloads.put(digest, payload, len(payload))
+        reader.contents.payloads.put(key, payload, len(payload))
     facts = await reader.learn(repository, digest)
     return payload, facts.media_type
 
@@ -107,14 +109,15 @@ async def _config(reader: Reader, repository: str, manifest: Manifest) -> bytes 
     config = manifest.config
     if config is None or kind_of(manifest) not in (IMAGE, CHART):
         return None
-    remembered = reader.contents.payloads.get(config.digest)
+    key = f"{repository}@{config.digest}"
+    remembered = reader.contents.payloads.get(key)
     if remembered is not None:
         return remembered
     try:
         content = await reader.client.blob(repository, config.digest)
     except (NotFound, TooLarge):
         return None
-    reader.contents.payloads.put(config.digest, content, len(content))
+    reader.contents.payloads.put(key, content, len(content))
     return content
 
 

@@ -14,6 +14,7 @@ function dress(root) {
   for (const each of root.querySelectorAll("[data-copy], [data-all], [data-help]")) each.hidden = false;
   for (const each of root.querySelectorAll("time")) each.title = new Date(each.dateTime).toLocaleString();
   count();
+  pollLater();
 }
 
 async function load(url, options) {
@@ -58,9 +59,15 @@ document.addEventListener("input", (event) => {
 
 // What is still being read comes in by itself, as long as nobody is in the middle of something.
 let delay = 700;
+let polling;
+function pollLater() {
+  if (polling || delay > 60000 || !document.querySelector("main[data-poll]")) return;
+  polling = setTimeout(poll, delay);
+}
+
 async function poll() {
   const main = document.getElementById("main");
-  if (!main.hasAttribute("data-poll") || delay > 60000) return;
+  polling = undefined;
   const busy = document.hidden || document.querySelector("dialog[open], input[name=tag]:checked") || main.contains(document.activeElement) && document.activeElement !== main;
   if (!busy) {
     delay *= 1.15;
@@ -70,12 +77,20 @@ async function poll() {
       if (answer.ok && before === question) swap(fresh, "main");
     } catch { return; }
   }
-  setTimeout(poll, delay);
+  pollLater();
 }
 
 // Asking before something is deleted, in a dialog.
+let asking = false;
 async function confirm(url) {
-  const { document: fresh } = await load(url);
+  if (asking || document.querySelector("dialog[open]")) return;
+  asking = true;
+  page.classList.add("busy");
+  announce("Looking at what would go");
+  const { document: fresh } = await load(url).finally(() => {
+    asking = false;
+    page.classList.remove("busy");
+  });
   const fragment = fresh.querySelector("[data-fragment]") ?? fresh.querySelector("main section");
   if (!fragment) { location.href = url; return; }
   const dialog = document.createElement("dialog");
@@ -221,4 +236,3 @@ document.addEventListener("keydown", (event) => {
 
 document.querySelector("[data-keys]").checked = !remembered("keys=off");
 dress(document);
-setTimeout(poll, delay);

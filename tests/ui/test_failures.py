@@ -424,3 +424,25 @@ def let_go(ui: Ui) -> None:
     down(ui)
     ui.clock.advance(15)
     ui.clock.advance(15)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"manifests": 5}', b'{"manifests": [{"size": 1}]}'])
+def test_a_list_of_referrers_that_makes_no_sense_is_said_to(gallery, body):
+    gallery.wire.intercept = lambda method, path, headers: (
+        answer(200, body) if "/referrers/" in path else None
+    )
+    assert "is not understood" in gallery.page("/image/busybox:1.36").text
+    gallery.page("/delete?repo=busybox&tag=1.36", status=502)
+
+
+def test_what_one_repository_names_is_not_taken_from_another(ui):
+    """A registry that does not look may take a manifest that names a config it may not name."""
+    ui.gallery.image("secret", "v1", [b"x"], config={"Env": ["PASSWORD=hidden"]})
+    stored = ui.server.request("GET", "/v2/secret/manifests/v1").body
+    assert "hidden" in ui.page("/image/secret:v1").text
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(200, stored, Content_Type="application/vnd.oci.image.manifest.v1+json")
+        if path.startswith("/v2/mine/manifests/")
+        else None
+    )
+    assert "hidden" not in ui.page("/image/mine:v1").text

@@ -196,6 +196,11 @@ def test_raw_json_is_what_the_registry_has(gallery):
     answer = gallery.get("/raw/busybox:1.36")
     assert answer.body == stored
     assert answer.header("Content-Type") == "application/json"
+    index = gallery.server.request("GET", "/v2/team/app/manifests/v1.9.0")
+    child = index.json["manifests"][0]["digest"]
+    stored = gallery.server.request("GET", f"/v2/team/app/manifests/{child}").body
+    assert gallery.get("/raw/team/app:v1.9.0").body == index.body
+    assert gallery.get("/raw/team/app:v1.9.0?platform=linux/arm64").body == stored
     assert gallery.get("/raw/busybox:1.36?config=1").json["architecture"] == "amd64"
 
 

@@ -62,7 +62,7 @@ class ImagePage:
             aliases=aliases_of(shot.tagset).get(opened.digest, ()),
             attached=attached,
             unattached=unattached,
-            index=self._index(opened),
+            index=await context.threads.run(_index, opened),
             commands=pull_commands(
                 whole.kind if whole else view.kind,
                 context.settings.public_registry,
@@ -75,9 +75,11 @@ class ImagePage:
     async def raw(self, request: StreamedRequest, reference: str) -> bytes:
         """Give a manifest, or the config it names, as JSON."""
         reader, image = self._context.reader(request), parse_image(reference)
-        opened = await open_image(reader, image, query_of(request).one("platform"))
-        content = opened.payload
-        if query_of(request).one("config"):
+        query = query_of(request)
+        opened = await open_image(reader, image, query.one("platform"))
+        whole = opened.index is not None and not query.one("platform")
+        content = opened.index if whole and opened.index is not None else opened.payload
+        if query.one("config"):
             if opened.config is None:
                 raise NotFound(f"{image} has no config that could be shown")
             content = opened.config
@@ -133,10 +135,10 @@ class ImagePage:
             for layer in layers
         ]
 
-    @staticmethod
-    def _index(opened: Opened) -> dict[str, Any] | None:
-        """Give what the index itself says."""
-        if opened.index is None:
-            return None
-        annotations = read(opened.index, Manifest).annotations or {}
-        return {"text": pretty(opened.index)[:100_000], "annotations": named(annotations)}
+
+def _index(opened: Opened) -> dict[str, Any] | None:
+    """Give what the index itself says."""
+    if opened.index is None:
+        return None
+    annotations = read(opened.index, Manifest).annotations or {}
+    return {"text": pretty(opened.index), "annotations": named(annotations)}
