@@ -268,6 +268,15 @@ class Reader:
         if self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
             self.library.flights.begin("survey", self.behind()._survey)  # noqa: SLF001
 
+    async def survey_soon(self) -> None:
+        """Look through the whole registry, and wait for the end if that is near."""
+
+        async def survey() -> None:
+            if self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
+                await self.library.flights.join("survey", self.behind()._survey)  # noqa: SLF001
+
+        await patiently(self.clock, PATIENCE_SECONDS, survey)
+
     async def _survey(self) -> None:
         names = list(self.library.repositories)
         # All lists of tags first: they are what search and counts need.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from hashlib import sha256
+from math import inf
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
@@ -125,6 +126,8 @@ class Remover:
                 f"this repository holds more than is remembered at once, so nothing can be deleted "
                 f"safely: {len(plan.unseen):,} tags are not known well enough"
             )
+        if reader.library.named_at == -inf:
+            return evolve(plan, unsure="other repositories are not known here")
         if len(subjects) > MAX_SUBJECTS:
             return evolve(
                 plan, unsure=f"what refers to more than {MAX_SUBJECTS} of them was not looked at"
@@ -199,7 +202,12 @@ class Remover:
         items = [item]
         if item.problem:
             return items
-        await self._unlist(image.digest)
+        try:
+            await self._unlist(image.digest)
+        except Trouble as problem:
+            items.append(
+                Item(f"its entry in the list of {image.digest}'s subject", problem.message)
+            )
         if companions:
             items += [await self._remove_companion(each) for each in image.companions]
         return items

@@ -253,7 +253,6 @@ def test_bytes_that_only_this_image_holds(ui):
     ui.gallery.image("app", "v1", [b"a" * 10240, b"b" * 20480])
     ui.gallery.image("app", "v2", [b"a" * 10240, b"c" * 512])
     ui.gallery.image("other", "v1", [b"c" * 512])
-    ui.page("/")
     for tag, layers in (("v1", 20480), ("v2", 0)):
         manifest = ui.server.request("GET", f"/v2/app/manifests/{tag}")
         only = layers + len(manifest.body) + manifest.json["config"]["size"]
@@ -484,3 +483,27 @@ def test_a_list_that_was_asked_for_before_a_deletion_is_not_believed_after_it(ga
     assert gallery.post("/delete", {"repo": "busybox", "digest": digest}).status == 303
     held[0].callback(Response(old))
     assert gallery.page("/repo/busybox").rows() == ["/image/busybox:uclibc"]
+
+
+def test_a_list_of_referrers_that_cannot_be_mended_is_told(ui):
+    _, first, _ = fallback(ui)
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(404, b"404 page not found")
+        if "/referrers/" in path
+        else answer(405)
+        if method == "PUT"
+        else None
+    )
+    done = ui.post("/delete", {"repo": "app", "digest": first})
+    assert done.status == 303
+    told = ui.page(done.header("Location")).text
+    assert "Deleted 1 item." in told
+    assert "1 item not deleted: its entry in the list" in told
+
+
+def test_without_a_catalog_the_bytes_are_a_bound(ui):
+    ui.gallery.image("app", "v1", [b"a" * 10240])
+    ui.wire.intercept = lambda method, path, headers: (
+        answer(404, b"{}") if "_catalog" in path else None
+    )
+    assert "Up to" in ui.page("/delete?repo=app&tag=v1").text

@@ -5,10 +5,12 @@ from klein import Klein
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.shield import shielded
 from holm_registry.ui.context import Context
-from holm_registry.ui.errors import Invalid, Missing, Refused
+from holm_registry.ui.errors import Invalid, LoginNeeded, Missing, Refused, Trouble
+from holm_registry.ui.news import fresh_names
 from holm_registry.ui.ordering import newest_first
 from holm_registry.ui.outcomes import Outcome
 from holm_registry.ui.parameters import Form, query_of, read_form
+from holm_registry.ui.reader import Reader
 from holm_registry.ui.references import require_digest, require_repository
 from holm_registry.ui.removing import Remover, tags_fingerprint
 from holm_registry.ui.rendering import Links
@@ -40,7 +42,7 @@ class DeletePage:
         reader = context.reader(request)
         remover = Remover(reader, context.threads, repository)
         await remover.study()
-        reader.survey()
+        await self._know_others(reader)
         tags = await self._tags(request, repository, query)
         pointing = remover.digests_of(tags)
         digests = [require_digest(digest) for digest in query.all("digest")] or list(
@@ -59,6 +61,16 @@ class DeletePage:
             removes_tags=bool(tags) and await remover.may_remove_tags(),
             others=[tag for tag in plan.tags if tag not in pointing],
         )
+
+    async def _know_others(self, reader: Reader) -> None:
+        """Know the other repositories, as far as that can be had soon: they may share blobs."""
+        try:
+            await fresh_names(reader, self._context.settings.repositories)
+        except LoginNeeded:
+            raise
+        except Trouble:
+            return  # the page then says that it does not know
+        await reader.survey_soon()
 
     async def _tags(self, request: StreamedRequest, repository: str, query: Form) -> list[str]:
         """Give the tags that were chosen: some by name, or all that a filter lets through."""
