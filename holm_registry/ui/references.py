@@ -62,12 +62,12 @@ def parse_image(text: str, registry: str = "") -> ImageReference:
 
 def require_repository(text: str) -> str:
     """
-    Check the name of a repository in an address.
+    Check the name of a repository in an address; a slash at its end is passed over.
 
     :raises Missing: No repository can have it.
     """
     try:
-        return parse_repository(text)
+        return parse_repository(text.removesuffix("/"))
     except RegistryError as problem:
         raise Missing(f"no such repository: {text[:300]}") from problem
 

@@ -85,6 +85,11 @@ def test_tags_come_newest_version_first_with_their_aliases(gallery):
     assert "7 tags, 4 images" in page.text
 
 
+def test_a_slash_at_the_end_is_passed_over(gallery):
+    assert gallery.page(f"{APP}/").rows() == gallery.page(APP).rows()
+    assert gallery.get("/api/tags/team/app/").json["repo"] == "team/app"
+
+
 def test_a_signature_by_tag_says_so_and_comes_last(gallery):
     page = gallery.page(APP)
     assert page.rows()[-1].endswith(".sig")
