@@ -9,10 +9,11 @@ from holm_registry.ui.kinds import IMAGE
 from holm_registry.ui.news import fresh_tags
 from holm_registry.ui.parameters import query_of
 from holm_registry.ui.pull import pull_commands
+from holm_registry.ui.reader import Reader
 from holm_registry.ui.references import require_repository
 from holm_registry.ui.rendering import Links
 from holm_registry.ui.routing import route
-from holm_registry.ui.views.paging import read_listing
+from holm_registry.ui.views.paging import Listing, read_listing
 from holm_registry.ui.views.tags import ORDERS, Repository, page_names, repository_view
 
 
@@ -43,23 +44,27 @@ class RepositoryPage:
             )
         listing = read_listing(Links().repository(name), query, ORDERS)
         if stale is None:
-            shown = await context.threads.run(
-                page_names, context.contents, reader.shot(name), listing
-            )
-            await reader.look(name, shown)
-            reader.study_all(name)
+            await self._look(reader, name, listing)
         view = await context.threads.run(
             repository_view, context.contents, reader.shot(name), listing
         )
+        commands, full = self._commands(view), context.contents.full
         return await context.templates.render(
             request,
             "repository.html",
             view=view,
             stale=stale,
-            full=context.contents.full,
+            full=full,
             outcome=outcome,
-            commands=self._commands(view),
+            commands=commands,
         )
+
+    async def _look(self, reader: Reader, name: str, listing: Listing) -> None:
+        """Look at the tags that the page will show, and begin to look at all others."""
+        context = self._context
+        shown = await context.threads.run(page_names, context.contents, reader.shot(name), listing)
+        await reader.look(name, shown)
+        reader.study_all(name)
 
     def _commands(self, view: Repository) -> object:
         """Write the pull commands of the first row."""

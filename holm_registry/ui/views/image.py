@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -16,6 +17,7 @@ from holm_registry.ui.documents import (
     ImageConfig,
     Manifest,
     NotUnderstood,
+    Part,
     RunConfig,
     pretty,
     read,
@@ -37,6 +39,8 @@ _SECRET = re.compile(
 )
 _OCI_LABEL = "org.opencontainers.image."
 _BASE_NAME = "org.opencontainers.image.base.name"
+
+T = TypeVar("T")
 
 
 @frozen
@@ -126,49 +130,57 @@ def image_view(
     :param config: Its config; None where it has none that could be fetched.
     :param tags_with: How many tags of the repository have each layer.
     """
-    odd = []
-    try:
-        manifest = read(payload, Manifest)
-    except NotUnderstood as problem:
-        manifest = Manifest()
-        odd.append(f"The manifest is not understood: {problem}")
+    odd: list[str] = []
+    manifest = _read_or_tell(payload, Manifest, "manifest", odd)
     kind = kind_of(manifest)
-    image_config = ImageConfig()
-    chart: Sequence[Named] = ()
-    try:
-        if config is not None and kind == IMAGE:
-            image_config = read(config, ImageConfig)
-        elif config is not None and kind == CHART:
-            chart = list(_chart_facts(read(config, Chart)))
-    except NotUnderstood as problem:
-        odd.append(f"The config is not understood: {problem}")
+    if config is None and kind in (IMAGE, CHART):
+        odd.append("The config is not there, or too large to show.")
+    image_config = _config_if(kind == IMAGE, config, ImageConfig, odd)
+    chart = _config_if(kind == CHART, config, Chart, odd)
     run = image_config.config or RunConfig()
     parts = [*(manifest.layers or []), *(manifest.blobs or [])]
     layers = join(image_config.history or [], parts)
-    rows = _rows(layers[:MAX_ROWS], tags_with)
-    blobs = {part.digest: max(0, part.size) for part in parts}
-    if manifest.config:
-        blobs.setdefault(manifest.config.digest, max(0, manifest.config.size))
     return Image(
-        kind,
-        manifest.media_type or media_type,
-        manifest.artifact_type or (manifest.config.media_type if manifest.config else ""),
-        platform_text(image_config.os, image_config.architecture, image_config.variant),
-        image_config.created or "",
-        image_config.author or "",
-        sum(blobs.values()),
-        len(parts),
-        rows,
-        max(0, len(layers) - MAX_ROWS),
-        chart or list(_run_facts(run)),
-        [_variable(line) for line in run.env or []],
-        named(run.labels or {}),
-        named(manifest.annotations or {}),
-        dockerfile(image_config),
-        _document(payload),
-        None if config is None else _document(config),
-        " ".join(odd),
+        kind=kind,
+        media_type=manifest.media_type or media_type,
+        artifact_type=manifest.artifact_type
+        or (manifest.config.media_type if manifest.config else ""),
+        platform=platform_text(image_config.os, image_config.architecture, image_config.variant),
+        created=image_config.created or "",
+        author=image_config.author or "",
+        size=_size([*parts, *([manifest.config] if manifest.config else [])]),
+        layer_count=len(parts),
+        rows=_rows(layers[:MAX_ROWS], tags_with),
+        more_rows=max(0, len(layers) - MAX_ROWS),
+        facts=_chart_facts(chart) if kind == CHART else _run_facts(run),
+        environment=[_variable(line) for line in run.env or []],
+        labels=named(run.labels or {}),
+        annotations=named(manifest.annotations or {}),
+        dockerfile=dockerfile(image_config),
+        manifest=_document(payload),
+        config=None if config is None else _document(config),
+        odd=" ".join(odd),
     )
+
+
+def _read_or_tell(content: bytes, kind: type[T], name: str, odd: list[str]) -> T:
+    """Read a document; say why it cannot be, and go on with an empty one."""
+    try:
+        return read(content, kind)
+    except NotUnderstood as problem:
+        odd.append(f"The {name} is not understood: {problem}")
+        return kind()
+
+
+def _config_if(fits: bool, config: bytes | None, kind: type[T], odd: list[str]) -> T:  # noqa: FBT001
+    if not fits or config is None:
+        return kind()
+    return _read_or_tell(config, kind, "config", odd)
+
+
+def _size(parts: Sequence[Part]) -> int:
+    """Sum up content, each piece once, in bytes."""
+    return sum({part.digest: max(0, part.size) for part in parts}.values())
 
 
 def _rows(layers: Sequence[Layer], tags_with: Mapping[str, int]) -> list[LayerRow]:
