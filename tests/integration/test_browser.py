@@ -135,8 +135,6 @@ def test_nothing_is_left_out_on_a_phone(visit, width):
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("name", PAGES)
 def test_accessibility_has_no_serious_finding(visit, name, theme):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = visit(PAGES[name], theme=theme)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
@@ -144,29 +142,28 @@ def test_accessibility_has_no_serious_finding(visit, name, theme):
         page.evaluate(
             "document.querySelectorAll('details').forEach((each) => { each.open = true })"
         )
-        results = Axe().run(
-            page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-        )
-        serious = [
-            (violation["id"], [node["html"][:200] for node in violation["nodes"][:3]])
-            for violation in results.response["violations"]
-            if violation["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], width
+        assert serious_findings(page) == [], width
+
+
+def serious_findings(page) -> list[tuple[str, list[str]]]:
+    """Look for what WCAG 2.2 AA forbids, as far as a program can."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    results = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    )
+    return [
+        (violation["id"], [node["html"][:200] for node in violation["nodes"][:3]])
+        for violation in results.response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
 
 
 def test_the_dialog_is_accessible(visit, repository):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = visit(f"/repo/{repository}")
     page.get_by_role("link", name="Delete v2").click()
     page.get_by_role("dialog").wait_for()
-    serious = [
-        violation["id"]
-        for violation in Axe().run(page).response["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_findings(page) == []
 
 
 def test_targets_are_large_enough(visit):
@@ -224,6 +221,29 @@ def test_what_is_pushed_is_shown_at_once(visit, shown):
     name = f"scratch/pushed{next(_names)}"
     shown.gallery.image(name, "v1", [b"new"])
     reload_until(page, page.get_by_role("link", name=name))
+
+
+def test_a_page_that_is_not_whole_fills_up_by_itself(visit, shown, repository):
+    page = visit("/")
+    served = []
+
+    def half(route):
+        served.append(route.request.url)
+        if len(served) > 1:
+            return route.continue_()
+        answer = route.fetch()
+        whole = answer.text()
+        assert 'tabindex="-1">' in whole
+        shown.gallery.image(repository, "v3", [b"later"])
+        return route.fulfill(
+            response=answer, body=whole.replace('tabindex="-1">', 'tabindex="-1" data-poll>')
+        )
+
+    page.route(f"**/repo/{repository}", half)
+    page.goto(f"{shown.ui}/repo/{repository}")
+    page.get_by_role("link", name="v3", exact=True).wait_for()
+    page.locator("main:not([data-poll])").wait_for()
+    assert len(served) >= 2
 
 
 def test_a_dialog_asks_before_a_tag_is_removed(visit, shown, repository):
@@ -391,6 +411,7 @@ def test_namespaces_fold_in_place(visit, shown):
     page.wait_for_url(re.compile("closed=fold"))
     page.locator("a[aria-expanded=false]").wait_for()
     assert page.get_by_role("link", name="fold/app3").count() == 0
+    assert serious_findings(page) == []
 
 
 def test_a_registry_that_went_down_leaves_what_was_known(chromium, tmp_path):
