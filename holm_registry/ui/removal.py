@@ -99,17 +99,8 @@ def plan_removal(
     :param attached: What refers to each digest, and to each of its children.
     :param others: The other repositories, which may hold the same blobs.
     """
-    going = set(digests)
-    notes = {attachment.tag for each in attached.values() for attachment in each} - {""}
-    # Tags that say what is attached to what goes, go with it and keep nothing alive.
-    staying = {
-        tag.name: tag.digest
-        for tag in repository.tags
-        if tag.digest not in going and tag.name not in notes and not _about(tag.name, attached)
-    }
     kept = Content()
-    for digest in staying.values():
-        kept.add(contents, digest)
+    staying = _staying(contents, repository, set(digests), kept)
     images = tuple(
         _image(contents, repository, digest, staying, kept, attached)
         for digest in dict.fromkeys(digests)
@@ -129,9 +120,26 @@ def plan_removal(
     return Plan(repository.name, images, gone.only_in(kept), unsure, unseen)
 
 
-def _about(tag: str, attached: Mapping[str, Collection[Attached]]) -> bool:
-    about = attachment_of(tag)
-    return about is not None and about[0] in attached
+def _staying(
+    contents: Contents, repository: RepositoryShot, going: set[str], kept: Content
+) -> dict[str, str]:
+    """
+    Give the tags that stay and where they point, and add what they need to what is kept.
+
+    Tags that only say what is attached to what goes, go with it and keep nothing alive.
+    """
+    others = {tag.name: tag.digest for tag in repository.tags if tag.digest not in going}
+    staying = {tag: digest for tag, digest in others.items() if attachment_of(tag) is None}
+    for digest in staying.values():
+        kept.add(contents, digest)
+    children = {child for digest in going for child in children_of(contents, digest)}
+    subjects = going | {child for child in children if not kept.has(child)}
+    for tag, digest in others.items():
+        about = attachment_of(tag)
+        if about is not None and about[0] not in subjects:
+            staying[tag] = digest
+            kept.add(contents, digest)
+    return staying
 
 
 def _add_others(contents: Contents, kept: Content, others: Iterable[RepositoryShot]) -> str:

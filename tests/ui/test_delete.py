@@ -507,3 +507,19 @@ def test_without_a_catalog_the_bytes_are_a_bound(ui):
         answer(404, b"{}") if "_catalog" in path else None
     )
     assert "Up to" in ui.page("/delete?repo=app&tag=v1").text
+
+
+def test_the_signature_of_a_platform_that_stays_stays(ui):
+    gallery = ui.gallery
+    shared = gallery.image("app", "", [b"shared"], platform="linux/arm64")
+    only = gallery.image("app", "", [b"only"])
+    for tag, children in (("v1", [shared, only]), ("v2", [shared])):
+        gallery.index("app", tag, [{"digest": each} for each in children])
+    for subject, content in ((shared, b"one"), (only, b"two")):
+        part = gallery.part("app", content, "application/vnd.dev.cosign.simplesigning.v1+json")
+        gallery.artifact("app", subject.replace(":", "-") + ".sig", "", [part])
+    page = ui.page("/delete?repo=app&tag=v1")
+    assert page.text.count("signature") == 1
+    assert "1 part stays" in page.text
+    ui.post("/delete", agreed_form(page, "image"))
+    assert sorted(ui.tags("app")) == [shared.replace(":", "-") + ".sig", "v2"]
