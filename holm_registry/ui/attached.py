@@ -21,7 +21,7 @@ _FALLBACK = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(\.(?:sig|att|sbom))?
 _SUFFIXES = {".sig": SIGNATURE, ".att": ATTESTATION, ".sbom": SBOM}
 
 #: How many referrers of one image are looked at.
-MAX_REFERRERS = 200
+MAX_REFERRERS = 1000
 
 
 @frozen
@@ -81,7 +81,8 @@ async def attached_to(reader: Reader, name: str, digest: str) -> tuple[Attached,
 
 async def _listed(reader: Reader, name: str, digest: str) -> Iterable[Attached]:
     try:
-        return _read(await reader.client.referrers(name, digest), digest)
+        pages = await reader.client.referrers(name, digest)
+        return [attached for page in pages for attached in _read(page, digest)][:MAX_REFERRERS]
     except LoginNeeded:
         raise
     except NotFound:
@@ -94,19 +95,20 @@ async def _listed(reader: Reader, name: str, digest: str) -> Iterable[Attached]:
     if tag not in reader.library.repository(name).tags:
         return ()
     try:
-        return _read((await reader.client.manifest(name, tag)).content, digest)
+        listed = _read((await reader.client.manifest(name, tag)).content, digest)
     except NotFound:
         return ()
+    return listed[:MAX_REFERRERS]
 
 
-def _read(content: bytes, subject: str) -> Iterable[Attached]:
+def _read(content: bytes, subject: str) -> list[Attached]:
     try:
         parts = read(content, Manifest).manifests or []
     except NotUnderstood as problem:
         raise Refused(
             f"the list of referrers of {subject} is not understood: {problem}", registry_status=200
         ) from problem
-    return [_attached(part, subject) for part in parts[:MAX_REFERRERS]]
+    return [_attached(part, subject) for part in parts]
 
 
 def _attached(part: Part, subject: str) -> Attached:

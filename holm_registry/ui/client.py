@@ -29,6 +29,9 @@ MAX_BLOB_BYTES = 4 * 1024 * 1024
 MAX_NAMES = 100_000
 _PAGE_NAMES = 1000
 
+#: The most pages of referrers that are read; each has up to 4 MiB of them.
+MAX_REFERRER_PAGES = 20
+
 _MANIFEST_TYPES = (
     mediatypes.OCI_INDEX,
     mediatypes.OCI_MANIFEST,
@@ -142,14 +145,19 @@ class RegistryClient:
         self._require_content(path, digest, content)
         return content
 
-    async def referrers(self, repository: str, digest: str) -> bytes:
+    async def referrers(self, repository: str, digest: str) -> list[bytes]:
         """
-        Fetch the index of what refers to a manifest (end-12a).
+        Fetch the index of what refers to a manifest (end-12a), in all its pages.
 
         :raises NotFound: The registry has no such API.
         """
-        path = f"/v2/{repository}/referrers/{quote(digest, safe=':')}"
-        return (await self._ask("GET", path, max_bytes=MAX_MANIFEST_BYTES)).body
+        pages: list[bytes] = []
+        following = f"/v2/{repository}/referrers/{quote(digest, safe=':')}"
+        while following and len(pages) < MAX_REFERRER_PAGES:
+            answer = await self._ask("GET", following, max_bytes=MAX_MANIFEST_BYTES)
+            pages.append(answer.body)
+            following = self._next(following, answer.header("Link"))
+        return pages
 
     async def delete(self, repository: str, reference: str) -> None:
         """Delete a manifest by its digest, or a tag (end-9)."""

@@ -197,8 +197,7 @@ class Remover:
         return items
 
     async def _remove_image(self, image: Image, *, companions: bool) -> list[Item]:
-        tags = ", ".join(image.tags)
-        item = await self._delete(image.digest, f"{image.digest}{f' ({tags})' if tags else ''}")
+        item = await self._delete(image.digest, _named(image))
         items = [item]
         if item.problem:
             return items
@@ -250,6 +249,15 @@ class Remover:
             await reader.client.delete(self._repository, payload.digest)
         elif len(kept) < len(listed["manifests"]):
             await reader.client.put_index(self._repository, tag, {**listed, "manifests": kept})
+
+
+def _named(image: Image) -> str:
+    """Name an image by its digest and the first of its tags."""
+    if not image.tags:
+        return image.digest
+    more = len(image.tags) - 10
+    tags = ", ".join(image.tags[:10]) + (f" and {more} more" if more > 0 else "")
+    return f"{image.digest} ({tags})"
 
 
 def tags_fingerprint(pointing: dict[str, str]) -> str:

@@ -523,3 +523,22 @@ def test_the_signature_of_a_platform_that_stays_stays(ui):
     assert "1 part stays" in page.text
     ui.post("/delete", agreed_form(page, "image"))
     assert sorted(ui.tags("app")) == [shared.replace(":", "-") + ".sig", "v2"]
+
+
+def test_every_page_of_referrers_is_read(gallery):
+    digest = digest_of(gallery, APP, "latest")
+    path = f"/v2/{APP}/referrers/{digest}"
+    listed = gallery.server.request("GET", path).json
+
+    def one_a_page(method, asked, headers):
+        if not asked.startswith(path):
+            return None
+        number = int(asked.partition("?page=")[2] or 0)
+        page = json.dumps({**listed, "manifests": listed["manifests"][number : number + 1]})
+        link = {"Link": f'<{path}?page={number + 1}>; rel="next"'} if number == 0 else {}
+        return answer(200, page.encode(), **link)
+
+    gallery.wire.intercept = one_a_page
+    page = gallery.page(f"/delete?repo={APP}&tag=latest")
+    assert "SBOM" in page.text
+    assert "signature" in page.text
