@@ -110,7 +110,7 @@ class RegistryClient:
     async def tags(self, repository: str) -> list[str]:
         """List the tags of a repository (end-8), all pages of them; what is no tag is left out."""
         names = await self._names(f"/v2/{repository}/tags/list?n={_PAGE_NAMES}", "tags")
-        return [name for name in names if is_tag(name)]
+        return [name for name in dict.fromkeys(names) if is_tag(name)]
 
     async def digest_of(self, repository: str, reference: str) -> str:
         """Ask for the digest of a tag, or whether a digest is there (end-3)."""

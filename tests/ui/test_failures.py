@@ -375,7 +375,7 @@ def test_names_that_cannot_be_are_left_out(ui):
         if "_catalog" in path:
             return answer(200, b'{"repositories":["app","../up","a b","x\\r\\ny","UP","\xc3\xa6"]}')
         if "tags/list" in path:
-            return answer(200, b'{"tags":["v1","../up","a b","x\\r\\ny","","-dash"]}')
+            return answer(200, b'{"tags":["v1","v1","../up","a b","x\\r\\ny","","-dash"]}')
         return None
 
     ui.wire.intercept = odd_names
