@@ -20,6 +20,7 @@ from holm_registry.http.request import StreamedRequest
 from holm_registry.threads import Threads
 
 from .assets import Asset
+from .security import local_path
 from .text import age_text, count_text, delta_text, parse_time, short_digest, size_text
 
 #: Smaller answers are not worth compressing.
@@ -148,7 +149,9 @@ def request_view(request: StreamedRequest) -> Mapping[str, str]:
         "theme": theme if theme in ("dark", "light") else "dark",
         "client": cookie(request, "client"),
         # A page that answers a form cannot be come back to.
-        "here": request.uri.decode("ascii", "replace") if request.method == b"GET" else "/",
+        "here": local_path(request.uri.decode("ascii", "replace"))
+        if request.method == b"GET"
+        else "/",
     }
 
 

@@ -196,7 +196,16 @@ document.addEventListener("submit", (event) => {
   } else if (form.matches("[data-live]")) {
     clearTimeout(waiting);
     question += 1;
+  } else if (form.method === "post") {
+    // A second click would be told that what the first one deleted is not there.
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
   }
+});
+
+// Whoever comes back with the browser's button may send a form once more.
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
 function move(by) {

@@ -262,6 +262,24 @@ def test_a_dialog_asks_before_a_tag_is_removed(visit, shown, repository):
     assert tags(shown, repository) == ["v1", "v2"]
 
 
+def test_an_impatient_second_click_sends_nothing(visit, shown, repository):
+    page = visit(f"/repo/{repository}")
+    page.get_by_role("link", name="Delete v2").click()
+    button = page.get_by_role("dialog").get_by_role("button", name="Remove 1 tag")
+    prevented = button.evaluate(
+        """(button) => {
+            const prevented = [];
+            addEventListener("submit", (event) => prevented.push(event.defaultPrevented));
+            button.click();
+            button.click();
+            return prevented;
+        }"""
+    )
+    assert prevented == [False, True]
+    page.get_by_text("Removed 1 item.").wait_for()
+    assert tags(shown, repository) == ["same", "v1"]
+
+
 def test_an_image_is_deleted_after_its_box_is_ticked(visit, shown, repository):
     page = visit(f"/repo/{repository}")
     page.get_by_role("link", name="Delete v1").click()
