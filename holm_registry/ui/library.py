@@ -220,6 +220,12 @@ class Library:
         """Give a repository, adding one that the list does not have yet."""
         return self.repositories.setdefault(name, KnownRepository(name))
 
+    def forget_names(self) -> None:
+        """Note that the registry lists no repositories any more; forget those it did."""
+        if self.named_at > -inf:
+            self.repositories, self.named_at = {}, -inf
+            self.memory.clear()
+
     def forget(self, name: str) -> None:
         """Note that a repository is gone."""
         self.repositories.pop(name, None)

@@ -55,6 +55,7 @@ async def fresh_names(reader: Reader, fallback: tuple[str, ...] = ()) -> Names:
     except (NotFound, Refused) as problem:
         if problem.registry_status not in NO_CATALOG:
             raise
+        library.forget_names()
         for name in fallback:
             library.repository(name)
         return Names(denied=problem.message)

@@ -41,9 +41,16 @@ def require_own_site(request: StreamedRequest) -> None:
     origin = request.header("Origin")
     if origin is None:
         return
-    host = request.header("Host") or ""
-    if urlsplit(origin).netloc.lower() != host.lower():
+    named = _host_of(origin)
+    if not named or named != (request.header("Host") or "").lower():
         raise Forbidden("this was sent by another site, and is not done")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def local_path(text: str) -> str:

@@ -145,6 +145,7 @@ def test_bad_requests_delete_nothing(gallery, fields, status):
         ({"Sec_Fetch_Site": "same-site"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Sec_Fetch_Site": "same-origin", "Origin": "http://registry.test"}, 303),
         ({"Origin": "http://registry.test"}, 303),
         ({}, 303),

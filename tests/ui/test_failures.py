@@ -446,3 +446,15 @@ def test_what_one_repository_names_is_not_taken_from_another(ui):
         else None
     )
     assert "hidden" not in ui.page("/image/mine:v1").text
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_list_that_is_denied_from_now_on_is_not_shown_from_before(ui, status):
+    ui.gallery.image("app", "v1", [b"x"])
+    assert ui.page("/").rows() == ["/repo/app"]
+    ui.clock.advance(5)
+    down(ui, answer(status, b"{}"))
+    page = ui.page("/")
+    assert page.rows() == []
+    assert "does not list its repositories" in page.text
+    assert ui.page("/search?q=app").rows() == []
