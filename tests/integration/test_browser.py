@@ -78,8 +78,11 @@ def tags(registry, repository: str) -> list[str]:
 
 def reload_until(page, locator) -> None:
     """Load a page anew until it shows something: names are asked for twice a second at the most."""
-    while not locator.is_visible():
+    for _ in range(200):
+        if locator.is_visible():
+            return
         page.reload()
+    raise AssertionError(f"it never showed {locator}")
 
 
 @pytest.fixture
