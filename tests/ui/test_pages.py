@@ -237,6 +237,18 @@ def test_two_images_are_compared(gallery):
     assert "Shared layers 0" in across.text
 
 
+def test_images_of_different_platforms_are_compared_unless_one_is_chosen(ui):
+    gallery = ui.gallery
+    for tag, architecture in (("v1", "amd64"), ("v2", "arm64")):
+        platform = {"os": "linux", "architecture": architecture}
+        digest = gallery.image("app", "", [tag.encode()], platform=f"linux/{architecture}")
+        gallery.index("app", tag, [{"digest": digest, "platform": platform}])
+    page = ui.page("/compare?a=app:v1&b=app:v2")
+    assert "linux/amd64 → linux/arm64" in page.text
+    chosen = ui.page("/compare?a=app:v1&b=app:v2&platform=linux/amd64", status=400)
+    assert "app:v2 has no platform" in chosen.text
+
+
 def test_comparing_with_what_is_not_there_says_so_and_asks_again(gallery):
     page = gallery.page("/compare?a=busybox:1.36&b=busybox:nope", status=404)
     assert "there is no busybox:nope" in page.text

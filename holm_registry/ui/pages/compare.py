@@ -17,7 +17,7 @@ from holm_registry.ui.comparison import (
 )
 from holm_registry.ui.context import Context
 from holm_registry.ui.documents import ImageConfig, Manifest, NotUnderstood, read
-from holm_registry.ui.errors import Trouble
+from holm_registry.ui.errors import Invalid, Trouble
 from holm_registry.ui.opening import Opened, open_image
 from holm_registry.ui.parameters import Form, query_of
 from holm_registry.ui.reader import Reader
@@ -46,7 +46,7 @@ class ComparePage:
         if chosen["a"] and chosen["b"]:
             try:
                 before = await self._open(reader, chosen["a"], chosen["platform"])
-                after = await self._open(reader, chosen["b"], chosen["platform"] or before.platform)
+                after = await self._open_beside(reader, chosen, before)
                 data["comparison"] = await context.threads.run(compare, before, after)
             except Trouble as problem:
                 if problem.status not in (400, 404):
@@ -55,6 +55,15 @@ class ComparePage:
         return await context.templates.render(
             request, "compare.html", status=status, chosen=chosen, **data
         )
+
+    async def _open_beside(self, reader: Reader, chosen: dict[str, str], before: Opened) -> Opened:
+        """Open the other image: for the same platform if it has that and nobody chose one."""
+        try:
+            return await self._open(reader, chosen["b"], chosen["platform"] or before.platform)
+        except Invalid:
+            if chosen["platform"]:
+                raise
+        return await self._open(reader, chosen["b"], "")
 
     async def _open(self, reader: Reader, text: str, platform: str) -> Opened:
         registry = self._context.settings.public_registry
