@@ -16,7 +16,7 @@ from twisted.web.client import ResponseNeverReceived
 
 from holm_registry.ui.settings import Settings
 
-from .wire import REGISTRY_URL, Page, Ui, answer
+from .wire import REGISTRY_URL, Page, Response, Ui, answer
 
 REFUSED = Refused("nobody is there")
 
@@ -458,3 +458,125 @@ def test_a_list_that_is_denied_from_now_on_is_not_shown_from_before(ui, status):
     assert page.rows() == []
     assert "does not list its repositories" in page.text
     assert ui.page("/search?q=app").rows() == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/repo/team/app",
+        "/image/team/app:v1.10.0",
+        "/compare?a=team/app:v1.9.0&b=team/app:latest",
+        "/delete?repo=team/app&tag=latest",
+        "/search?q=app",
+        "/api/repos",
+        "/api/tags/team/app",
+        "/health?deep=1",
+    ],
+)
+def test_a_visitor_may_leave_at_any_question_to_the_registry(gallery, path):
+    """The autouse fixture fails this if anything is logged as a failure."""
+    whole = gallery.get(path)
+    gallery.start()
+    gallery.wire.asked.clear()
+    assert gallery.get(path).status == whole.status
+    for number in range(min(len(gallery.wire.asked), 12)):
+        gallery.start()
+        asked, held = [], []
+
+        def hold(method, asked_path, headers, *, number=number, asked=asked, held=held):
+            asked.append(asked_path)
+            if len(asked) != number + 1:
+                return None
+            held.append(Deferred())
+            return held[-1]
+
+        gallery.wire.intercept = hold
+        connection = gallery.connect()
+        connection.send(f"GET {path} HTTP/1.1\r\nHost: ui.test\r\n\r\n".encode())
+        connection.leave()
+        gallery.clock.advance(20)
+        gallery.wire.intercept = lambda method, asked_path, headers: None
+        assert gallery.get(path).status == whole.status
+
+
+def test_a_deletion_is_finished_when_its_visitor_leaves(gallery):
+    digest = gallery.server.request("HEAD", "/v2/busybox/manifests/1.36").header(
+        "Docker-Content-Digest"
+    )
+    held = []
+
+    def hold_delete(method, path, headers):
+        if method == "GET" and "referrers" in path and not held:
+            held.append(Deferred())
+            return held[0]
+        return None
+
+    gallery.wire.intercept = hold_delete
+    connection = gallery.connect()
+    body = f"repo=busybox&digest={digest}"
+    connection.send(
+        "POST /delete HTTP/1.1\r\nHost: ui.test\r\nContent-Length: "
+        f"{len(body)}\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n{body}".encode()
+    )
+    assert held
+    connection.leave()
+    assert gallery.has("busybox", digest)
+    held[0].callback(Response(answer(404, b"404 page not found")))
+    assert not gallery.has("busybox", digest)
+
+
+def test_a_form_that_breaks_off_deletes_nothing(gallery):
+    digest = gallery.server.request("HEAD", "/v2/busybox/manifests/1.36").header(
+        "Docker-Content-Digest"
+    )
+    connection = gallery.connect()
+    connection.send(
+        b"POST /delete HTTP/1.1\r\nHost: ui.test\r\nContent-Length: 5000\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+        + f"repo=busybox&digest={digest}".encode()
+    )
+    connection.leave()
+    assert gallery.has("busybox", digest)
+
+
+class Dripping(Response):
+    """An answer that begins and never ends; tells whether it was hung up on."""
+
+    hung_up = False
+
+    def deliverBody(self, protocol):
+        protocol.makeConnection(self)
+        protocol.dataReceived(b'{"repositories":[')
+
+    def loseConnection(self):
+        self.hung_up = True
+
+
+def test_an_answer_that_drips_is_hung_up_on(ui):
+    dripping = Dripping(answer(200))
+    done: Deferred[Dripping] = Deferred()
+    ui.wire.intercept = lambda method, path, headers: done
+    connection = ui.connect()
+    connection.send(b"GET /api/repos HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    done.callback(dripping)
+    assert not dripping.hung_up
+    ui.clock.advance(15)
+    assert connection.answer().status == 504
+    assert dripping.hung_up
+
+
+def test_an_answer_without_end_is_hung_up_on(ui):
+    class Flood(Dripping):
+        def deliverBody(self, protocol):
+            protocol.makeConnection(self)
+            for _ in range(20):
+                protocol.dataReceived(b"a" * 1_000_000)
+
+    flood, done = Flood(answer(200)), Deferred()
+    ui.wire.intercept = lambda method, path, headers: done
+    connection = ui.connect()
+    connection.send(b"GET /api/repos HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    done.callback(flood)
+    assert connection.answer().status == 502
+    assert flood.hung_up
