@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
 
 from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
@@ -98,13 +98,13 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """Make the service that options and configuration describe."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
-    from .service import build_site  # noqa: PLC0415 - imports klein
+    from .service import build_site, build_upkeep  # noqa: PLC0415 - imports klein
     from .serving import SiteService  # noqa: PLC0415
 
     config = options.config
     _require_root(options.loaded)
     site, threads = build_site(config, reactor)
-    return SiteService(
+    serving = SiteService(
         reactor,
         site,
         threads,
@@ -114,6 +114,10 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         greeting=_greeting(options),
         warnings=options.loaded.tree.warnings,
     )
+    together = MultiService()
+    for service in (serving, build_upkeep(config.storage, reactor)):
+        service.setServiceParent(together)
+    return together
 
 
 def _where(options: Options, reactor: Any) -> Any:

@@ -17,11 +17,14 @@ from .content.registry import Registry
 from .content.validation import Validation
 from .http.site import StreamingSite
 from .logs import AccessLog
+from .storage import layout
 from .storage.driver import Driver
+from .storage.errors import NotFound
 from .storage.filesystem import Filesystem
 from .storage.memory import Memory
 from .storage.readonly import ReadOnly
 from .threads import PooledThreads
+from .upkeep import Task, Upkeep
 
 #: The most threads worth having: they wait for disks, or hash, and there are few of either.
 MAX_THREADS = 16
@@ -34,8 +37,12 @@ def build_site(config: Config, reactor: Any) -> tuple[StreamingSite, PooledThrea
     threads = PooledThreads(reactor, min(wanted, MAX_THREADS))
     prefix = config.http.prefix or "/"
     host = "" if config.http.relativeurls else config.http.host.rstrip("/")
+    driver = build_driver(storage)
+    if not storage.maintenance.readonly.enabled:
+        # What a collection that died was just looking at.
+        driver.recover()
     context = Context(
-        Registry(build_driver(storage), build_validation(config.validation)),
+        Registry(driver, build_validation(config.validation)),
         threads,
         locations=Locations(host, prefix.rstrip("/")),
         deletes=storage.delete.enabled,
@@ -47,6 +54,35 @@ def build_site(config: Config, reactor: Any) -> tuple[StreamingSite, PooledThrea
     # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
     write_log = None if config.log.accesslog.disabled else AccessLog(sys.__stdout__).write  # type: ignore[arg-type] # a daemon has none, and disables it
     return StreamingSite(resource, reactor, write_log=write_log), threads
+
+
+def build_upkeep(storage: Storage, reactor: Any) -> Upkeep:
+    """Make what cares for the store of a configuration, on its schedule."""
+    maintenance = storage.maintenance
+    if storage.filesystem is None or maintenance.readonly.enabled:
+        return Upkeep(reactor, [])
+    root = storage.filesystem.rootdirectory.rstrip("/")
+    collect, purging = maintenance.collect, maintenance.uploadpurging
+    tasks = []
+    if collect.enabled:
+        plan = {
+            "grace_seconds": float(collect.grace),
+            "untagged": collect.untagged,
+            "upload_age_seconds": None,
+        }
+        tasks.append(Task("collect", collect.interval, root, plan, _last(root, "collect")))
+    if purging.enabled:
+        plan = {"upload_age_seconds": float(purging.age), "dry_run": purging.dryrun}
+        tasks.append(Task("purge", purging.interval, root, plan, _last(root, "purge")))
+    return Upkeep(reactor, tasks)
+
+
+def _last(root: str, task: str) -> float:
+    """Tell when a task was last done on a store, by whichever server."""
+    try:
+        return Filesystem(root).stat(layout.result(task)).modified
+    except NotFound:
+        return 0.0
 
 
 def build_driver(storage: Storage) -> Driver:

@@ -58,11 +58,21 @@ class ReadOnly(Section, frozen=True):
     enabled: bool = False
 
 
+class Collect(Section, frozen=True):
+    """``storage.maintenance.collect``: ours."""
+
+    enabled: bool = True
+    interval: Duration = Duration(24 * 3600)
+    grace: Duration = Duration(3600)
+    untagged: bool = False
+
+
 class Maintenance(Section, frozen=True):
     """``storage.maintenance``."""
 
     uploadpurging: UploadPurging = UploadPurging()
     readonly: ReadOnly = ReadOnly()
+    collect: Collect = Collect()
 
 
 class Storage(Section, frozen=True):

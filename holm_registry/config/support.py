@@ -75,7 +75,6 @@ _RULES = (
     _Rule(("log", "reportcaller"), excuse="logs name their module already"),
     _Rule(("redis",), excuse=_OWN_CACHE),
     _Rule(("storage", "cache", "blobdescriptor"), lambda v: v == "redis", _OWN_CACHE),
-    _Rule(("storage", "maintenance", "uploadpurging"), None, "uploads are not purged yet"),
     _Rule(("storage", "tag", "concurrencylimit"), excuse="tags are looked up without"),
     _Rule(("reporting",), excuse="nothing is reported anywhere"),
     _Rule(("compatibility",), excuse="schema 1 manifests are served, and no longer accepted"),

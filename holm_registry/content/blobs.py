@@ -8,6 +8,7 @@ from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, Reader
 from holm_registry.storage.errors import NotFound
 
+from . import freshness
 from .freshness import stat_refreshed
 from .links import Links
 
@@ -40,8 +41,8 @@ class Blobs:
     def peek(self, repository: str, digest: Digest) -> BlobStat | None:
         """Do as :meth:`stat` if that takes no reading; None if it does, or there is no blob."""
         try:
-            target = self._links.peek(layout.layer_link(repository, digest))
-            return None if target is None else self._stat(digest, target)
+            found = freshness.peek(self._driver, self._links, layout.layer_link(repository, digest))
+            return None if found is None else _described(digest, found)
         except NotFound:
             return None
 
@@ -52,7 +53,8 @@ class Blobs:
         :raises BlobUnknown: The repository does not hold it.
         """
         try:
-            return self._stat(digest, self._target(repository, digest))
+            link = layout.layer_link(repository, digest)
+            return _described(digest, freshness.find(self._driver, self._links, link, digest))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
 
@@ -99,6 +101,6 @@ class Blobs:
     def _target(self, repository: str, digest: Digest) -> Digest:
         return self._links.resolve(layout.layer_link(repository, digest), digest)
 
-    def _stat(self, digest: Digest, target: Digest) -> BlobStat:
-        path = layout.blob_data(target)
-        return BlobStat(digest, stat_refreshed(self._driver, path).size_bytes, path)
+
+def _described(digest: Digest, found: freshness.Found) -> BlobStat:
+    return BlobStat(digest, found.stat.size_bytes, layout.blob_data(found.target))

@@ -1,9 +1,12 @@
 """
-Keeping what is in use from being collected.
+Keeping what is in use from being collected: the writer's half of the protocol that
+:mod:`holm_registry.maintenance.sweep` describes.
 
-A collection removes only blobs whose bytes were neither written nor refreshed for a while (the
-grace, an hour by default). So whoever tells a client that a blob exists refreshes it first: the
-client has that long to push a manifest that names it.
+A collection removes only what nothing names, and of that only blobs whose bytes were neither
+written nor refreshed for a while (the grace, an hour by default), with the links to such. So
+whoever tells a client that content exists refreshes its bytes first, and looks for the link to it
+**after that**: a collection takes a link out of sight first, and looks at the time of the bytes
+after that, so that one of the two always notices the other.
 """
 
 from __future__ import annotations
@@ -11,10 +14,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from attrs import frozen
+
+from holm_registry.oci.digest import Digest
+from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, Stat
+
+from .links import Links
 
 #: A blob this fresh needs no refreshing; far below any grace that makes sense.
 FRESH_SECONDS = 1.0
+
+
+@frozen
+class Found:
+    """Content that is there and stays for a grace: the blob that a link leads to, and its stat."""
+
+    target: Digest
+    stat: Stat
 
 
 def stat_refreshed(driver: Driver, path: str, seconds: Callable[[], float] = time.time) -> Stat:
@@ -27,3 +44,29 @@ def stat_refreshed(driver: Driver, path: str, seconds: Callable[[], float] = tim
     if not 0 <= seconds() - stat.modified < FRESH_SECONDS:
         driver.refresh(path)
     return stat
+
+
+def find(driver: Driver, links: Links, link: str, named: Digest) -> Found:
+    """
+    Find what a link leads to, and keep it.
+
+    :param named: The digest that the link's path names.
+    :raises NotFound: There is no link, or no content.
+    """
+    target = links.resolve(link, named)
+    stat = stat_refreshed(driver, layout.blob_data(target))
+    driver.stat(link)
+    return Found(target, stat)
+
+
+def peek(driver: Driver, links: Links, link: str) -> Found | None:
+    """
+    Do as :func:`find` if that takes no reading; None if it does.
+
+    :raises NotFound: There is no link, or no content.
+    """
+    target = links.guess(link)
+    if target is None:
+        return None
+    stat = stat_refreshed(driver, layout.blob_data(target))
+    return Found(target, stat) if links.peek(link) == target else None

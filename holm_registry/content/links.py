@@ -33,6 +33,12 @@ class Links:
         """
         return self._recall(path, self._driver.stat(path).version)
 
+    def guess(self, path: str) -> Digest | None:
+        """Give where a link led when it was last read, if that is known."""
+        with self._lock:
+            known = self._known.get(path)
+            return None if known is None else known[1]
+
     def resolve(self, path: str, named: Digest | None = None) -> Digest:
         """
         Give where a link leads.

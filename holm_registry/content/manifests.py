@@ -22,8 +22,8 @@ from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound
 
+from . import freshness
 from .blobs import Blobs
-from .freshness import stat_refreshed
 from .links import Links
 from .locks import Locks
 from .payloads import Payload, Payloads
@@ -78,11 +78,11 @@ class Manifests:
                 if found is None:
                     return None
                 digest = found
-            target = self._links.peek(layout.revision_link(repository, digest))
-            payload = None if target is None else self._payloads.peek(target)
-            if payload is None or target is None:
+            link = layout.revision_link(repository, digest)
+            content = freshness.peek(self._driver, self._links, link)
+            payload = None if content is None else self._payloads.peek(content.target)
+            if payload is None:
                 return None
-            stat_refreshed(self._driver, layout.blob_data(target))
         except NotFound:
             return None
         return payload.named(digest)
@@ -95,9 +95,7 @@ class Manifests:
         """
         digest = self._tags.get(repository, reference) if isinstance(reference, str) else reference
         try:
-            target = self._links.resolve(layout.revision_link(repository, digest), digest)
-            stat_refreshed(self._driver, layout.blob_data(target))
-            return self._payloads.get(target).named(digest)
+            return self._payloads.get(self._find(repository, digest).target).named(digest)
         except NotFound:
             raise ManifestUnknown(detail={"reference": str(reference)}) from None
 
@@ -138,8 +136,8 @@ class Manifests:
             self._links.put(layout.revision_link(repository, digest), digest)
             if manifest.subject is not None:
                 self._referrers.link(repository, manifest.subject, digest)
-            for tag in tags:
-                self._tags.put(repository, tag, digest)
+            self._confirm(repository, digest, manifest)
+            self._point(repository, tags, digest, manifest)
         return Accepted(digest, manifest.subject)
 
     def delete(self, repository: str, digest: Digest) -> None:
@@ -160,6 +158,38 @@ class Manifests:
             if subject is not None:
                 self._referrers.unlink(repository, subject, digest)
             self._driver.delete_folder(layout.revision(repository, digest))
+
+    def _confirm(self, repository: str, digest: Digest, manifest: Manifest) -> None:
+        """
+        Look once more whether everything is there, now that a collection can see what needs it.
+
+        Only a push that stood still for longer than the grace can have lost anything.
+
+        :raises Several: It has; the client must push it again.
+        """
+        try:
+            self._find(repository, digest)
+        except NotFound:
+            raise Several([ManifestBlobUnknown(detail={"digest": str(digest)})]) from None
+        self._require_parts(repository, manifest)
+
+    def _point(
+        self, repository: str, tags: Sequence[str], digest: Digest, manifest: Manifest
+    ) -> None:
+        """Point tags at a manifest; at what they pointed at before if that turns out to be lost."""
+        before = {tag: self._tags.target(repository, tag) for tag in tags}
+        for tag in tags:
+            self._tags.put(repository, tag, digest)
+        try:
+            self._confirm(repository, digest, manifest)
+        except Several:
+            for tag, previous in before.items():
+                self._tags.take_back(repository, tag, digest, previous)
+            raise
+
+    def _find(self, repository: str, digest: Digest) -> freshness.Found:
+        link = layout.revision_link(repository, digest)
+        return freshness.find(self._driver, self._links, link, digest)
 
     def _subject_of(self, target: Digest) -> Digest | None:
         """Read a manifest's subject; what cannot be read refers to nothing."""
@@ -199,8 +229,7 @@ class Manifests:
             if not self._validation.requires_child(descriptor):
                 continue
             try:
-                target = self._links.resolve(layout.revision_link(repository, digest), digest)
-                stat = stat_refreshed(self._driver, layout.blob_data(target))
+                stat = self._find(repository, digest).stat
             except NotFound:
                 yield ManifestBlobUnknown(
                     "manifest unknown to registry", detail={"digest": str(digest)}

@@ -70,13 +70,13 @@ class Tags:
         """Remove every tag that points at a manifest, whatever is pointed elsewhere meanwhile."""
         for tag in self.pointing_at(repository, digest):
             with self._locks.hold(repository, tag):
-                if self._target(repository, tag) == digest:
+                if self.target(repository, tag) == digest:
                     self._driver.delete_folder(layout.tag(repository, tag))
 
     def pointing_at(self, repository: str, digest: Digest) -> Iterator[str]:
         """Give every tag that points at a manifest."""
         for tag in self._driver.folders(layout.tags(repository)):
-            if self._target(repository, tag) == digest:
+            if self.target(repository, tag) == digest:
                 yield tag
 
     def page(self, repository: str, page: Page) -> tuple[Sequence[str], bool]:
@@ -101,7 +101,18 @@ class Tags:
         if known.isdisjoint(self._driver.folders(layout.repository(repository))):
             raise NameUnknown(detail={"name": repository})
 
-    def _target(self, repository: str, tag: str) -> Digest | None:
+    def take_back(self, repository: str, tag: str, digest: Digest, previous: Digest | None) -> None:
+        """Point a tag that still points at a manifest at another one again, or at none."""
+        with self._locks.hold(repository, tag):
+            if self.target(repository, tag) != digest:
+                return
+            if previous is None or previous == digest:
+                self._driver.delete_folder(layout.tag(repository, tag))
+            else:
+                self._links.put(layout.tag_current_link(repository, tag), previous)
+
+    def target(self, repository: str, tag: str) -> Digest | None:
+        """Give what a tag points at; None if there is no such tag."""
         try:
             return self._links.resolve(layout.tag_current_link(repository, tag))
         except NotFound:

@@ -8,7 +8,8 @@ stay inside the driver for files.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from attrs import frozen
@@ -121,6 +122,45 @@ class Driver(Protocol):
 
     def delete_folder(self, path: str) -> None:
         """Durably remove all that lies under a path, at once; fine if there is nothing."""
+
+    def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
+        """
+        Remove an object that has its folder to itself, unless somebody turns out to need it.
+
+        It is taken out of sight first. Whoever asks for it then has it back, and it stays.
+
+        :param spare: Asked while it is out of sight, with how it is then: whether it is to stay.
+        :return: Whether it is gone; also if only an empty folder was there.
+        """
+
+    def settle(self) -> None:
+        """Make durable all that was swept so far."""
+
+    def recover(self) -> int:
+        """Put back what a sweep that died had out of sight; tell how many objects that were."""
+
+    def prune(self, path: str) -> bool:
+        """Remove the folders at and under a path that hold no object; tell if all are gone."""
+
+    def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
+        """List all objects under a path, at any depth, with what is known of each."""
+
+    def move(self, path: str, target: str) -> None:
+        """
+        Move an object durably, with its times, to where there is none.
+
+        :raises NotFound: There is none to move.
+        """
+
+    def seconds(self) -> float:
+        """Tell the time by the clock that sets modification times, in seconds since the epoch."""
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """
+        Keep out all others, of any process, that want the lock of this name.
+
+        :raises Locked: Somebody has it.
+        """
 
     def folders(self, path: str) -> Sequence[str]:
         """Name the folders directly under a path, sorted; empty if there are none."""

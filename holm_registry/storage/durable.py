@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Lock
 
 _STRIPES = 64
@@ -63,7 +64,9 @@ class Folders:
         """
         with self._lock(path):
             os.rename(source, path)
-            sync_folder(os.path.dirname(path))
+            # The folder above may be gone again by now, and all in it: that is no failure of ours.
+            with suppress(FileNotFoundError):
+                sync_folder(os.path.dirname(path))
 
     def _settle(self, path: str) -> None:
         """Wait for those who are just making a folder, or one above it."""

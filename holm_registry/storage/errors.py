@@ -13,5 +13,9 @@ class UploadBusy(StorageError):
     """Somebody else is writing to this upload."""
 
 
+class Locked(StorageError):
+    """Somebody else has this lock."""
+
+
 class StorageUnavailable(StorageError):
     """The store itself fails: no space left, no permission, a lost volume."""

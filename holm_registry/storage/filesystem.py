@@ -10,18 +10,23 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import FileIO
 from threading import Lock
+from typing import TypeVar
 
 from . import layout
+from .asides import Asides
 from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
 from .durable import Folders, Writeback, missing_top, sync_down, sync_folder, write_all
-from .errors import NotFound, StorageUnavailable, UploadBusy
+from .errors import Locked, NotFound, StorageUnavailable, UploadBusy
 from .listing import SETTLED_SECONDS, FolderListing
 
 #: How often to make a folder that another process deletes at the same moment.
 _ATTEMPTS = 5
+
+T = TypeVar("T")
 
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
@@ -55,7 +60,9 @@ class Filesystem:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self._asides = Asides(root)
         self._folders = Folders()
+        self._unsettled: set[str] = set()
         self._listing = FolderListing()
         self._taken: set[str] = set()
         self._lock = Lock()
@@ -63,14 +70,11 @@ class Filesystem:
     def stat(self, path: str) -> Stat:
         """See :class:`.driver.Driver`."""
         with _translated(path):
-            stat = os.stat(self._full(path))
-        version = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_size)
-        settled = time.time() - stat.st_mtime > SETTLED_SECONDS
-        return Stat(stat.st_size, stat.st_mtime, version if settled else None)
+            return _stat(self._found(os.stat, path))
 
     def read(self, path: str) -> bytes:
         """See :class:`.driver.Driver`."""
-        with _translated(path), open(self._full(path), "rb", buffering=0) as file:
+        with _translated(path), self._found(_open, path) as file:
             content = file.read(MAX_SMALL_BYTES + 1)
         if len(content) > MAX_SMALL_BYTES:
             raise StorageUnavailable("an object is larger than it may be")
@@ -79,7 +83,7 @@ class Filesystem:
     def open(self, path: str) -> Reader:
         """See :class:`.driver.Driver`."""
         with _translated(path):
-            return FileReader(os.open(self._full(path), os.O_RDONLY | os.O_CLOEXEC))
+            return FileReader(self._found(_open_descriptor, path))
 
     def put(self, path: str, content: bytes) -> None:
         """See :class:`.driver.Driver`."""
@@ -96,28 +100,125 @@ class Filesystem:
         """See :class:`.driver.Driver`."""
         with _translated(path):
             try:
-                os.utime(self._full(path))
+                self._found(os.utime, path)
             except OSError as problem:
                 # On a read-only mount nothing can be swept either: existing is enough.
                 if problem.errno != errno.EROFS:
                     raise
-                os.stat(self._full(path))
+            # A sweep may have taken the file between its path and its time: only what is still
+            # there afterwards was refreshed in time.
+            self._found(os.stat, path)
 
     def delete(self, path: str) -> None:
         """See :class:`.driver.Driver`."""
         with _translated(path):
-            os.unlink(self._full(path))
-            sync_folder(os.path.dirname(self._full(path)))
+            self._found(os.unlink, path)
+            with suppress(FileNotFoundError):
+                sync_folder(os.path.dirname(self._full(path)))
 
     def delete_folder(self, path: str) -> None:
         """See :class:`.driver.Driver`."""
-        aside = self._aside()
-        full = self._full(path)
+        aside = self._staging()
         with suppress(NotFound), _translated(path):
             self._folders.ensure(os.path.dirname(aside))
-            os.rename(full, aside)
-            sync_folder(os.path.dirname(full))
+            self._found(lambda full: os.rename(full, aside), path)
+            with suppress(FileNotFoundError):
+                sync_folder(os.path.dirname(self._full(path)))
             shutil.rmtree(aside)
+
+    def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
+        """See :class:`.driver.Driver`."""
+        folder, _, name = self._full(path).rpartition("/")
+        with _making():
+            try:
+                aside = self._asides.take(folder)
+            except FileNotFoundError:
+                return False
+            if self._is_needed(aside, name, spare):
+                if not self._asides.put_back(folder) and os.path.exists(f"{folder}/{name}"):
+                    # It was written anew meanwhile: what is aside is an older copy.
+                    self._discard(aside, folder)
+                return False
+            return self._discard(aside, folder)
+
+    def settle(self) -> None:
+        """See :class:`.driver.Driver`."""
+        with _making():
+            while self._unsettled:
+                with suppress(FileNotFoundError):
+                    sync_folder(self._unsettled.pop())
+
+    def recover(self) -> int:
+        """See :class:`.driver.Driver`."""
+        with _making():
+            return self._asides.put_all_back()
+
+    def prune(self, path: str) -> bool:
+        """See :class:`.driver.Driver`."""
+        full = self._full(path)
+        with _making():
+            for folder, _, _ in os.walk(full, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except FileNotFoundError:
+                    continue
+                except OSError as problem:
+                    if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise
+                else:
+                    self._unsettled.add(os.path.dirname(folder))
+            return not os.path.isdir(full)
+
+    def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
+        """See :class:`.driver.Driver`."""
+        found = []
+        with _making():
+            for folder, _, files in os.walk(self._full(path), onerror=_raise_unless_missing):
+                for name in files:
+                    with suppress(FileNotFoundError):
+                        stat = _stat(os.stat(f"{folder}/{name}"))
+                        found.append((f"{folder}/{name}".removeprefix(f"{self._root}/"), stat))
+        return found
+
+    def move(self, path: str, target: str) -> None:
+        """See :class:`.driver.Driver`."""
+        with _translated(path):
+            self._folders.ensure(os.path.dirname(self._full(target)))
+            os.rename(self._full(path), self._full(target))
+            self._sync_around(self._full(target))
+            self._sync_around(self._full(path))
+
+    def seconds(self) -> float:
+        """See :class:`.driver.Driver`."""
+        full = self._full(f"{layout.MAINTENANCE}/clock")
+        with _making():
+            try:
+                self._folders.ensure(os.path.dirname(full))
+                with open(full, "wb", buffering=0) as file:
+                    file.write(b"\0")
+                    return os.fstat(file.fileno()).st_mtime
+            except OSError as problem:
+                # Who may only read can be told what would be removed all the same.
+                if problem.errno not in (errno.EROFS, errno.EACCES):
+                    raise
+                return time.time()
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """See :class:`.driver.Driver`."""
+        full = self._full(f"{layout.MAINTENANCE}/{name}.lock")
+        with _making():
+            self._folders.ensure(os.path.dirname(full))
+            with suppress(FileExistsError), open(full, "xb"):
+                pass
+        try:
+            file = _open_locked(full)
+        except UploadBusy:
+            raise Locked(name) from None
+        try:
+            yield
+        finally:
+            os.close(file)
 
     def folders(self, path: str) -> Sequence[str]:
         """See :class:`.driver.Driver`."""
@@ -132,11 +233,16 @@ class Filesystem:
         full = self._full(path)
         folder = os.path.dirname(full)
         with _making():
-            # The upload itself may be lost; the folders above it may hold what must not be.
-            self._folders.ensure(os.path.dirname(folder))
-            os.makedirs(folder, exist_ok=True)
-            with suppress(FileExistsError), open(full, "xb", buffering=0) as file:
-                file.write(content)
+            for _ in range(_ATTEMPTS):
+                # Where a collection removes the folder while it is still empty, make it again.
+                with suppress(FileNotFoundError):
+                    # The upload itself may be lost; the folders above it may hold what must not be.
+                    self._folders.ensure(os.path.dirname(folder))
+                    os.makedirs(folder, exist_ok=True)
+                    with suppress(FileExistsError), open(full, "xb", buffering=0) as file:
+                        file.write(content)
+                    return
+            raise OSError(errno.EBUSY, "the folder is deleted again and again")
 
     def open_upload(self, path: str) -> Upload:
         """See :class:`.driver.Driver`."""
@@ -158,12 +264,61 @@ class Filesystem:
         with self._lock:
             self._taken.discard(path)
 
-    def _aside(self) -> str:
+    def _found(self, do: Callable[[str], T], path: str) -> T:
+        """Do something with what should lie at a path, also if a sweep has it out of sight."""
+        full = self._full(path)
+        try:
+            return do(full)
+        except FileNotFoundError:
+            if not self._asides.put_back(full):
+                raise
+        return do(full)
+
+    def _is_needed(self, aside: str, name: str, spare: Callable[[Stat], bool]) -> bool:
+        """Tell whether what is out of sight is to be put back."""
+        try:
+            stat = _stat(os.stat(f"{aside}/{name}"))
+        except FileNotFoundError:
+            # Put back already, or an empty folder; anything else in it is nothing we know.
+            return os.path.isdir(aside) and bool(os.listdir(aside))
+        try:
+            return spare(stat)
+        except BaseException:
+            self._asides.put_back(self._root + aside.removeprefix(self._full(layout.ASIDE)))
+            raise
+
+    def _discard(self, aside: str, folder: str) -> bool:
+        """Remove what is out of sight, unless somebody has just put it back."""
+        gone = self._staging()
+        self._folders.ensure(os.path.dirname(gone))
+        try:
+            os.rename(aside, gone)
+        except FileNotFoundError:
+            return False
+        self._unsettled.add(os.path.dirname(folder))
+        shutil.rmtree(gone)
+        return True
+
+    def _sync_around(self, full: str) -> None:
+        """Make the entry of a file durable, also if a sweep has just taken its folder."""
+        for _ in range(_ATTEMPTS):
+            try:
+                sync_folder(os.path.dirname(full))
+            except FileNotFoundError:
+                # The sweep finds a young file in it, and lets it be; if there is none, whoever
+                # has deleted the folder since has seen the file.
+                if not self._asides.put_back(full) and not os.path.exists(full):
+                    return
+            else:
+                return
+        raise OSError(errno.EBUSY, "the folder cannot be synced")
+
+    def _staging(self) -> str:
         """Give a path that nobody looks at."""
         return f"{self._full(layout.STAGING)}/{uuid.uuid4().hex}"
 
     def _write_aside(self, content: bytes) -> str:
-        aside = self._aside()
+        aside = self._staging()
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
             file = os.open(aside, flags, 0o666)
@@ -190,22 +345,21 @@ class Filesystem:
         folder = os.path.dirname(target)
         for _ in range(_ATTEMPTS):
             if not os.path.isdir(folder) and self._move_with_folders(source, target):
-                return
-            self._folders.ensure(folder)
+                return None
             try:
+                self._folders.ensure(folder)
                 os.rename(source, target)
-                sync_folder(folder)
             except FileNotFoundError:
                 # Another process has just deleted the folder; unless it is the file that is gone.
                 os.stat(source)
             else:
-                return
+                return self._sync_around(target)
         raise OSError(errno.EBUSY, "the folder is deleted again and again")
 
     def _move_with_folders(self, source: str, target: str) -> bool:
         """Move a file with its missing folders; False if somebody else was just making them."""
         top = missing_top(target)
-        aside = self._aside()
+        aside = self._staging()
         inner = f"{aside}{os.path.dirname(target)[len(top) :]}"
         os.makedirs(inner)
         os.rename(source, f"{inner}/{os.path.basename(target)}")
@@ -215,10 +369,29 @@ class Filesystem:
         except OSError as problem:
             os.rename(f"{inner}/{os.path.basename(target)}", source)
             shutil.rmtree(aside)
-            if problem.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            if problem.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.ENOENT):
                 raise
             return False
         return True
+
+
+def _open(full: str) -> FileIO:
+    return open(full, "rb", buffering=0)
+
+
+def _open_descriptor(full: str) -> int:
+    return os.open(full, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _stat(stat: os.stat_result) -> Stat:
+    version = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_size)
+    settled = time.time() - stat.st_mtime > SETTLED_SECONDS
+    return Stat(stat.st_size, stat.st_mtime, version if settled else None)
+
+
+def _raise_unless_missing(problem: OSError) -> None:
+    if problem.errno not in _MISSING:
+        raise problem
 
 
 class FileReader:

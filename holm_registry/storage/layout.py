@@ -18,6 +18,10 @@ Where everything lies: the tree of registry:2, which is the only truth, and what
         _uploads/<session id>/startedat                          RFC 3339, UTC
         _uploads/<session id>/hashstates/…                       registry:2's own; never read
       _staging/<random>                                          ours: files not yet in place
+      _aside/<path>                                              ours: folders that a collection is
+                                                                 just looking at once more
+      _damaged/<algorithm>/<encoded>…                            ours: what a repair moved away
+      _maintenance/…                                             ours: locks and last results
 
 A link holds a digest and nothing else. It names the blob to read, which for content that registry:2
 took under sha512 is another digest than that of its path. What is marked as ours is unknown to
@@ -32,6 +36,10 @@ from holm_registry.oci.digest import Digest
 
 ROOT = "docker/registry/v2"
 STAGING = f"{ROOT}/_staging"
+ASIDE = f"{ROOT}/_aside"
+DAMAGED = f"{ROOT}/_damaged"
+MAINTENANCE = f"{ROOT}/_maintenance"
+BLOBS = f"{ROOT}/blobs"
 REPOSITORIES = f"{ROOT}/repositories"
 
 
@@ -39,6 +47,21 @@ def blob_data(digest: Digest) -> str:
     """Give the path of a blob's bytes."""
     algorithm, encoded = digest.algorithm, digest.encoded
     return f"{ROOT}/blobs/{algorithm}/{encoded[:2]}/{encoded}/data"
+
+
+def result(task: str) -> str:
+    """Give the file with the last result of a maintenance task; its time is when that was."""
+    return f"{MAINTENANCE}/{task}.json"
+
+
+def blob_folders(algorithm: str, prefix: str = "") -> str:
+    """Give the folder that holds one folder for each two first digits, or those with these two."""
+    return f"{BLOBS}/{algorithm}/{prefix}".rstrip("/")
+
+
+def damaged(digest: Digest, suffix: str) -> str:
+    """Give a path for the bytes of a blob that are not what they should be."""
+    return f"{DAMAGED}/{digest.algorithm}/{digest.encoded}-{suffix}"
 
 
 def repository(name: str) -> str:
@@ -51,9 +74,19 @@ def layers(name: str) -> str:
     return f"{REPOSITORIES}/{name}/_layers"
 
 
+def layers_by(name: str, algorithm: str) -> str:
+    """Give the folder that holds one folder for each layer link."""
+    return f"{layers(name)}/{algorithm}"
+
+
+def layer(name: str, digest: Digest) -> str:
+    """Give the folder of one layer link."""
+    return f"{layers_by(name, digest.algorithm)}/{digest.encoded}"
+
+
 def layer_link(name: str, digest: Digest) -> str:
     """Give the link that makes a blob part of a repository."""
-    return f"{REPOSITORIES}/{name}/_layers/{digest.algorithm}/{digest.encoded}/link"
+    return f"{layer(name, digest)}/link"
 
 
 def manifests(name: str) -> str:
@@ -91,9 +124,14 @@ def tag_current_link(name: str, tag: str) -> str:
     return f"{tags(name)}/{tag}/current/link"
 
 
+def tag_index(name: str, tag: str, algorithm: str) -> str:
+    """Give the folder that holds one folder for each manifest that a tag ever pointed at."""
+    return f"{tags(name)}/{tag}/index/{algorithm}"
+
+
 def tag_index_link(name: str, tag: str, digest: Digest) -> str:
     """Give the link that remembers that a tag once pointed at a manifest."""
-    return f"{tags(name)}/{tag}/index/{digest.algorithm}/{digest.encoded}/link"
+    return f"{tag_index(name, tag, digest.algorithm)}/{digest.encoded}/link"
 
 
 def referrers(name: str, subject: Digest, algorithm: str) -> str:
@@ -114,6 +152,16 @@ def referrer_link(name: str, subject: Digest, digest: Digest) -> str:
 def referrers_complete(name: str) -> str:
     """Give the mark that all manifests older than our first one were read for their subjects."""
     return f"{manifests(name)}/referrers/complete"
+
+
+def all_referrers(name: str, *path: str) -> str:
+    """Give the folder of all referrer links, or one on the way to them."""
+    return "/".join([manifests(name), "referrers", *path])
+
+
+def uploads(name: str) -> str:
+    """Give the folder that holds one folder for each upload session."""
+    return f"{REPOSITORIES}/{name}/_uploads"
 
 
 def upload(name: str, session_id: str) -> str:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import RLock
 
 from attrs import define
 
 from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
-from .errors import NotFound, StorageUnavailable, UploadBusy
+from .errors import Locked, NotFound, StorageUnavailable, UploadBusy
 
 
 @define
@@ -33,6 +34,8 @@ class Memory:
     def __init__(self, seconds: Callable[[], float] = time.time) -> None:
         self._seconds = seconds
         self._objects: dict[str, _Object] = {}
+        self._asides: dict[str, _Object] = {}
+        self._locked: set[str] = set()
         self._versions = itertools.count()
         self._lock = RLock()
 
@@ -74,8 +77,71 @@ class Memory:
     def delete_folder(self, path: str) -> None:
         """See :class:`.driver.Driver`."""
         with self._lock:
-            for name in [name for name in self._objects if name.startswith(f"{path}/")]:
-                del self._objects[name]
+            for objects in (self._objects, self._asides):
+                for name in [name for name in objects if name.startswith(f"{path}/")]:
+                    del objects[name]
+
+    def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            if path not in self._objects:
+                return False
+            found = self._asides[path] = self._objects.pop(path)
+        spared = True
+        try:
+            spared = spare(Stat(len(found.content), found.modified, found.version))
+        finally:
+            with self._lock:
+                kept = self._asides.pop(path, None) is None
+                if spared and not kept:
+                    self._objects.setdefault(path, found)
+        return not spared and not kept
+
+    def settle(self) -> None:
+        """See :class:`.driver.Driver`."""
+
+    def recover(self) -> int:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            found, self._asides = self._asides, {}
+            self._objects = {**found, **self._objects}
+            return len(found)
+
+    def prune(self, path: str) -> bool:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            return not any(name.startswith(f"{path}/") for name in self._objects)
+
+    def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            return [
+                (name, self.stat(name))
+                for name in sorted(self._objects)
+                if name.startswith(f"{path}/")
+            ]
+
+    def move(self, path: str, target: str) -> None:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            self._find(path)
+            self._objects[target] = self._objects.pop(path)
+
+    def seconds(self) -> float:
+        """See :class:`.driver.Driver`."""
+        return self._seconds()
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """See :class:`.driver.Driver`."""
+        with self._lock:
+            if name in self._locked:
+                raise Locked(name)
+            self._locked.add(name)
+        try:
+            yield
+        finally:
+            self._locked.discard(name)
 
     def folders(self, path: str) -> Sequence[str]:
         """See :class:`.driver.Driver`."""
@@ -105,6 +171,8 @@ class Memory:
             self.put(target, bytes(self._objects.pop(source).content))
 
     def _find(self, path: str) -> _Object:
+        if path in self._asides and path not in self._objects:
+            self._objects[path] = self._asides.pop(path)
         try:
             return self._objects[path]
         except KeyError:

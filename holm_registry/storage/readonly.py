@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
 from .driver import Driver, Reader, Stat, Upload
@@ -48,6 +50,37 @@ class ReadOnly:
     def delete_folder(self, path: str) -> None:
         """Refuse."""
         _refuse()
+
+    def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
+        """See :class:`.driver.Driver`."""
+        return self._driver.objects(path)
+
+    def prune(self, path: str) -> bool:
+        """Refuse."""
+        _refuse()
+
+    def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
+        """Refuse."""
+        _refuse()
+
+    def settle(self) -> None:
+        """Do nothing: nothing was swept."""
+
+    def recover(self) -> int:
+        """Refuse."""
+        _refuse()
+
+    def move(self, path: str, target: str) -> None:
+        """Refuse."""
+        _refuse()
+
+    def seconds(self) -> float:
+        """Tell the time of this machine: there is nothing to compare it with."""
+        return time.time()
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Keep nobody out: whoever changes nothing is in nobody's way."""
+        return nullcontext()
 
     def create_upload(self, path: str, content: bytes = b"") -> None:
         """Refuse."""

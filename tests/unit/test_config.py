@@ -336,10 +336,7 @@ def test_keys_without_effect_here_are_said_to_be_ignored():
     assert any(text.startswith("health.storagedriver.enabled is ignored") for text in warnings)
     name = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED"
     assert load().tree.warnings == []
-    assert load(None, {name: "true"}).tree.warnings == [
-        "storage.maintenance.uploadpurging is ignored: uploads are not purged yet "
-        f"(from environment variable {name})"
-    ]
+    assert load(None, {name: "true"}).tree.warnings == []
 
 
 @pytest.mark.parametrize(

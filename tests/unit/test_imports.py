@@ -19,6 +19,7 @@ ALLOWED = {
     "logs": set(),
     "storage": {"oci"},
     "content": {"oci", "storage"},
+    "maintenance": {"content", "oci", "storage"},
     "http": {"threads"},
     "api": {"content", "http", "oci", "storage.errors", "threads"},
     "listen": {"config"},
@@ -30,17 +31,20 @@ ALLOWED = {
         "logs",
         "storage",
         "threads",
+        "upkeep",
     },
+    "upkeep": set(),
+    "commands": {"config", "maintenance", "oci", "registry_tap", "storage"},
     "serving": {"http", "listen", "threads"},
     "startup": set(),
     "registry_tap": {"config", "listen", "logs", "service", "serving", "startup"},
     "ui": {"config.addresses", "http", "logs", "oci", "threads"},
     "ui_tap": {"listen", "serving", "startup", "ui"},
-    "cli": {"config", "logs", "registry_tap"},
+    "cli": {"commands", "config", "logs", "registry_tap"},
 }
 
 #: Rooms that must work without Twisted.
-PLAIN = {"oci", "config", "storage", "content"}
+PLAIN = {"oci", "config", "storage", "content", "maintenance"}
 
 
 def modules():
@@ -75,7 +79,7 @@ def test_imports_point_down_the_picture(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_taps_import_the_reactor_or_read_the_environment(path):
     source = path.read_text()
-    if room_of(path) not in {"registry_tap", "ui_tap", "cli"}:
+    if room_of(path) not in {"registry_tap", "ui_tap", "cli", "commands"}:
         assert "import reactor" not in source
         assert "os.environ" not in source
     if room_of(path) in PLAIN:

@@ -1,0 +1,1 @@
+"""Commands that care for a store, beside or without a server."""

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import msgspec
+
+from holm_registry.maintenance.collection import Collection, Plan, Result
+from holm_registry.storage.errors import Locked, StorageError
+
+from .store import add_file, duration, open_store, refuse
+from .terminal import ProgressBar, human
+
+
+def add_parser(commands: Any) -> None:
+    """Add ``registry garbage-collect``, with registry:2's options and ours."""
+    parser = commands.add_parser(
+        "garbage-collect",
+        help="remove what nothing refers to; the registry may go on serving and taking pushes",
+    )
+    parser.add_argument("-d", "--dry-run", action="store_true", help="only tell what would go")
+    parser.add_argument(
+        "-m", "--delete-untagged", action="store_true", help="manifests without a tag go as well"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="only tell the result")
+    parser.add_argument(
+        "--grace", type=duration, metavar="1h", help="what is younger, or was just used, stays"
+    )
+    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+    add_file(parser, run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect; 0 if it was done, 1 if not, with a line that says why."""
+    config, driver = open_store(arguments.file)
+    maintenance = config.storage.maintenance
+    purging = maintenance.uploadpurging
+    grace = arguments.grace if arguments.grace is not None else maintenance.collect.grace
+    plan = Plan(
+        grace_seconds=grace,
+        untagged=arguments.delete_untagged,
+        upload_age_seconds=purging.age if purging.enabled and not purging.dryrun else None,
+        dry_run=arguments.dry_run,
+    )
+    bar = ProgressBar(sys.stderr)
+    is_silent = arguments.quiet or arguments.json
+    tell = (lambda _: None) if is_silent else sys.stdout.write
+    collection = Collection(driver, plan, lambda line: _tell(tell, line), bar.show)
+    try:
+        result = collection.run()
+    except Locked:
+        refuse("another collection is running on this store")
+    except StorageError as problem:
+        refuse(problem)
+    finally:
+        bar.clear()
+    print(msgspec.json.encode(result).decode() if arguments.json else _summary(result))
+    for each in result.problems:
+        print(f"registry: {each}", file=sys.stderr)
+    return 0
+
+
+def _tell(write: Any, line: str) -> None:
+    write(f"{line}\n")
+
+
+def _summary(result: Result) -> str:
+    verb = "would be freed" if result.dry_run else "freed"
+    return (
+        f"{result.bytes} bytes {verb} ({human(result.bytes)}): {result.blobs} blobs, "
+        f"{result.manifests} manifests, {result.layer_links} layer links, "
+        f"{result.referrer_links} referrer links, {result.uploads} uploads, "
+        f"{result.empty_repositories} empty repositories"
+    )

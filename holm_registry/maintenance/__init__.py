@@ -1,0 +1,1 @@
+"""Care of a store, also while it is served: plain blocking code, for a process of its own."""

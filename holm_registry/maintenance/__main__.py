@@ -1,0 +1,45 @@
+"""
+One task of maintenance as a process of its own, which a server starts.
+
+It imports nothing but what it needs, yields to the server, and keeps its result on the volume.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import msgspec
+
+from holm_registry.storage import layout
+from holm_registry.storage.errors import Locked, StorageError
+from holm_registry.storage.filesystem import Filesystem
+
+from .collection import Collection, Plan
+from .uploads import purge_uploads
+
+
+def main(task: str, root: str, plan: str) -> int:
+    """Do a task; print its result as JSON, or one line of what went wrong."""
+    os.nice(19)
+    driver = Filesystem(root)
+    options = Plan(**msgspec.json.decode(plan, type=dict[str, float | bool | None]))  # type: ignore[arg-type] # our own server wrote it
+    try:
+        if task == "collect":
+            result = msgspec.json.encode(Collection(driver, options).run())
+        else:
+            age = options.upload_age_seconds or 0.0
+            result = msgspec.json.encode(purge_uploads(driver, age, dry_run=options.dry_run))
+        driver.put(layout.result(task), result)
+    except Locked:
+        print("another collection is running", file=sys.stderr)
+        return 1
+    except StorageError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    print(result.decode())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))

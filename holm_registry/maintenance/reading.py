@@ -1,0 +1,177 @@
+"""
+Reading a store that may be damaged: what is there, and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import Factory, define
+
+from holm_registry.oci.digest import ALGORITHMS, Digest
+from holm_registry.oci.errors import DigestInvalid, ManifestInvalid
+from holm_registry.oci.named import Named, named_in
+from holm_registry.storage import layout
+from holm_registry.storage.driver import Driver
+from holm_registry.storage.errors import NotFound, StorageUnavailable
+
+
+class Unreadable(Exception):
+    """Something is there, or should be, and says nothing."""
+
+
+@define
+class Contents:
+    """
+    What a repository holds.
+
+    :ivar tags: Each tag and what it points at; None where that cannot be read.
+    :ivar revisions: Each manifest, and the blob with its bytes.
+    :ivar named: What each manifest names.
+    :ivar layers: The digests that layer links are for.
+    :ivar leftovers: Folders of links without a link in them.
+    :ivar problems: What is damaged, a line each.
+    :ivar is_certain: Whether all that is damaged names nothing that is not known otherwise.
+    """
+
+    name: str
+    tags: dict[str, Digest | None] = Factory(dict)
+    revisions: dict[Digest, Digest] = Factory(dict)
+    named: dict[Digest, Named] = Factory(dict)
+    layers: list[Digest] = Factory(list)
+    leftovers: list[str] = Factory(list)
+    problems: list[str] = Factory(list)
+    is_certain: bool = True
+
+    def doubt(self, problem: str) -> None:
+        """Note damage that might name anything in this repository."""
+        self.problems.append(f"{self.name}: {problem}")
+        self.is_certain = False
+
+
+def repositories(driver: Driver) -> Iterator[str]:
+    """Give every repository, also one that holds uploads only, in no particular order."""
+    waiting = [("", driver.folders(layout.REPOSITORIES))]
+    while waiting:
+        name, inside = waiting.pop()
+        below = [each for each in reversed(inside) if not each.startswith("_")]
+        if name and len(below) < len(inside):
+            yield name
+        for each in below:
+            inner = f"{name}/{each}".lstrip("/")
+            waiting.append((inner, driver.folders(layout.repository(inner))))
+
+
+def digests_in(driver: Driver, algorithm: str, folder: str) -> Iterator[Digest]:
+    """Give the digests that the folders in a folder are named by; passing over other names."""
+    for encoded in driver.folders(folder):
+        try:
+            yield Digest.parse(f"{algorithm}:{encoded}")
+        except DigestInvalid:
+            continue
+
+
+def blobs(driver: Driver) -> Iterator[Digest]:
+    """Give the digest of every blob's folder."""
+    for algorithm in ALGORITHMS:
+        for prefix in driver.folders(layout.blob_folders(algorithm)):
+            yield from digests_in(driver, algorithm, layout.blob_folders(algorithm, prefix))
+
+
+def read_link(driver: Driver, path: str) -> Digest:
+    """
+    Read a link.
+
+    :raises NotFound: There is none.
+    :raises Unreadable: It holds no digest, or cannot be read.
+    """
+    try:
+        return Digest.parse(driver.read(path).decode("ascii", "replace").strip())
+    except DigestInvalid:
+        raise Unreadable("its link is empty or damaged") from None
+    except StorageUnavailable as problem:
+        raise Unreadable(f"its link cannot be read: {problem}") from problem
+
+
+def read_named(driver: Driver, target: Digest) -> Named:
+    """
+    Read what a manifest names.
+
+    :raises Unreadable: Its bytes are missing, cannot be read or mean nothing.
+    """
+    try:
+        return named_in(driver.read(layout.blob_data(target)))
+    except NotFound:
+        raise Unreadable("its bytes are missing") from None
+    except (StorageUnavailable, ManifestInvalid) as problem:
+        raise Unreadable(str(problem)) from problem
+
+
+def read_contents(driver: Driver, name: str) -> Contents:
+    """
+    Read all of a repository but its uploads.
+
+    Tags come first: a manifest pushed meanwhile is then read, or too young to go.
+
+    :raises StorageUnavailable: A folder cannot be listed.
+    """
+    contents = Contents(name)
+    for tag in driver.folders(layout.tags(name)):
+        contents.tags[tag] = _tag(driver, contents, tag)
+    for algorithm in ALGORITHMS:
+        for digest in digests_in(driver, algorithm, layout.revisions(name, algorithm)):
+            _revision(driver, contents, digest)
+        folder = layout.layers_by(name, algorithm)
+        contents.layers += digests_in(driver, algorithm, folder)
+    return contents
+
+
+def layer_target(driver: Driver, contents: Contents, digest: Digest) -> Digest:
+    """
+    Tell which blob a layer link is for.
+
+    Only registry:2's links for other algorithms than sha256 lead elsewhere than they are named.
+    """
+    if digest.algorithm == "sha256":
+        return digest
+    try:
+        return read_link(driver, layout.layer_link(contents.name, digest))
+    except NotFound:
+        return digest
+    except Unreadable as problem:
+        contents.doubt(f"layer {digest}: {problem}")
+        return digest
+
+
+def _tag(driver: Driver, contents: Contents, tag: str) -> Digest | None:
+    try:
+        return read_link(driver, layout.tag_current_link(contents.name, tag))
+    except NotFound:
+        if tag in driver.folders(layout.tags(contents.name)):
+            contents.doubt(f"tag {tag}: it points nowhere")
+    except Unreadable as problem:
+        contents.doubt(f"tag {tag}: {problem}")
+    return None
+
+
+def _revision(driver: Driver, contents: Contents, digest: Digest) -> None:
+    target = digest
+    try:
+        target = read_link(driver, layout.revision_link(contents.name, digest))
+    except NotFound:
+        contents.leftovers.append(layout.revision(contents.name, digest))
+        return
+    except Unreadable as problem:
+        # Its path tells which manifest it is for.
+        contents.problems.append(f"{contents.name}: manifest {digest}: {problem}")
+    contents.revisions[digest] = target
+    try:
+        contents.named[digest] = read_named(driver, target)
+    except Unreadable as problem:
+        try:
+            driver.stat(layout.revision_link(contents.name, digest))
+        except NotFound:
+            # Deleted while we read.
+            del contents.revisions[digest]
+            return
+        contents.doubt(f"manifest {digest}: {problem}")

@@ -1,0 +1,93 @@
+"""
+Uploads that nobody will finish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import frozen
+from msgspec import Struct
+
+from holm_registry.storage import layout
+from holm_registry.storage.driver import Driver
+from holm_registry.storage.errors import NotFound, UploadBusy
+
+from .reading import repositories
+
+
+class Purged(Struct):
+    """What a purge removed; in a dry run, what it would."""
+
+    dry_run: bool = False
+    uploads: int = 0
+    bytes: int = 0
+
+
+def purge_uploads(driver: Driver, age_seconds: float, *, dry_run: bool = False) -> Purged:
+    """Remove the abandoned uploads of all repositories."""
+    result = Purged(dry_run)
+    purge = UploadPurge(driver, driver.seconds() - age_seconds)
+    for repository in repositories(driver):
+        for found in purge.find(repository):
+            if dry_run or purge.remove(found):
+                result.uploads += 1
+                result.bytes += found.size_bytes
+    return result
+
+
+@frozen
+class Abandoned:
+    """An upload to which nothing was written for long."""
+
+    repository: str
+    session_id: str
+    size_bytes: int
+
+
+class UploadPurge:
+    """
+    Finds and removes uploads by the age of their files, whatever else is known of them.
+
+    :param before: Where the youngest file is older than this, an upload is abandoned, in seconds
+        since the epoch.
+    """
+
+    def __init__(self, driver: Driver, before: float) -> None:
+        self._driver = driver
+        self._before = before
+
+    def find(self, repository: str) -> Iterator[Abandoned]:
+        """Find the abandoned uploads of a repository."""
+        for session_id in self._driver.folders(layout.uploads(repository)):
+            size_bytes = self._abandoned_bytes(layout.upload(repository, session_id))
+            if size_bytes is not None:
+                yield Abandoned(repository, session_id, size_bytes)
+
+    def remove(self, found: Abandoned) -> bool:
+        """Remove one, unless somebody goes on with it at this moment; tell whether it is gone."""
+        folder = layout.upload(found.repository, found.session_id)
+        try:
+            upload = self._driver.open_upload(
+                layout.upload_data(found.repository, found.session_id)
+            )
+        except UploadBusy:
+            return False
+        except NotFound:
+            # registry:2 makes the file with the first bytes.
+            self._driver.delete_folder(folder)
+            return True
+        try:
+            if self._abandoned_bytes(folder) is None:
+                return False
+            self._driver.delete_folder(folder)
+        finally:
+            upload.close()
+        return True
+
+    def _abandoned_bytes(self, folder: str) -> int | None:
+        """Give the size of an abandoned upload; None where something is young."""
+        files = self._driver.objects(folder)
+        if any(stat.modified >= self._before for _, stat in files):
+            return None
+        return sum(stat.size_bytes for _, stat in files)

@@ -1,0 +1,73 @@
+"""A registry with time under control, and what may be in its store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from holm_registry.content.registry import Registry
+from holm_registry.maintenance.collection import Collection, Plan
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.manifest import parse_manifest
+from holm_registry.oci.named import named_in
+from holm_registry.storage import layout
+
+#: Longer than any slack.
+LONG = 100.0
+
+
+def push_blob(registry: Registry, repository: str, content: bytes, algorithm="sha256") -> Digest:
+    """Push a blob as a client would."""
+    digest = Digest.of(content, algorithm)
+    session = registry.uploads.open(repository, registry.uploads.start(repository))
+    session.append([content])
+    session.commit(digest)
+    session.close()
+    return digest
+
+
+def push(registry: Registry, repository: str, reference, payload: bytes, *blobs: bytes) -> Digest:
+    """Push a manifest after its blobs."""
+    for content in blobs:
+        push_blob(registry, repository, content)
+    return registry.manifests.put(repository, reference or Digest.of(payload), payload).digest
+
+
+def pull(registry: Registry, repository: str, reference) -> None:
+    """Pull all of an image, or of every image of an index."""
+    payload = registry.manifests.get(repository, reference)
+    manifest = parse_manifest(payload.content)
+    for digest, descriptor in manifest.blobs:
+        reader = registry.blobs.open(repository, digest)
+        content = reader.read(0, descriptor.size + 1)
+        reader.close()
+        assert Digest.of(content, digest.algorithm) == digest
+    for digest, _ in manifest.manifests:
+        pull(registry, repository, digest)
+
+
+def collect(driver, **options):
+    """Collect, with no grace unless one is given."""
+    lines: list[str] = []
+    plan = Plan(**{"grace_seconds": 0.0, **options})
+    result = Collection(driver, plan, lines.append).run()
+    assert not driver.objects(layout.ASIDE)
+    return result, lines
+
+
+def blobs_in(driver) -> set[str]:
+    """Give the digest of each blob in a store."""
+    found = set()
+    for path, _ in driver.objects(layout.BLOBS):
+        algorithm, _, encoded, name = path.removeprefix(f"{layout.BLOBS}/").split("/")
+        assert name == "data"
+        found.add(f"{algorithm}:{encoded}")
+    return found
+
+
+def names(payloads: Iterable[bytes]) -> set[str]:
+    """Give the digests of manifests and of the blobs they name."""
+    found = set()
+    for payload in payloads:
+        found.add(str(Digest.of(payload)))
+        found |= {str(digest) for digest in named_in(payload).blobs}
+    return found
