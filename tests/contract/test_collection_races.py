@@ -15,6 +15,7 @@ from contextlib import suppress
 import pytest
 
 from holm_registry.content.registry import Registry
+from holm_registry.maintenance.collection import Collection, Plan
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUnknown, ManifestUnknown
 from holm_registry.storage import layout
@@ -124,7 +125,7 @@ def look_at_what_is_loose(registry):
         registry.manifests.get("a", Digest.of(LOOSE))
     except ManifestUnknown:
         return []
-    return [("a", None, LOOSE)]
+    return [("a", None, LOOSE), ("a", None, SIGNATURE)]
 
 
 def sign_what_is_loose(registry):
@@ -263,6 +264,34 @@ def test_a_collection_comes_between_two_steps_of_a_client(
         whole(root)
         shutil.rmtree(root)
     assert counts[0] > 3
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_collection_dies_while_it_has_out_of_sight_what_is_needed_by_now(
+    template, tmp_path, monkeypatch, steps, operation
+):
+    """A client comes between the marking and the sweep, and then the collection dies."""
+    counts = []
+    for when in steps(counts):
+        root = str(tmp_path / str(when))
+        driver = copied(template, root)
+        pushed = []
+        with monkeypatch.context() as patch:
+            mortal = Mortal(patch, None, None)
+
+            def act(what, *_, mortal=mortal, pushed=pushed, when=when, root=root):
+                if what == "sweeping links" and not pushed:
+                    pushed.append(operation(Registry(Filesystem(root))))
+                    mortal.count, mortal._when = 0, when or None
+
+            plan = Plan(grace_seconds=60.0, untagged=True)
+            with suppress(Killed):
+                Collection(driver, plan, progress=act).run()
+            counts.append(mortal.count)
+        check(root, pushed[0])
+        whole(root)
+        shutil.rmtree(root)
+    assert counts[0] > 20
 
 
 def test_whenever_a_collection_dies_nothing_is_lost_and_the_next_one_ends_it(
