@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from attrs import frozen
 from msgspec import Struct, field
@@ -295,7 +296,8 @@ class Collection:
                 continue
             self.result.bytes += stat.size_bytes
             if not self._plan.dry_run:
-                self._driver.delete(path)
+                with suppress(NotFound):
+                    self._driver.delete(path)
                 left = path.removeprefix(f"{layout.STAGING}/").partition("/")
                 if left[1]:
                     self._driver.prune(f"{layout.STAGING}/{left[0]}")

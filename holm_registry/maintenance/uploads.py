@@ -67,27 +67,27 @@ class UploadPurge:
     def remove(self, found: Abandoned) -> bool:
         """Remove one, unless somebody goes on with it at this moment; tell whether it is gone."""
         folder = layout.upload(found.repository, found.session_id)
+        data = layout.upload_data(found.repository, found.session_id)
+        # registry:2 makes the file with the first bytes; who has it open has the upload to itself.
+        is_made_here = data not in [path for path, _ in self._driver.objects(folder)]
+        if is_made_here:
+            self._driver.create_upload(data)
         try:
-            upload = self._driver.open_upload(
-                layout.upload_data(found.repository, found.session_id)
-            )
-        except UploadBusy:
+            upload = self._driver.open_upload(data)
+        except (UploadBusy, NotFound):
             return False
-        except NotFound:
-            # registry:2 makes the file with the first bytes.
-            self._driver.delete_folder(folder)
-            return True
         try:
-            if self._abandoned_bytes(folder) is None:
+            passed_over = data if is_made_here and not upload.size_bytes else ""
+            if self._abandoned_bytes(folder, passed_over) is None:
                 return False
             self._driver.delete_folder(folder)
         finally:
             upload.close()
         return True
 
-    def _abandoned_bytes(self, folder: str) -> int | None:
-        """Give the size of an abandoned upload; None where something is young."""
-        files = self._driver.objects(folder)
-        if any(stat.modified >= self._before for _, stat in files):
+    def _abandoned_bytes(self, folder: str, passed_over: str = "") -> int | None:
+        """Give the size of an abandoned upload; None where something is young, or just begins."""
+        files = [(path, stat) for path, stat in self._driver.objects(folder) if path != passed_over]
+        if not files or any(stat.modified >= self._before for _, stat in files):
             return None
         return sum(stat.size_bytes for _, stat in files)

@@ -6,6 +6,7 @@ A rename or a new folder is safe only once the folder that holds it was synced.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -51,8 +52,11 @@ class Folders:
             try:
                 os.mkdir(path)
             except FileExistsError:
-                if not os.path.isdir(path):
+                if os.path.isdir(path):
+                    return
+                if os.path.lexists(path):
                     raise
+                raise FileNotFoundError(errno.ENOENT, "the folder was just removed", path) from None
             else:
                 sync_folder(parent)
 

@@ -75,7 +75,9 @@ class Filesystem:
     def read(self, path: str) -> bytes:
         """See :class:`.driver.Driver`."""
         with _translated(path), self._found(_open, path) as file:
-            content = file.read(MAX_SMALL_BYTES + 1)
+            # Asked for more than there is, Python makes room for that first.
+            size_bytes = os.fstat(file.fileno()).st_size
+            content = file.read(min(size_bytes, MAX_SMALL_BYTES) + 1)
         if len(content) > MAX_SMALL_BYTES:
             raise StorageUnavailable("an object is larger than it may be")
         return content
@@ -280,7 +282,9 @@ class Filesystem:
             stat = _stat(os.stat(f"{aside}/{name}"))
         except FileNotFoundError:
             # Put back already, or an empty folder; anything else in it is nothing we know.
-            return os.path.isdir(aside) and bool(os.listdir(aside))
+            with suppress(FileNotFoundError):
+                return bool(os.listdir(aside))
+            return False
         try:
             return spare(stat)
         except BaseException:

@@ -10,6 +10,7 @@ import pytest
 
 from holm_registry.content.registry import Registry
 from holm_registry.maintenance.sweep import Sweep
+from holm_registry.maintenance.uploads import Abandoned, UploadPurge
 from holm_registry.oci import mediatypes
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestUnknown, RegistryError
@@ -194,6 +195,23 @@ def test_abandoned_uploads_go_by_the_age_of_their_files(driver, registry):
     assert list(driver.folders(layout.uploads("a"))) == [running], "somebody is writing to it"
     session.commit(Digest.of(b"more"))
     collect(driver, upload_age_seconds=None)
+
+
+def test_an_upload_that_just_begins_is_not_abandoned(tmp_path):
+    """Its folder comes first, then one file, then the other."""
+    driver = AgingFiles(str(tmp_path))
+    folder = tmp_path / layout.upload("a", "begins")
+    folder.mkdir(parents=True)
+    driver.put(layout.upload_started_at("a", "old"), b"2020-01-01T00:00:00Z")
+    driver.age()
+    purge = UploadPurge(driver, time.time() - 50)
+    (found,) = purge.find("a")
+    assert found.session_id == "old"
+    driver.put(layout.upload_started_at("a", "begins"), b"2026-01-01T00:00:00Z")
+    assert not purge.remove(Abandoned("a", "begins", 0)), "found while it was empty"
+    assert driver.folders(layout.uploads("a")) == ("begins", "old")
+    assert purge.remove(found)
+    assert driver.folders(layout.uploads("a")) == ("begins",)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"{", A[:-30]])
