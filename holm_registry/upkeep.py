@@ -133,7 +133,11 @@ class Upkeep(Service):
         turn.child.ended.addErrback(lambda failure: _log.failure("maintenance", failure))
         arguments = [task.name, task.root, msgspec.json.encode(task.plan).decode()]
         command = [sys.executable, "-m", "holm_registry.maintenance", *arguments]
-        self._reactor.spawnProcess(turn.child, sys.executable, command, env=None)
+        try:
+            self._reactor.spawnProcess(turn.child, sys.executable, command, env=None)
+        except OSError as problem:
+            # No process to be had just now: as if it had failed, and so its next time comes.
+            turn.child.ended.callback((None, b"", str(problem).encode()))
 
     def _ended(self, outcome: tuple[int | None, bytes, bytes], task: Task, turn: _Turn) -> None:
         turn.child = None

@@ -199,43 +199,42 @@ class Manifests:
             return None
 
     def _require_parts(self, repository: str, manifest: Manifest) -> None:
-        if self._validation.disabled:
-            return
         problems = [
             *self._missing_blobs(repository, manifest.blobs),
             *self._missing_manifests(repository, manifest.manifests),
         ]
-        if problems:
+        # What need not be here was kept from collection all the same, where it is.
+        if problems and not self._validation.disabled:
             raise Several(problems)
 
     def _missing_blobs(
         self, repository: str, blobs: Iterable[tuple[Digest, Descriptor]]
     ) -> Iterable[RegistryError]:
         for digest, descriptor in blobs:
-            if mediatypes.is_foreign_layer(descriptor.media_type) and descriptor.urls:
-                continue
+            foreign = mediatypes.is_foreign_layer(descriptor.media_type) and descriptor.urls
             try:
                 stat = self._blobs.stat(repository, digest)
             except BlobUnknown as problem:
-                yield ManifestBlobUnknown(detail=problem.detail)
+                if not foreign:
+                    yield ManifestBlobUnknown(detail=problem.detail)
             else:
-                if stat.size_bytes != descriptor.size:
+                if not foreign and stat.size_bytes != descriptor.size:
                     yield _wrong_size(descriptor, stat.size_bytes)
 
     def _missing_manifests(
         self, repository: str, manifests: Iterable[tuple[Digest, Descriptor]]
     ) -> Iterable[RegistryError]:
         for digest, descriptor in manifests:
-            if not self._validation.requires_child(descriptor):
-                continue
+            required = self._validation.requires_child(descriptor)
             try:
                 stat = self._find(repository, digest).stat
             except NotFound:
-                yield ManifestBlobUnknown(
-                    "manifest unknown to registry", detail={"digest": str(digest)}
-                )
+                if required:
+                    yield ManifestBlobUnknown(
+                        "manifest unknown to registry", detail={"digest": str(digest)}
+                    )
             else:
-                if stat.size_bytes != descriptor.size:
+                if required and stat.size_bytes != descriptor.size:
                     yield _wrong_size(descriptor, stat.size_bytes)
 
 

@@ -18,6 +18,9 @@ from holm_registry.storage.filesystem import Filesystem
 from .collection import Collection, Plan
 from .uploads import purge_uploads
 
+#: As many are enough to see that much is wrong; the command tells them all.
+MAX_PROBLEMS = 1000
+
 
 def main(task: str, root: str, plan: str) -> int:
     """Do a task; print its result as JSON, or one line of what went wrong."""
@@ -26,7 +29,9 @@ def main(task: str, root: str, plan: str) -> int:
     options = Plan(**msgspec.json.decode(plan, type=dict[str, float | bool | None]))  # type: ignore[arg-type] # our own server wrote it
     try:
         if task == "collect":
-            result = msgspec.json.encode(Collection(driver, options).run())
+            found = Collection(driver, options).run()
+            del found.problems[MAX_PROBLEMS:]
+            result = msgspec.json.encode(found)
         else:
             age = options.upload_age_seconds or 0.0
             result = msgspec.json.encode(purge_uploads(driver, age, dry_run=options.dry_run))

@@ -61,10 +61,15 @@ class Asides:
         """Put back whatever lies aside, and tell how many files that were."""
         count = 0
         for folder, _, files in os.walk(self._asides, topdown=False):
-            if files and self._rename_back(self._root + folder.removeprefix(self._asides)):
+            place = self._root + folder.removeprefix(self._asides)
+            if files and self._rename_back(place):
                 count += len(files)
-            # What is still here was written anew meanwhile, or was only the way to something.
-            shutil.rmtree(folder, ignore_errors=True)
+            elif files and _holds_files(place):
+                # It was written anew meanwhile: this is an older copy.
+                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                # Only the way to something; unless a collection has just put something here.
+                os.rmdir(folder)
         return count
 
     def _of(self, folder: str) -> str:

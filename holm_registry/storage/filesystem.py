@@ -209,12 +209,12 @@ class Filesystem:
     def lock(self, name: str) -> Iterator[None]:
         """See :class:`.driver.Driver`."""
         full = self._full(f"{layout.MAINTENANCE}/{name}.lock")
-        with _making():
-            self._folders.ensure(os.path.dirname(full))
-            with suppress(FileExistsError), open(full, "xb"):
-                pass
         try:
-            file = _open_locked(full)
+            with _making():
+                self._folders.ensure(os.path.dirname(full))
+                with suppress(FileExistsError), open(full, "xb"):
+                    pass
+                file = _open_locked(full)
         except UploadBusy:
             raise Locked(name) from None
         try:
