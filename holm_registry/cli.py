@@ -9,7 +9,7 @@ import os
 import sys
 
 from . import __version__
-from .commands import garbage_collect
+from .commands import garbage_collect, stats
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     for command in (serve, check):
         command.add_argument("file", nargs="?", help="configuration file")
     garbage_collect.add_parser(commands)
+    stats.add_parser(commands)
     commands.add_parser("help", help="print this help").set_defaults(run=None)
     parsed = parser.parse_args(arguments)
     if parsed.run is None:

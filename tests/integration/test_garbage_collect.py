@@ -242,3 +242,20 @@ def wait_for_lines(server, *wanted: str) -> list[str]:
         assert time.monotonic() < deadline, "".join(server.lines)
         time.sleep(0.05)
     return list(server.lines)
+
+
+def test_stats_for_people_and_for_programs(root):
+    with holm(root) as server:
+        fill(server)
+        server.request("POST", "/v2/a/blobs/uploads/")
+        age(root)
+        table = registry("stats", "-m", config_for(root))
+        assert table.returncode == 0, table.stderr
+        lines = table.stdout.splitlines()
+        assert lines[0].split() == ["REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "ALONE", "FREEABLE"]
+        assert lines[1].split()[:3] == ["a", "1", "2"]
+        assert "2 repositories, 3 tags, 4 manifests" in lines[-1]
+        stats = json.loads(registry("stats", "--json", config_for(root)).stdout)
+        done = json.loads(registry("garbage-collect", "--json", config_for(root)).stdout)
+        assert done["bytes"] == stats["total"]["bytes_freeable"] == 6
+        assert stats["repositories"][0]["bytes_freeable"] == 6

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import msgspec
+
+from holm_registry.maintenance.collection import Plan
+from holm_registry.maintenance.stats import Stats, measure
+from holm_registry.storage.errors import StorageError
+
+from .store import add_file, open_store, refuse
+from .terminal import ProgressBar, human
+
+_HEAD = ("REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "ALONE", "FREEABLE")
+
+
+def add_parser(commands: Any) -> None:
+    """Add ``registry stats``."""
+    parser = commands.add_parser(
+        "stats", help="tell how much each repository holds, and what a collection would free"
+    )
+    parser.add_argument(
+        "-m", "--delete-untagged", action="store_true", help="a collection with that option"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, in bytes")
+    add_file(parser, run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    config, driver = open_store(arguments.file)
+    collect = config.storage.maintenance.collect
+    plan = Plan(grace_seconds=collect.grace, untagged=arguments.delete_untagged or collect.untagged)
+    bar = ProgressBar(sys.stderr)
+    try:
+        stats = measure(driver, plan, bar.show)
+    except StorageError as problem:
+        refuse(problem)
+    finally:
+        bar.clear()
+    print(msgspec.json.encode(stats).decode() if arguments.json else _table(stats))
+    for each in stats.problems:
+        print(f"registry: {each}", file=sys.stderr)
+    return 0
+
+
+def _table(stats: Stats) -> str:
+    rows: list[tuple[str, ...]] = [_HEAD]
+    for usage in stats.repositories:
+        sizes = (usage.bytes, usage.bytes_alone, usage.bytes_freeable)
+        counts = (str(usage.tags), str(usage.manifests))
+        rows.append((usage.name, *counts, *map(human, sizes)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        )
+        for row in rows
+    ]
+    total = stats.total
+    lines.append(
+        f"{total.repositories} repositories, {total.tags} tags, {total.manifests} manifests, "
+        f"{total.blobs} blobs: {human(total.bytes)}; a collection would free "
+        f"{human(total.bytes_freeable)}; {total.uploads} uploads: {human(total.upload_bytes)}"
+    )
+    return "\n".join(lines)
