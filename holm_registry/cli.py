@@ -9,7 +9,7 @@ import os
 import sys
 
 from . import __version__
-from .commands import garbage_collect, stats
+from .commands import garbage_collect, stats, verify
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("file", nargs="?", help="configuration file")
     garbage_collect.add_parser(commands)
     stats.add_parser(commands)
+    verify.add_parser(commands)
     commands.add_parser("help", help="print this help").set_defaults(run=None)
     parsed = parser.parse_args(arguments)
     if parsed.run is None:

@@ -120,7 +120,7 @@ class Collection:
     def _run(self) -> None:
         self._sweep = Sweep.begin(self._driver, self._plan.grace_seconds)
         self._marking = Marking(self._driver, self._sweep, untagged=self._plan.untagged)
-        names = list(repositories(self._driver))
+        names = list(repositories(self._driver, self._doubt))
         for count, name in enumerate(names):
             self._progress("marking", count, len(names))
             self._mark(name)
@@ -146,9 +146,7 @@ class Collection:
         try:
             marked = self._marking.mark(read_contents(self._driver, name))
         except StorageUnavailable as problem:
-            # What cannot be listed might hold links to anything.
-            self._is_complete = False
-            self.result.problems.append(f"{name}: {problem}; no blob of the store is removed")
+            self._doubt(name, problem)
             return
         self.result.repositories += 1
         self._needed |= marked.blobs
@@ -161,6 +159,11 @@ class Collection:
             marked.contents.named.clear()
             marked.blobs.clear()
         self._marked.append(marked)
+
+    def _doubt(self, where: str, problem: StorageUnavailable) -> None:
+        """Note what cannot be listed, and so might hold links to anything."""
+        self._is_complete = False
+        self.result.problems.append(f"{where}: {problem}; no blob of the store is removed")
 
     def _tell_marked(self, marked: Marked) -> None:
         contents = marked.contents

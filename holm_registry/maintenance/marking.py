@@ -14,13 +14,7 @@ from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound
 
-from .reading import (
-    Contents,
-    Unreadable,
-    digests_in,
-    layer_target,
-    read_named,
-)
+from .reading import Contents, Unreadable, layer_target, read_named, signatures
 from .sweep import Sweep
 
 _NOTHING = Named(frozenset(), frozenset())
@@ -117,7 +111,8 @@ class Marking:
             except Unreadable:
                 return _NOTHING
         if named is not None and named.is_schema1:
-            named = evolve(named, blobs=named.blobs | self._signatures(contents, digest))
+            beside = signatures(self._driver, contents.name, digest)
+            named = evolve(named, blobs=named.blobs | beside)
         return named or _NOTHING
 
     def _keep_layers(self, marked: Marked, layers: Iterable[Digest]) -> None:
@@ -145,11 +140,6 @@ class Marking:
                 marked.idle_layers[digest] = target
         for digest in [each for each in marked.idle_layers if each in marked.layers]:
             del marked.idle_layers[digest]
-
-    def _signatures(self, contents: Contents, digest: Digest) -> set[Digest]:
-        """Name the signatures that older versions of registry:2 put beside schema 1 manifests."""
-        folder = f"{layout.revision(contents.name, digest)}/signatures/sha256"
-        return set(digests_in(self._driver, "sha256", folder))
 
     def _exists(self, path: str) -> bool:
         try:

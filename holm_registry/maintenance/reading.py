@@ -4,7 +4,7 @@ Reading a store that may be damaged: what is there, and what is wrong with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import Factory, define
 
@@ -30,6 +30,9 @@ class Contents:
     :ivar named: What each manifest names.
     :ivar layers: The digests that layer links are for.
     :ivar leftovers: Folders of links without a link in them.
+    :ivar lost_tags: Why a tag cannot be read, of each that cannot.
+    :ivar lost_links: Why a manifest's link cannot be read, though its path tells what it is for.
+    :ivar lost_manifests: Why a manifest cannot be read, of each that cannot.
     :ivar problems: What is damaged, a line each.
     :ivar is_certain: Whether all that is damaged names nothing that is not known otherwise.
     """
@@ -40,6 +43,9 @@ class Contents:
     named: dict[Digest, Named] = Factory(dict)
     layers: list[Digest] = Factory(list)
     leftovers: list[str] = Factory(list)
+    lost_tags: dict[str, str] = Factory(dict)
+    lost_links: dict[Digest, str] = Factory(dict)
+    lost_manifests: dict[Digest, str] = Factory(dict)
     problems: list[str] = Factory(list)
     is_certain: bool = True
 
@@ -49,17 +55,35 @@ class Contents:
         self.is_certain = False
 
 
-def repositories(driver: Driver) -> Iterator[str]:
-    """Give every repository, also one that holds uploads only, in no particular order."""
-    waiting = [("", driver.folders(layout.REPOSITORIES))]
+def repositories(
+    driver: Driver, unlisted: Callable[[str, StorageUnavailable], None] | None = None
+) -> Iterator[str]:
+    """
+    Give every repository, also one that holds uploads only, in no particular order.
+
+    :param unlisted: Gets each folder that cannot be listed, and why; what is in it is passed over.
+    :raises StorageUnavailable: A folder cannot be listed, and nobody wants to hear of it.
+    """
+
+    def inside(name: str) -> Sequence[str]:
+        path = layout.repository(name) if name else layout.REPOSITORIES
+        try:
+            return driver.folders(path)
+        except StorageUnavailable as problem:
+            if unlisted is None:
+                raise
+            unlisted(path, problem)
+            return ()
+
+    waiting = [("", inside(""))]
     while waiting:
-        name, inside = waiting.pop()
-        below = [each for each in reversed(inside) if not each.startswith("_")]
-        if name and len(below) < len(inside):
+        name, found = waiting.pop()
+        below = [each for each in reversed(found) if not each.startswith("_")]
+        if name and len(below) < len(found):
             yield name
         for each in below:
             inner = f"{name}/{each}".lstrip("/")
-            waiting.append((inner, driver.folders(layout.repository(inner))))
+            waiting.append((inner, inside(inner)))
 
 
 def digests_in(driver: Driver, algorithm: str, folder: str) -> Iterator[Digest]:
@@ -143,14 +167,22 @@ def layer_target(driver: Driver, contents: Contents, digest: Digest) -> Digest:
         return digest
 
 
+def signatures(driver: Driver, name: str, digest: Digest) -> set[Digest]:
+    """Name the signatures that older versions of registry:2 put beside schema 1 manifests."""
+    folder = f"{layout.revision(name, digest)}/signatures/sha256"
+    return set(digests_in(driver, "sha256", folder))
+
+
 def _tag(driver: Driver, contents: Contents, tag: str) -> Digest | None:
     try:
         return read_link(driver, layout.tag_current_link(contents.name, tag))
     except NotFound:
         if tag in driver.folders(layout.tags(contents.name)):
-            contents.doubt(f"tag {tag}: it points nowhere")
+            contents.lost_tags[tag] = "it points nowhere"
     except Unreadable as problem:
-        contents.doubt(f"tag {tag}: {problem}")
+        contents.lost_tags[tag] = str(problem)
+    if tag in contents.lost_tags:
+        contents.doubt(f"tag {tag}: {contents.lost_tags[tag]}")
     return None
 
 
@@ -163,6 +195,7 @@ def _revision(driver: Driver, contents: Contents, digest: Digest) -> None:
         return
     except Unreadable as problem:
         # Its path tells which manifest it is for.
+        contents.lost_links[digest] = str(problem)
         contents.problems.append(f"{contents.name}: manifest {digest}: {problem}")
     contents.revisions[digest] = target
     try:
@@ -174,4 +207,5 @@ def _revision(driver: Driver, contents: Contents, digest: Digest) -> None:
             # Deleted while we read.
             del contents.revisions[digest]
             return
+        contents.lost_manifests[digest] = str(problem)
         contents.doubt(f"manifest {digest}: {problem}")

@@ -72,6 +72,11 @@ class _Census:
     problems: list[str] = Factory(list)
     is_complete: bool = True
 
+    def doubt(self, where: str, problem: StorageUnavailable) -> None:
+        """Note what cannot be listed, and so might hold anything."""
+        self.is_complete = False
+        self.problems.append(f"{where}: {problem}")
+
     def add(self, usage: Usage, held: set[Digest], needed: set[Digest]) -> None:
         """Note what a repository holds, and what of it is needed."""
         number = len(self.usages)
@@ -94,15 +99,14 @@ def measure(
     marking = Marking(driver, sweep, untagged=plan.untagged)
     census = _Census()
     total = Total()
-    names = sorted(repositories(driver))
+    names = sorted(repositories(driver, census.doubt))
     for count, name in enumerate(names):
         if progress is not None:
             progress("reading", count, len(names))
         try:
             _count(driver, marking, census, name)
         except StorageUnavailable as problem:
-            census.is_complete = False
-            census.problems.append(f"{name}: {problem}")
+            census.doubt(name, problem)
         _count_uploads(driver, total, name)
     sizes, idle = _weigh(driver, census, sweep, total)
     for usage, held in zip(census.usages, census.held, strict=True):

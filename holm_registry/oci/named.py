@@ -61,12 +61,15 @@ class Named:
     :ivar blobs: Its config and layers.
     :ivar manifests: The children of an index.
     :ivar is_schema1: It may have signatures beside it in its repository.
+    :ivar is_understood: Whether it is of a kind known here; if not, any digest in it counts, as a
+        blob and as a manifest.
     """
 
     blobs: frozenset[Digest]
     manifests: frozenset[Digest]
     subject: Digest | None = None
     is_schema1: bool = False
+    is_understood: bool = True
 
 
 def named_in(payload: bytes) -> Named:
@@ -81,7 +84,7 @@ def named_in(payload: bytes) -> Named:
         raise ManifestInvalid(f"it does not parse: {problem}") from problem
     if not _is_understood(decoded):
         anything = frozenset(Digest.parse(each.decode()) for each in _ANY_DIGEST.findall(payload))
-        return Named(anything, anything)
+        return Named(anything, anything, is_understood=False)
     pointers: list[_Pointer | _Layer] = [
         *(decoded.layers or []),
         *(decoded.blobs or []),

@@ -54,6 +54,11 @@ def result(task: str) -> str:
     return f"{MAINTENANCE}/{task}.json"
 
 
+def progress(task: str) -> str:
+    """Give the file that says how far a maintenance task got before it was interrupted."""
+    return f"{MAINTENANCE}/{task}.progress.json"
+
+
 def blob_folders(algorithm: str, prefix: str = "") -> str:
     """Give the folder that holds one folder for each two first digits, or those with these two."""
     return f"{BLOBS}/{algorithm}/{prefix}".rstrip("/")

@@ -34,7 +34,7 @@ ALLOWED = {
         "upkeep",
     },
     "upkeep": set(),
-    "commands": {"config", "maintenance", "oci", "registry_tap", "storage"},
+    "commands": {"config", "maintenance", "oci", "registry_tap", "service", "storage"},
     "serving": {"http", "listen", "threads"},
     "startup": set(),
     "registry_tap": {"config", "listen", "logs", "service", "serving", "startup"},
