@@ -345,6 +345,38 @@ def test_schema_1_manifests_are_kept_with_layers_and_signatures(driver, registry
     assert not blobs_in(driver)
 
 
+class Counting(Aging):
+    """Counts what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name in ("stat", "read", "folders", "objects", "sweep", "delete_folder", "prune"):
+            self.count += 1
+        return found
+
+
+@pytest.mark.parametrize("untagged", [False, True])
+def test_it_asks_in_proportion_to_manifests_and_tags_and_not_to_their_product(untagged):
+    counts = []
+    for number in (20, 40):
+        driver = Counting()
+        registry = Registry(driver)
+        for each in range(number):
+            payload = image(b"c", [b"%d" % each])
+            push(registry, "a", f"v{each}", payload, b"c", b"%d" % each)
+            push(registry, "a", None, image(b"c", [b"%d" % each], annotations={"a": "b"}))
+        driver.age()
+        driver.count = 0
+        collect(driver, untagged=untagged)
+        counts.append(driver.count)
+    assert counts[0] > 100
+    assert counts[1] <= 2 * counts[0]
+
+
 def test_two_collections_at_once_are_kept_apart(driver):
     with driver.lock("collection"), pytest.raises(Locked):
         collect(driver)

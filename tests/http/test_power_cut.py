@@ -13,10 +13,11 @@ import os
 import pytest
 
 from holm_registry.oci.digest import Digest
-from holm_registry.storage import durable
+from holm_registry.storage import durable, layout
 from holm_registry.storage.filesystem import Filesystem
 
 from ..images import descriptor, image
+from ..stores import collect
 from .wire import Server
 
 ROOT = "docker/registry/v2"
@@ -168,3 +169,31 @@ def test_what_was_deleted_stays_deleted(server, disk):
     disk.lacks(revision("a", digest))
     assert server.request("DELETE", f"/v2/a/blobs/{Digest.of(b'l')}").status == 202
     disk.lacks(layer("a", Digest.of(b"l")))
+
+
+def test_a_collection_removes_what_a_manifest_names_when_that_has_gone_for_good(
+    server, disk, monkeypatch
+):
+    """Else a power cut brings the manifest back, and not its layers."""
+    digest = Digest.parse(server.push_image("a", "v1", b"c", [b"l"]))
+    server.push_manifest("a", "v1", image(b"c", [], annotations={"other": "image"}))
+    for folder, _, files in os.walk(disk.root):
+        for name in files:
+            os.utime(f"{folder}/{name}", (0, 0))
+    removed = []
+
+    def rename(source, target):
+        is_claimed = layout.ASIDE in source and layout.STAGING in target
+        if is_claimed and ("/blobs/" in source or "/_layers/" in source):
+            removed.append(source)
+            disk.lacks(revision("a", digest))
+        if is_claimed and "/blobs/" in source:
+            disk.lacks(layer("a", Digest.of(b"l")))
+        disk.rename(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    result, _ = collect(Filesystem(disk.root), untagged=True)
+    assert (result.manifests, result.layer_links, result.blobs) == (1, 1, 2)
+    assert len(removed) == 3
+    disk.lacks(blob(Digest.of(b"l")))
+    disk.lacks(blob(digest))
