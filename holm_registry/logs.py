@@ -35,6 +35,9 @@ def observer(stream: TextIO, level: str) -> ILogObserver:
     :param level: The least severe that are written: ``debug``, ``info``, ``warn`` or ``error``.
     """
     predicate = LogLevelFilterPredicate(defaultLogLevel=_LEVELS[level])
+    if level != "debug":
+        # Two lines for each connection that is made, and what our own lines say better.
+        predicate.setLogLevelForNamespace("twisted", LogLevel.warn)
     return FilteringLogObserver(textFileLogObserver(stream), [predicate])
 
 

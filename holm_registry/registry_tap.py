@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.application.service import IService, MultiService
 
@@ -15,8 +15,14 @@ from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
 from .startup import PluginOptions, end
 
+if TYPE_CHECKING:
+    from .service import Parts
+
 #: Where a configuration is looked for if nobody says where: registry:2's place, then registry:3's.
 DEFAULT_FILES = ("/etc/docker/registry/config.yml", "/etc/distribution/config.yml")
+
+#: How long the debug server may finish what is in flight, in seconds.
+DEBUG_DRAIN_SECONDS = 2.0
 
 
 def fail(*lines: object) -> NoReturn:
@@ -98,26 +104,55 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """Make the service that options and configuration describe."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
-    from .service import build_site, build_upkeep  # noqa: PLC0415 - imports klein
-    from .serving import SiteService  # noqa: PLC0415
+    from .service import build  # noqa: PLC0415 - imports klein
 
     config = options.config
     _require_root(options.loaded)
-    site, threads = build_site(config, reactor)
-    serving = SiteService(
+    parts = build(config, reactor)
+    together = MultiService()
+    services = [_serving(options, parts, reactor), *parts.services]
+    if config.http.debug.addr:
+        services.append(_debugging(options, parts, reactor))
+    for service in services:
+        service.setServiceParent(together)
+    return together
+
+
+def _serving(options: Options, parts: Parts, reactor: Any) -> IService:
+    from .serving import SiteService  # noqa: PLC0415
+
+    return SiteService(
         reactor,
-        site,
-        threads,
+        parts.site,
+        parts.threads,
         where=_where(options, reactor),
         refuse=lambda why: fail(f"http.addr: {why}"),
-        drain_seconds=config.http.draintimeout,
+        drain_seconds=options.config.http.draintimeout,
         greeting=_greeting(options),
         warnings=options.loaded.tree.warnings,
     )
-    together = MultiService()
-    for service in (serving, build_upkeep(config.storage, reactor)):
-        service.setServiceParent(together)
-    return together
+
+
+def _debugging(options: Options, parts: Parts, reactor: Any) -> IService:
+    from .listen import endpoint  # noqa: PLC0415
+    from .service import build_debug  # noqa: PLC0415
+    from .serving import SiteService  # noqa: PLC0415
+
+    site, threads = build_debug(options.config, parts, reactor)
+    path = ("http", "debug", "addr")
+    try:
+        where = endpoint(reactor, options.config.http.debug.addr)
+    except OSError as problem:
+        fail(f"http.debug.addr: {problem.strerror} (from {options.loaded.tree.source_of(path)})")
+    return SiteService(
+        reactor,
+        site,
+        threads,
+        where=where,
+        refuse=lambda why: fail(f"http.debug.addr: {why}"),
+        drain_seconds=DEBUG_DRAIN_SECONDS,
+        greeting="Debug server",
+    )
 
 
 def _where(options: Options, reactor: Any) -> Any:

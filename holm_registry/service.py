@@ -1,12 +1,15 @@
 """
-The registry put together: store, threads, site.
+The registry put together: store, threads, site, and what runs beside it.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from twisted.application.service import IService
 
 from .api.app import ApiResource
 from .api.context import Context
@@ -15,6 +18,10 @@ from .config.model import Config, ManifestValidation
 from .config.storage import Storage
 from .content.registry import Registry
 from .content.validation import Validation
+from .debug.app import DebugRoutes
+from .health.checks import StorageCheck
+from .health.schedule import scheduled_checks
+from .health.service import Health
 from .http.site import StreamingSite
 from .logs import AccessLog
 from .storage import layout
@@ -26,34 +33,107 @@ from .storage.readonly import ReadOnly
 from .threads import PooledThreads
 from .upkeep import Task, Upkeep
 
+if TYPE_CHECKING:
+    from .figures import Figures
+
 #: The most threads worth having: they wait for disks, or hash, and there are few of either.
 MAX_THREADS = 16
 
+#: Checks wait for what hangs; they must neither keep the store waiting nor one another.
+HEALTH_THREADS = 2
 
-def build_site(config: Config, reactor: Any) -> tuple[StreamingSite, PooledThreads]:
-    """Make the site that serves a configuration, and the threads it works with."""
-    storage = config.storage
+
+@frozen
+class Parts:
+    """
+    A registry's parts, put together and not yet begun.
+
+    :ivar services: What runs beside the site.
+    :ivar figures: What is shown of figures; None where nobody wants any.
+    """
+
+    site: StreamingSite
+    threads: PooledThreads
+    health: Health
+    services: list[IService]
+    figures: Figures | None
+
+
+def build(config: Config, reactor: Any) -> Parts:
+    """Make the parts that serve a configuration, and care for its store."""
+    figures = _build_figures(config, reactor)
+    driver = build_driver(config.storage)
+    if figures is not None:
+        driver = figures.metered(driver, _driver_name(config.storage))
+    health = build_health(config, driver, reactor)
+    upkeep = build_upkeep(config.storage, reactor)
+    threads = build_threads(config.storage, reactor)
+    context = build_context(config, driver, threads, health)
+    services: list[IService] = [upkeep, health]
+    if figures is not None:
+        figures.show_traffic()
+        figures.show_memory(context.memory)
+        figures.show_threads(threads)
+        figures.show_store(driver)
+        figures.show_upkeep(upkeep)
+        services.append(figures.delay)
+    site = build_site(config, reactor, context, figures)
+    return Parts(site, threads, health, services, figures)
+
+
+def build_threads(storage: Storage, reactor: Any) -> PooledThreads:
+    """Make the threads that read and write a store."""
     wanted = storage.filesystem.maxthreads if storage.filesystem is not None else MAX_THREADS
-    threads = PooledThreads(reactor, min(wanted, MAX_THREADS))
-    prefix = config.http.prefix or "/"
-    host = "" if config.http.relativeurls else config.http.host.rstrip("/")
-    driver = build_driver(storage)
-    if not storage.maintenance.readonly.enabled:
+    return PooledThreads(reactor, min(wanted, MAX_THREADS))
+
+
+def build_context(
+    config: Config, driver: Driver, threads: PooledThreads, health: Health
+) -> Context:
+    """Make what every route works with."""
+    if not config.storage.maintenance.readonly.enabled:
         # What a collection that died was just looking at.
         driver.recover()
-    context = Context(
+    host = "" if config.http.relativeurls else config.http.host.rstrip("/")
+    prefix = config.http.prefix or "/"
+    return Context(
         Registry(driver, build_validation(config.validation)),
         threads,
         locations=Locations(host, prefix.rstrip("/")),
-        deletes=storage.delete.enabled,
-        read_only=storage.maintenance.readonly.enabled,
+        troubles=lambda: [f"{each.check.kind}: {each.reason}" for each in health.failing()],
+        deletes=config.storage.delete.enabled,
+        read_only=config.storage.maintenance.readonly.enabled,
         max_catalog=config.catalog.maxentries,
         max_tags=config.tags.maxtags,
     )
-    resource = ApiResource(context, config.http.headers, prefix)
+
+
+def build_site(
+    config: Config, reactor: Any, context: Context, figures: Figures | None
+) -> StreamingSite:
+    """Make the site that serves a configuration."""
+    resource = ApiResource(context, config.http.headers, config.http.prefix or "/")
     # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
     write_log = None if config.log.accesslog.disabled else AccessLog(sys.__stdout__).write  # type: ignore[arg-type] # a daemon has none, and disables it
-    return StreamingSite(resource, reactor, write_log=write_log), threads
+    watcher = None if figures is None else figures.watcher
+    return StreamingSite(resource, reactor, write_log=write_log, watcher=watcher)
+
+
+def build_debug(config: Config, parts: Parts, reactor: Any) -> tuple[StreamingSite, PooledThreads]:
+    """Make the site of the debug server, and the thread it works with."""
+    threads = PooledThreads(reactor, 1)
+    path = config.http.debug.prometheus.path
+    routes = DebugRoutes(parts.health, threads, parts.figures, path)
+    return StreamingSite(routes.resource(), reactor), threads
+
+
+def build_health(config: Config, driver: Driver, reactor: Any) -> Health:
+    """Make what looks whether all is well."""
+    read_only = config.storage.maintenance.readonly.enabled
+    threads = PooledThreads(reactor, HEALTH_THREADS)
+    storage = StorageCheck(driver, threads, _driver_name(config.storage), read_only=read_only)
+    checks = list(scheduled_checks(config.health, storage, reactor, threads))
+    return Health(reactor, checks, threads)
 
 
 def build_upkeep(storage: Storage, reactor: Any) -> Upkeep:
@@ -77,14 +157,6 @@ def build_upkeep(storage: Storage, reactor: Any) -> Upkeep:
     return Upkeep(reactor, tasks)
 
 
-def _last(root: str, task: str) -> float:
-    """Tell when a task was last done on a store, by whichever server."""
-    try:
-        return Filesystem(root).stat(layout.result(task)).modified
-    except NotFound:
-        return 0.0
-
-
 def build_driver(storage: Storage) -> Driver:
     """Make the store of a configuration."""
     if storage.filesystem is None:
@@ -103,3 +175,24 @@ def build_validation(validation: ManifestValidation) -> Validation:
         platforms=indexes.platforms,
         platform_list=frozenset((each.architecture, each.os) for each in indexes.platformlist),
     )
+
+
+def _build_figures(config: Config, reactor: Any) -> Figures | None:
+    debug = config.http.debug
+    if not (debug.addr and debug.prometheus.enabled):
+        return None
+    from .figures import Figures  # noqa: PLC0415 - memory, for those who want none
+
+    return Figures(reactor)
+
+
+def _last(root: str, task: str) -> float:
+    """Tell when a task was last done on a store, by whichever server."""
+    try:
+        return Filesystem(root).stat(layout.result(task)).modified
+    except NotFound:
+        return 0.0
+
+
+def _driver_name(storage: Storage) -> str:
+    return "inmemory" if storage.filesystem is None else "filesystem"

@@ -42,6 +42,14 @@ class PooledThreads:
         """See :class:`Threads`."""
         return deferToThreadPool(self._reactor, self._pool, function, *args, **kwargs)
 
+    def waiting(self) -> int:
+        """Tell how much waits for a thread."""
+        return int(self._pool._team.statistics().backloggedWorkCount)  # noqa: SLF001 - Twisted shows it nowhere else
+
+    def working(self) -> int:
+        """Tell how many threads are at work."""
+        return len(self._pool.working)
+
     def start(self) -> None:
         """Take work from now on."""
         self._pool.start()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
 
 from .startup import PluginOptions
 from .ui.settings import SettingInvalid, Settings, read_settings
@@ -58,20 +58,24 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     from . import __version__  # noqa: PLC0415
     from .listen import endpoint  # noqa: PLC0415 - imports endpoints
     from .serving import SiteService  # noqa: PLC0415
-    from .ui.building import build_site  # noqa: PLC0415 - imports klein
+    from .ui.building import build  # noqa: PLC0415 - imports klein
 
     settings = options.settings
     try:
         where = endpoint(reactor, settings.listen)
     except OSError as problem:
         options.fail(f"port: {problem.strerror}")
-    site, threads = build_site(settings, reactor)
-    return SiteService(
+    parts = build(settings, reactor)
+    serving = SiteService(
         reactor,
-        site,
-        threads,
+        parts.site,
+        parts.threads,
         where=where,
         refuse=lambda why: options.fail(f"port: {why}"),
         drain_seconds=DRAIN_SECONDS,
         greeting=f"Holm UI {__version__}, showing {settings.registry_url}",
     )
+    together = MultiService()
+    for service in (serving, *parts.services):
+        service.setServiceParent(together)
+    return together

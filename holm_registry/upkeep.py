@@ -72,6 +72,25 @@ class _Child(ProcessProtocol):
 
 
 @define
+class Account:
+    """
+    What became of one task so far.
+
+    :ivar runs: How often it was done in this process.
+    :ivar failures: How often it failed.
+    :ivar freed_bytes: What it freed in all.
+    :ivar problems: How much was damaged at its last run.
+    :ivar last: When it was last done, by whichever server, in seconds since the epoch.
+    """
+
+    runs: int = 0
+    failures: int = 0
+    freed_bytes: int = 0
+    problems: int = 0
+    last: float = 0.0
+
+
+@define
 class _Turn:
     """What is under way for one task: its next time, or its process."""
 
@@ -85,7 +104,7 @@ class Upkeep(Service):
 
     :param spread: Gives when to begin, from 0 to 1 of an hour.
     :param now: Tells the time, in seconds since the epoch.
-    :ivar results: The last result of each task in this process, by name.
+    :ivar accounts: What became of each task, by name.
     """
 
     def __init__(
@@ -101,7 +120,7 @@ class Upkeep(Service):
         self._spread = spread
         self._now = now
         self._turns = [_Turn() for _ in tasks]
-        self.results: dict[str, dict[str, Any]] = {}
+        self.accounts = {task.name: Account(last=task.last) for task in tasks}
 
     def startService(self) -> None:
         """Begin to wait."""
@@ -146,17 +165,28 @@ class Upkeep(Service):
         wait = max(task.interval_seconds, _LEAST_SECONDS)
         turn.call = self._reactor.callLater(wait, self._begin, task, turn)
         status, output, errors = outcome
-        if status != 0:
-            said = errors.decode("utf-8", "replace").strip()
-            _log.error(
-                "{task} failed (status {status}): {said}",
-                task=task.name,
-                status=status,
-                said=said.splitlines()[-1] if said else "it said nothing",
-            )
-            return
-        result = self.results[task.name] = msgspec.json.decode(output)
-        for problem in result.pop("problems", []):
+        if status == 0:
+            self._succeeded(task, msgspec.json.decode(output))
+        else:
+            self._failed(task, status, errors.decode("utf-8", "replace").strip())
+
+    def _failed(self, task: Task, status: int | None, said: str) -> None:
+        self.accounts[task.name].failures += 1
+        _log.error(
+            "{task} failed (status {status}): {said}",
+            task=task.name,
+            status=status,
+            said=said.splitlines()[-1] if said else "it said nothing",
+        )
+
+    def _succeeded(self, task: Task, result: dict[str, Any]) -> None:
+        account = self.accounts[task.name]
+        problems = result.pop("problems", [])
+        account.runs += 1
+        account.last = self._now()
+        account.problems = len(problems)
+        account.freed_bytes += 0 if result.get("dry_run") else result.get("bytes", 0)
+        for problem in problems:
             _log.warn("{task}: {problem}", task=task.name, problem=problem)
         found = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in result.items())
         _log.info("{task} done: {found}", task=task.name, found=found)

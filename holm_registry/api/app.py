@@ -13,10 +13,11 @@ from klein.resource import KleinResource
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from holm_registry.http.json import empty_body, json_body
+from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import NameInvalid, NameUnknown, RegistryError
 
+from .base import BaseRoutes
 from .blobs import BlobRoutes
 from .catalog import CatalogRoutes
 from .context import Context
@@ -41,9 +42,8 @@ def build_app(context: Context) -> Klein:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters.update(CONVERTERS)
-    app.route("/v2/", methods=["GET"], endpoint="base")(_base)
-    app.route("/", methods=["GET"], endpoint="root")(_root)
     nouns: list[_Routes] = [
+        BaseRoutes(context),
         CatalogRoutes(context),
         UploadRoutes(context),
         BlobRoutes(context),
@@ -112,14 +112,3 @@ class ApiResource(Resource):
         except UnicodeDecodeError:
             raise NameInvalid("address or host is not UTF-8") from None
         request.postpath = decoded.split(b"/")
-
-
-def _base(request: StreamedRequest) -> bytes:
-    """Tell that this is a registry (end-1)."""
-    return json_body(request, {})
-
-
-def _root(request: StreamedRequest) -> bytes:
-    """Answer a load balancer that looks whether anybody is there."""
-    request.set_header("Cache-Control", "no-cache")
-    return empty_body(request)

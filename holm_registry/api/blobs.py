@@ -34,7 +34,7 @@ class BlobRoutes:
 
     async def get(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         """Serve a blob, whole or one range of it, or just its headers (end-2, end-10)."""
-        stat = self._blobs.peek(repository, digest)
+        stat = self._context.memory.count(self._blobs.peek(repository, digest))
         if stat is None:
             stat = await self._threads.run(self._blobs.stat, repository, digest)
         wanted = _describe(request, stat)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from attrs import Factory, frozen
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from attrs import Factory, define, frozen
 
 from holm_registry.content.registry import Registry
 from holm_registry.oci.errors import Unsupported
@@ -8,12 +11,30 @@ from holm_registry.threads import Threads
 
 from .locations import Locations
 
+T = TypeVar("T")
+
+
+@define
+class Tally:
+    """How often something was looked for in memory, and how often it was there."""
+
+    asked: int = 0
+    known: int = 0
+
+    def count(self, found: T | None) -> T | None:
+        """Count one look, and give what was found."""
+        self.asked += 1
+        self.known += found is not None
+        return found
+
 
 @frozen
 class Context:
     """
     What every route works with.
 
+    :ivar memory: Counts what is answered from memory.
+    :ivar troubles: Tells what is not well with the registry, a line each.
     :ivar deletes: Whether clients may delete.
     :ivar read_only: Whether nothing at all may be written.
     :ivar max_catalog: The most repositories listed in one answer.
@@ -23,6 +44,8 @@ class Context:
     registry: Registry
     threads: Threads
     locations: Locations = Factory(Locations)
+    memory: Tally = Factory(Tally)
+    troubles: Callable[[], Sequence[str]] = tuple
     deletes: bool = True
     read_only: bool = False
     max_catalog: int = 1000

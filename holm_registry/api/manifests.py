@@ -40,7 +40,7 @@ class ManifestRoutes:
         self, request: StreamedRequest, repository: str, reference: Digest | str
     ) -> bytes:
         """Serve a manifest as it was pushed, or just its headers (end-3)."""
-        payload = self._manifests.peek(repository, reference)
+        payload = self._context.memory.count(self._manifests.peek(repository, reference))
         if payload is None:
             payload = await self._threads.run(self._manifests.get, repository, reference)
         if isinstance(reference, str) and _is_too_new(request, payload):

@@ -16,6 +16,7 @@ from attrs import frozen
 from .addresses import parse_address
 from .durations import Duration, parse_duration
 from .environment import apply_environment
+from .http import Http
 from .model import AUTH_TYPES, Config
 from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
@@ -257,27 +258,48 @@ def _check_values(tree: Tree, config: Config) -> None:
     """Check what a type cannot say."""
     if config.version != "0.1":
         tree.complain(("version",), f"unsupported version {config.version!r}; expected 0.1")
-    prefix, host = config.http.prefix, config.http.host
-    if prefix and not (prefix.startswith("/") and prefix.endswith("/")):
-        tree.complain(("http", "prefix"), f"must begin and end with a slash, got {prefix!r}")
-    parts = urlsplit(host)
-    if host and (parts.scheme not in ("http", "https") or not parts.netloc):
-        tree.complain(("http", "host"), f"expected https://name[:port], got {host!r}")
-    for name, values in config.http.headers.items():
-        if not _HEADER_NAME.fullmatch(name) or any(_CONTROL.search(value) for value in values):
-            tree.complain(("http", "headers", name), "not a header's name, or not its value")
-    if config.http.net != "unix":
-        _check_address(tree, config.http.addr)
+    _check_http(tree, config.http)
+    for index, tcp in enumerate(config.health.tcp):
+        _check_address(tree, ("health", "tcp", index, "addr"), tcp.addr)
+    for index, web in enumerate(config.health.http):
+        _check_url(tree, ("health", "http", index, "uri"), web.uri)
     for name in ("allow", "deny"):
         for index, pattern in enumerate(getattr(config.validation.manifests.urls, name)):
             _check_pattern(tree, ("validation", "manifests", "urls", name, index), pattern)
 
 
-def _check_address(tree: Tree, addr: str) -> None:
+def _check_http(tree: Tree, http: Http) -> None:
+    prefix = http.prefix
+    if prefix and not (prefix.startswith("/") and prefix.endswith("/")):
+        tree.complain(("http", "prefix"), f"must begin and end with a slash, got {prefix!r}")
+    if http.host:
+        _check_url(tree, ("http", "host"), http.host)
+    for name, values in http.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or any(_CONTROL.search(value) for value in values):
+            tree.complain(("http", "headers", name), "not a header's name, or not its value")
+    if http.net != "unix":
+        _check_address(tree, ("http", "addr"), http.addr)
+    if http.debug.addr:
+        _check_address(tree, ("http", "debug", "addr"), http.debug.addr)
+    if not http.debug.prometheus.path.startswith("/"):
+        tree.complain(("http", "debug", "prometheus", "path"), "must begin with a slash")
+
+
+def _check_url(tree: Tree, path: Path, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.netloc)
+    except ValueError:
+        is_url = False
+    if not is_url or not url.isascii():
+        tree.complain(path, f"expected https://name[:port], got {url!r}")
+
+
+def _check_address(tree: Tree, path: Path, addr: str) -> None:
     try:
         parse_address(addr)
     except ValueError as problem:
-        tree.complain(("http", "addr"), f"{problem}, got {addr!r}")
+        tree.complain(path, f"{problem}, got {addr!r}")
 
 
 def _check_pattern(tree: Tree, path: Path, pattern: str) -> None:

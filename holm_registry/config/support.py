@@ -26,11 +26,13 @@ class _Rule:
     :ivar used: Tells from its value whether somebody relies on it; None where it is enough that
         somebody gave it.
     :ivar excuse: Why it may be passed over; empty if it may not.
+    :ivar unless: A key with which it is served after all, if that has a value.
     """
 
     path: Path
     used: Callable[[Any], bool] | None = bool
     excuse: str = ""
+    unless: Path = ()
 
 
 def _any_enabled(entries: list[Any]) -> bool:
@@ -41,8 +43,6 @@ def _given(value: Any) -> bool:
     return value is not None
 
 
-_NO_LISTENER = "no debug server yet"
-_NO_CHECKS = "no health checks yet"
 _OWN_CACHE = "this registry needs no such cache"
 
 _RULES = (
@@ -62,13 +62,13 @@ _RULES = (
     _Rule(("notifications", "endpoints"), _any_enabled),
     _Rule(("policy", "repository", "classes")),
     _Rule(("http", "secret"), excuse="uploads need no secret: their state is in the store"),
-    _Rule(("http", "debug", "addr"), excuse=_NO_LISTENER),
-    _Rule(("http", "debug", "prometheus", "enabled"), excuse=_NO_LISTENER),
+    _Rule(
+        ("http", "debug", "prometheus"),
+        lambda debug: debug.enabled,
+        "http.debug.addr does not say where to show figures",
+        unless=("http", "debug", "addr"),
+    ),
     _Rule(("http", "h2c", "enabled"), excuse="HTTP/1.1 is spoken"),
-    _Rule(("health", "storagedriver", "enabled"), excuse=_NO_CHECKS),
-    _Rule(("health", "file"), excuse=_NO_CHECKS),
-    _Rule(("health", "http"), excuse=_NO_CHECKS),
-    _Rule(("health", "tcp"), excuse=_NO_CHECKS),
     _Rule(("log", "formatter"), lambda value: value != "text", "logs are text"),
     _Rule(("log", "fields"), excuse="logs carry no extra fields yet"),
     _Rule(("log", "hooks"), excuse="no log hooks yet"),
@@ -94,6 +94,8 @@ def check_support(tree: Tree, config: Config) -> None:
 
 
 def _is_used(rule: _Rule, tree: Tree, config: Config) -> bool:
+    if rule.unless and _value(config, rule.unless):
+        return False
     if rule.used is None:
         return tree.given(rule.path) is not None
     return rule.used(_value(config, rule.path))

@@ -70,6 +70,8 @@ class RequestBody:
         self._lost = False
         self._left = False
         self.complete = False
+        #: How much has arrived, taken or not, in bytes.
+        self.received_bytes = 0
 
     async def read(self) -> list[bytes]:
         """
@@ -108,6 +110,7 @@ class RequestBody:
 
     def feed(self, data: bytes) -> None:
         """Take in what the network brought."""
+        self.received_bytes += len(data)
         if self._discarding:
             return
         self._buffers.append(data)

@@ -57,6 +57,9 @@ class StreamedRequest(Request):
     #: twisted.web would call everything HTML.
     defaultContentType = None
 
+    #: For whoever watches requests: what to remember of this one.
+    watched: Any = None
+
     _streams = False
     _expects_continue = False
     _lingering: Any = None
@@ -106,6 +109,11 @@ class StreamedRequest(Request):
         text = self.header("Content-Length")
         return int(text) if text is not None and text.isdigit() else None
 
+    @property
+    def received_bytes(self) -> int:
+        """How much of the body has arrived."""
+        return self.body.received_bytes if self._streams else 0
+
     # What the channel calls, in this order.
 
     def gotLength(self, length: int | None) -> None:
@@ -153,6 +161,13 @@ class StreamedRequest(Request):
             self._lingering.cancel()
             # The channel is not persistent: this closes it once everything is sent.
             self._cleanup()
+
+    def process(self) -> None:
+        """Tell who watches, and answer."""
+        watcher = self._channel().site.watcher
+        if watcher is not None:
+            watcher.began(self)
+        super().process()
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell whoever waits for the request's end, then who reads its body."""

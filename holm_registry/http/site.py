@@ -5,7 +5,7 @@ The site: one request class, one access log, and an end that waits for what is i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -36,11 +36,22 @@ _ADDRESS_TOO_LONG = _last_answer(b"414 URI Too Long", b"the address is too long"
 _HEADER_TOO_LONG = _last_answer(b"431 Request Header Fields Too Large", b"a header is too long")
 
 
+class Watcher(Protocol):
+    """Hears of each request twice."""
+
+    def began(self, request: Any) -> None:
+        """Hear that a request is about to be answered."""
+
+    def ended(self, request: Any) -> None:
+        """Hear that it was, or that its client has left."""
+
+
 class StreamingSite(Site):
     """
     A site whose requests stream.
 
     :param write_log: Takes one line for each request, or None to keep no access log.
+    :ivar watcher: Hears of each request; None for nobody.
     """
 
     noisy = False
@@ -51,12 +62,14 @@ class StreamingSite(Site):
         reactor: IReactorTime,
         *,
         write_log: Callable[[str], object] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         super().__init__(
             resource, requestFactory=StreamedRequest, timeout=IDLE_SECONDS, reactor=reactor
         )
         self.displayTracebacks = False
         self.buffers = Buffers()
+        self.watcher = watcher
         self._write_log = write_log
         self._channels: set[Any] = set()
         self._idle: list[Deferred[None]] = []
@@ -78,7 +91,9 @@ class StreamingSite(Site):
         return channel
 
     def log(self, request: Any) -> None:
-        """Write a request into the access log."""
+        """Write a request into the access log, and tell who watches that it has ended."""
+        if self.watcher is not None:
+            self.watcher.ended(request)
         if self._write_log is not None:
             self._write_log(combined(request, self.reactor.seconds()))
 

@@ -155,6 +155,9 @@ class Driver(Protocol):
     def seconds(self) -> float:
         """Tell the time by the clock that sets modification times, in seconds since the epoch."""
 
+    def free_bytes(self) -> int | None:
+        """Tell how much more fits into the store; None where nobody knows."""
+
     def lock(self, name: str) -> AbstractContextManager[None]:
         """
         Keep out all others, of any process, that want the lock of this name.

@@ -205,6 +205,12 @@ class Filesystem:
                     raise
                 return time.time()
 
+    def free_bytes(self) -> int | None:
+        """See :class:`.driver.Driver`."""
+        with _making():
+            found = os.statvfs(self._root)
+        return found.f_bavail * found.f_frsize
+
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """See :class:`.driver.Driver`."""

@@ -131,6 +131,10 @@ class Memory:
         """See :class:`.driver.Driver`."""
         return self._seconds()
 
+    def free_bytes(self) -> int | None:
+        """See :class:`.driver.Driver`."""
+        return None
+
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """See :class:`.driver.Driver`."""

@@ -78,6 +78,10 @@ class ReadOnly:
         """Tell the time of this machine: there is nothing to compare it with."""
         return time.time()
 
+    def free_bytes(self) -> int | None:
+        """See :class:`.driver.Driver`."""
+        return self._driver.free_bytes()
+
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Keep nobody out: whoever changes nothing is in nobody's way."""
         return nullcontext()

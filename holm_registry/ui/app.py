@@ -13,6 +13,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from holm_registry.http.request import StreamedRequest
+from holm_registry.metrics.route import FiguresRoute
 
 from .answers import ErrorAnswers
 from .context import Context
@@ -24,6 +25,7 @@ from .pages.look import Look
 from .pages.repositories import RepositoriesPage
 from .pages.repository import RepositoryPage
 from .pages.search import SearchPage
+from .routing import route
 from .security import HEADERS
 
 
@@ -47,6 +49,7 @@ def build_app(context: Context) -> Klein:
         Look(context),
         ErrorAnswers(context),
     ]
+    route(app, "GET", "/metrics", FiguresRoute(context.figures, context.threads).show)
     for page in pages:
         page.register(app)
     return app

@@ -8,7 +8,9 @@ import sys
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
+from attrs import frozen
 from treq.client import HTTPClient
+from twisted.application.service import IService
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
@@ -21,6 +23,7 @@ from .assets import find_templates, load_assets
 from .client import RegistryClient
 from .context import Context
 from .exchange import IN_FLIGHT, Exchange
+from .figures import UiFigures
 from .gate import Gate
 from .rendering import Templates
 from .settings import Settings
@@ -46,11 +49,25 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     exchange = Exchange(HTTPClient(agent, cookiejar=no_cookies), reactor, Gate(IN_FLIGHT))
     client = RegistryClient(exchange, settings.registry_url)
     templates = Templates(folder, assets, threads, common)
-    return Context(settings, client, reactor, threads, templates, assets)
+    figures = UiFigures(reactor, exchange)
+    return Context(settings, client, reactor, threads, templates, assets, figures)
 
 
-def build_site(settings: Settings, reactor: Any) -> tuple[StreamingSite, PooledThreads]:
-    """Make the site that serves the UI, and the threads it works with."""
+@frozen
+class Parts:
+    """
+    A UI's parts, put together and not yet begun.
+
+    :ivar services: What runs beside the site.
+    """
+
+    site: StreamingSite
+    threads: PooledThreads
+    services: list[IService]
+
+
+def build(settings: Settings, reactor: Any) -> Parts:
+    """Make the parts that serve the UI."""
     threads = PooledThreads(reactor, THREADS)
     pool = HTTPConnectionPool(reactor)
     pool.maxPersistentPerHost = IN_FLIGHT
@@ -60,4 +77,6 @@ def build_site(settings: Settings, reactor: Any) -> tuple[StreamingSite, PooledT
     context = build_context(settings, reactor, threads, agent)
     # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
     write_log = None if sys.__stdout__ is None else AccessLog(sys.__stdout__).write
-    return StreamingSite(UiResource(context), reactor, write_log=write_log), threads
+    figures = context.figures
+    site = StreamingSite(UiResource(context), reactor, write_log=write_log, watcher=figures.watcher)
+    return Parts(site, threads, [figures.delay])

@@ -15,6 +15,7 @@ from holm_registry.threads import Threads
 from .assets import Asset
 from .client import RegistryClient
 from .contents import Contents
+from .figures import UiFigures
 from .library import Libraries
 from .outcomes import Outcomes
 from .reader import Reader
@@ -36,6 +37,7 @@ class Context:
     threads: Threads
     templates: Templates
     assets: Mapping[str, Asset]
+    figures: UiFigures
     contents: Contents = Factory(Contents)
     libraries: Libraries = Factory(Libraries)
     outcomes: Outcomes = Factory(Outcomes)

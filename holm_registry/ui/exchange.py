@@ -4,6 +4,8 @@ One question to a registry and its answer: bounded in size and time, and a few a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -85,12 +87,21 @@ class Exchange:
     Asks a registry.
 
     :param gate: Lets so many requests through at once.
+    :ivar asked: How many requests were sent.
+    :ivar failed: How many of them were not answered, or not with success.
     """
 
     def __init__(self, http: HTTPClient, clock: IReactorTime, gate: Gate) -> None:
         self._http = http
         self._clock = clock
         self._gate = gate
+        self.asked = 0
+        self.failed = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are not answered yet."""
+        return self._gate.entries
 
     async def ask(  # noqa: PLR0913 - keyword-only
         self,
@@ -109,18 +120,42 @@ class Exchange:
         :param background: Let whoever is waited for go first.
         :raises Trouble: There was no answer, or it was none of success.
         """
+        with self._counted():
+            answer = await self._ask(
+                method, url, headers, content, max_bytes, background=background
+            )
+            _require_success(answer, url)
+        return answer
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except Trouble:
+            self.failed += 1
+            raise
+
+    async def _ask(  # noqa: PLR0913 - the same
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, list[str]],
+        content: bytes | None,
+        max_bytes: int,
+        *,
+        background: bool,
+    ) -> Answer:
         async with self._gate.entered(background=background):
+            self.asked += 1
+            asking = Deferred.fromCoroutine(
+                self._exchange(method, url, headers, content, max_bytes)
+            )
             try:
-                asking = Deferred.fromCoroutine(
-                    self._exchange(method, url, headers, content, max_bytes)
-                )
-                answer = await asking.addTimeout(REQUEST_SECONDS, self._clock)
+                return await asking.addTimeout(REQUEST_SECONDS, self._clock)
             except (DeferredTimeout, ConnectTimeout) as problem:
                 raise Slow(f"no answer within {REQUEST_SECONDS:.0f} seconds", url=url) from problem
             except _NO_ANSWER as problem:
                 raise Unreachable(_reason(problem), url=url) from problem
-        _require_success(answer, url)
-        return answer
 
     async def _exchange(
         self,

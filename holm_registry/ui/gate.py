@@ -32,6 +32,11 @@ class Gate:
         self._admitting = False
         self._waiting: dict[bool, deque[Deferred[None]]] = {False: deque(), True: deque()}
 
+    @property
+    def entries(self) -> int:
+        """How many are through and have not left."""
+        return self._open
+
     @asynccontextmanager
     async def entered(self, *, background: bool = False) -> AsyncIterator[None]:
         """Hold a place, waiting for it if need be; whoever is cancelled meanwhile gives it up."""

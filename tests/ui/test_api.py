@@ -108,3 +108,27 @@ def test_wrong_methods_are_refused(ui):
     found = ui.request("DELETE", "/")
     assert found.status == 405
     assert "GET" in found.header("Allow")
+
+
+def test_prometheus_is_shown_what_the_ui_does(gallery):
+    gallery.site.watcher = gallery.context.figures.watcher
+    gallery.get("/")
+    gallery.get("/repo/team/app")
+    gallery.get("/repo/nowhere/at/all")
+    gallery.get("/wp-login.php")
+    answer = gallery.get("/metrics")
+    assert answer.status == 200
+    assert answer.header("Content-Type").startswith("text/plain")
+    lines = answer.body.decode().splitlines()
+    for line in (
+        'holm_ui_http_requests_total{code="200",handler="repositories",method="get"} 1.0',
+        'holm_ui_http_requests_total{code="200",handler="repo",method="get"} 1.0',
+        'holm_ui_http_requests_total{code="404",handler="repo",method="get"} 1.0',
+        'holm_ui_http_requests_total{code="404",handler="other",method="get"} 1.0',
+        "holm_ui_registry_requests_in_flight 0.0",
+    ):
+        assert line in lines
+    asked = next(line for line in lines if line.startswith("holm_ui_registry_requests_total "))
+    assert float(asked.split()[1]) == len(gallery.wire.asked) > 0
+    failed = next(line for line in lines if line.startswith("holm_ui_registry_failures_total "))
+    assert 0 < float(failed.split()[1]) < len(gallery.wire.asked)

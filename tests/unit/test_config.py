@@ -146,9 +146,9 @@ def test_option_beats_environment_beats_file_beats_default():
         ("HEALTH_FILECHECKERS_0_FILE", "/x", lambda c: c.health.file[0].file == "/x"),
         ("HEALTH_FILE_0_FILE", "/x", lambda c: c.health.file[0].file == "/x"),
         (
-            "HEALTH_HTTPCHECKERS_0_HEADERS_X",
-            "[y]",
-            lambda c: c.health.http[0].headers == {"x": ["y"]},
+            "HEALTH_HTTPCHECKERS_0_URI",
+            "http://a:80/",
+            lambda c: c.health.http[0].uri == "http://a:80/",
         ),
         (
             "NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES",
@@ -332,8 +332,10 @@ def test_what_is_shown_names_each_source_and_hides_secrets():
 
 def test_keys_without_effect_here_are_said_to_be_ignored():
     warnings = from_text(SHIPPED_3).tree.warnings
-    assert any(text.startswith("http.debug.addr is ignored") for text in warnings)
-    assert any(text.startswith("health.storagedriver.enabled is ignored") for text in warnings)
+    assert any(text.startswith("storage.tag.concurrencylimit is ignored") for text in warnings)
+    text = "version: 0.1\nhttp: {debug: {prometheus: {enabled: true}}}"
+    (warning,) = from_text(text).tree.warnings
+    assert warning.startswith("http.debug.prometheus is ignored: http.debug.addr does not say")
     name = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED"
     assert load().tree.warnings == []
     assert load(None, {name: "true"}).tree.warnings == []
@@ -375,3 +377,21 @@ yaml_texts = st.one_of(st.text(max_size=40), st.builds("version: 0.1\n{}".format
 def test_no_file_breaks_the_loader(text):
     loaded = from_text(text)
     assert all("\n" not in str(complaint) for complaint in loaded.tree.complaints)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("http: {debug: {addr: x}}", "http.debug.addr: expected host:port"),
+        (
+            "http: {debug: {addr: ':1', prometheus: {path: x}}}",
+            "http.debug.prometheus.path: must begin with a slash",
+        ),
+        ("health: {tcp: [{addr: ':x'}]}", "health.tcp[0].addr: expected host:port"),
+        ("health: {http: [{uri: 'ftp://x'}]}", "health.http[0].uri: expected https://"),
+        ("health: {http: [{uri: 'http://[x'}]}", "health.http[0].uri: expected https://"),
+    ],
+)
+def test_what_could_never_be_looked_at_is_refused(text, complaint):
+    (found,) = complaints(from_text(f"version: 0.1\n{text}"))
+    assert found.startswith(complaint)

@@ -7,7 +7,7 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from holm_registry.upkeep import Task, Upkeep
+from holm_registry.upkeep import Account, Task, Upkeep
 
 HOUR = 3600.0
 NOW = 1_000_000.0
@@ -73,10 +73,14 @@ def test_it_is_done_again_and_again_one_at_a_time():
     machine.advance(HOUR)
     machine.advance(100 * HOUR)
     assert len(machine.started) == 1, "the first still runs"
-    machine.end(0, b'{"blobs": 3, "problems": []}')
-    assert found.results == {"collect": {"blobs": 3}}
+    machine.end(0, b'{"blobs": 3, "bytes": 100, "problems": ["one"]}')
+    assert found.accounts == {"collect": Account(1, 0, 100, 1, NOW)}
     machine.advance(24 * HOUR)
     assert len(machine.started) == 2
+    machine.end(0, b'{"blobs": 3, "bytes": 11, "dry_run": true}')
+    machine.advance(24 * HOUR)
+    machine.end(1)
+    assert found.accounts == {"collect": Account(2, 1, 100, 0, NOW)}
 
 
 @pytest.mark.parametrize("output", [b"", b"no JSON"])

@@ -1,0 +1,122 @@
+"""
+The figures of a registry: who watches what, and what is read when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.application.service import IService
+
+from .api.context import Tally
+from .api.handlers import handler_of
+from .metrics.delay import LoopDelay
+from .metrics.exposition import CONTENT_TYPE, exposed, new_registry
+from .metrics.gauges import Readings
+from .metrics.requests import RequestMetrics
+from .metrics.storage import metered
+from .storage.driver import Driver
+from .storage.errors import StorageUnavailable
+from .threads import PooledThreads
+from .upkeep import Account, Upkeep
+
+
+class Figures:
+    """
+    Everything that Prometheus is shown of one registry.
+
+    :ivar watcher: Counts the requests of its site.
+    :ivar content_type: What :meth:`expose` gives.
+    """
+
+    content_type = CONTENT_TYPE
+
+    def __init__(self, reactor: Any) -> None:
+        self._registry = new_registry()
+        self._readings = Readings(self._registry)
+        self.watcher = RequestMetrics(self._registry, "registry_http", handler_of)
+        self.delay: IService = LoopDelay(reactor, self._registry, "registry")
+
+    def metered(self, driver: Driver, name: str) -> Driver:
+        """Give a driver whose verbs are timed."""
+        return metered(driver, name, self._registry)
+
+    def expose(self) -> bytes:
+        """Write them all; may block, as the store is asked for some."""
+        return exposed(self._registry)
+
+    def show_traffic(self) -> None:
+        """Show how many bytes went in and out, and how many uploads are in flight."""
+        show, traffic = self._readings, self.watcher.traffic
+        uploads = [traffic("blob_upload"), traffic("blob_upload_chunk")]
+        show.counter(
+            "registry_upload_bytes",
+            "Bytes of blobs received.",
+            lambda: sum(each.received_bytes for each in uploads),
+        )
+        show.counter(
+            "registry_download_bytes", "Bytes of blobs sent.", lambda: traffic("blob").sent_bytes
+        )
+        show.gauge(
+            "registry_uploads_in_flight",
+            "Requests that bring bytes of blobs, and are not answered yet.",
+            lambda: sum(each.in_flight for each in uploads),
+        )
+
+    def show_memory(self, tally: Tally) -> None:
+        """Show how much is answered from memory, under registry:3's names, and registry:2's."""
+        show = self._readings
+        prefix = "registry_storage_cache"
+        show.counter(f"{prefix}_requests", "Looked for in memory.", lambda: tally.asked)
+        show.counter(f"{prefix}_hits", "Found in memory.", lambda: tally.known)
+        show.counter(f"{prefix}_errors", "Always none.", lambda: 0)
+        show.counter(
+            prefix,
+            "Looked for in memory, as registry:2 tells it.",
+            lambda: {
+                "Request": tally.asked,
+                "Hit": tally.known,
+                "Miss": tally.asked - tally.known,
+            },
+            "type",
+        )
+
+    def show_threads(self, threads: PooledThreads) -> None:
+        """Show how busy the threads are."""
+        show = self._readings
+        show.gauge("registry_threads_busy", "Threads at work.", threads.working)
+        show.gauge("registry_threads_waiting", "What waits for a thread.", threads.waiting)
+
+    def show_store(self, driver: Driver) -> None:
+        """Show how much still fits into the store."""
+        self._readings.gauge(
+            "registry_storage_free_bytes", "What still fits into the store.", partial(_free, driver)
+        )
+
+    def show_upkeep(self, upkeep: Upkeep) -> None:
+        """Show what became of collections and purges."""
+
+        def each(read: Callable[[Account], float]) -> Callable[[], dict[str, float]]:
+            return lambda: {task: read(account) for task, account in upkeep.accounts.items()}
+
+        show = partial(self._readings.counter, label="task")
+        prefix = "registry_maintenance"
+        show(f"{prefix}_runs", "Collections and purges done.", each(lambda of: of.runs))
+        show(f"{prefix}_failures", "Those that failed.", each(lambda of: of.failures))
+        show(f"{prefix}_freed_bytes", "What they freed.", each(lambda of: of.freed_bytes))
+        show = partial(self._readings.gauge, label="task")
+        show(f"{prefix}_problems", "What the last one found damaged.", each(lambda of: of.problems))
+        show(
+            f"{prefix}_last_success_timestamp_seconds",
+            "When the last one was done.",
+            each(lambda of: of.last),
+        )
+
+
+def _free(driver: Driver) -> float | None:
+    try:
+        return driver.free_bytes()
+    except StorageUnavailable:
+        return None
