@@ -1,5 +1,5 @@
 """
-The ``registry`` command, with registry:2's subcommands.
+The ``registry`` command, with registry:2's subcommands, and the ``holm-ui`` command.
 """
 
 from __future__ import annotations
@@ -7,6 +7,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from . import __version__
 from .commands import garbage_collect, stats, verify
@@ -37,19 +39,32 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
-def _serve(arguments: argparse.Namespace) -> int:
-    from twisted.internet import reactor  # noqa: PLC0415 - check needs none
-    from twisted.logger import globalLogBeginner  # noqa: PLC0415
+def ui(arguments: list[str] | None = None) -> int:
+    """Serve the UI, as ``twistd holm-ui`` does; give the exit status."""
+    from .ui_tap import Options, makeService  # noqa: PLC0415 - not for the registry
 
-    from .logs import observer  # noqa: PLC0415
-    from .registry_tap import Options, makeService  # noqa: PLC0415
+    options = Options()
+    options.parseOptions(sys.argv[1:] if arguments is None else arguments)
+    return _run(options, makeService, options["log-level"])
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from .registry_tap import Options, makeService  # noqa: PLC0415 - check needs no reactor
 
     options = Options()
     options.parseOptions(["--config", arguments.file] if arguments.file else [])
-    service = makeService(options, reactor)
-    globalLogBeginner.beginLoggingTo(
-        [observer(sys.stderr, options.config.log_level)], redirectStandardIO=False
-    )
+    return _run(options, makeService, options.config.log_level)
+
+
+def _run(options: Any, make_service: Callable[[Any, Any], Any], log_level: str) -> int:
+    """Run a service in the foreground until a signal ends it."""
+    from twisted.internet import reactor  # noqa: PLC0415
+    from twisted.logger import globalLogBeginner  # noqa: PLC0415
+
+    from .logs import observer  # noqa: PLC0415
+
+    service = make_service(options, reactor)
+    globalLogBeginner.beginLoggingTo([observer(sys.stderr, log_level)], redirectStandardIO=False)
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)

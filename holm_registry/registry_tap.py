@@ -14,6 +14,7 @@ from twisted.application.service import IService, MultiService
 from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
 from .startup import PluginOptions, end
+from .storage.access import why_unusable
 
 if TYPE_CHECKING:
     from .service import Parts
@@ -175,18 +176,11 @@ def _require_root(loaded: Loaded) -> None:
     storage = loaded.config.storage
     if storage.filesystem is None:
         return
-    path = ("storage", "filesystem", "rootdirectory")
-    root = storage.filesystem.rootdirectory
-    read_only = storage.maintenance.readonly.enabled
-    needed = os.R_OK | os.X_OK | (0 if read_only else os.W_OK)
-    try:
-        if not read_only:
-            os.makedirs(root, exist_ok=True)
-        if not os.access(root, needed):
-            raise PermissionError(13, "Permission denied")
-    except OSError as problem:
-        source = loaded.tree.source_of(path)
-        fail(f"{'.'.join(path)}: cannot use {root!r}: {problem.strerror} (from {source})")
+    writing = not storage.maintenance.readonly.enabled
+    problem = why_unusable(storage.filesystem.rootdirectory, writing=writing)
+    if problem is not None:
+        path = ("storage", "filesystem", "rootdirectory")
+        fail(f"{'.'.join(path)}: {problem} (from {loaded.tree.source_of(path)})")
 
 
 def _greeting(options: Options) -> str:

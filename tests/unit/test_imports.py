@@ -44,10 +44,10 @@ ALLOWED = {
     "commands": {"config", "maintenance", "oci", "registry_tap", "service", "storage"},
     "serving": {"http", "listen", "threads"},
     "startup": set(),
-    "registry_tap": {"config", "listen", "logs", "service", "serving", "startup"},
+    "registry_tap": {"config", "listen", "logs", "service", "serving", "startup", "storage.access"},
     "ui": {"config.addresses", "http", "logs", "metrics", "oci", "threads"},
     "ui_tap": {"listen", "serving", "startup", "ui"},
-    "cli": {"commands", "config", "logs", "registry_tap"},
+    "cli": {"commands", "config", "logs", "registry_tap", "ui_tap"},
 }
 
 #: Rooms that must work without Twisted.
