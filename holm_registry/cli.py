@@ -45,7 +45,7 @@ def ui(arguments: list[str] | None = None) -> int:
 
     options = Options()
     options.parseOptions(sys.argv[1:] if arguments is None else arguments)
-    return _run(options, makeService, options["log-level"])
+    return _run(options, makeService)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -53,18 +53,18 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     options = Options()
     options.parseOptions(["--config", arguments.file] if arguments.file else [])
-    return _run(options, makeService, options.config.log_level)
+    return _run(options, makeService)
 
 
-def _run(options: Any, make_service: Callable[[Any, Any], Any], log_level: str) -> int:
+def _run(options: Any, make_service: Callable[[Any, Any], Any]) -> int:
     """Run a service in the foreground until a signal ends it."""
     from twisted.internet import reactor  # noqa: PLC0415
     from twisted.logger import globalLogBeginner  # noqa: PLC0415
 
-    from .logs import observer  # noqa: PLC0415
+    from .logs.chosen import LOG  # noqa: PLC0415
 
     service = make_service(options, reactor)
-    globalLogBeginner.beginLoggingTo([observer(sys.stderr, log_level)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([LOG.observer()], redirectStandardIO=False)
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)

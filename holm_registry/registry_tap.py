@@ -76,13 +76,22 @@ class Options(PluginOptions):
     def postOptions(self) -> None:
         """Load the configuration, or end with a line for each complaint."""
         try:
-            self.loaded = read_configuration(self["config"], self.environ, tuple(self._given()))
+            self.loaded = self.read()
             self.loaded.require()
         except OSError as problem:
             fail(f"configuration file {problem.filename}: {problem.strerror}")
         except ConfigInvalid as problem:
             fail(*problem.complaints)
-        self.tell_twistd(self.config.log_level)
+        log = self.config.log
+        self.tell_twistd(self.config.log_level, log.formatter, log.fields)
+
+    def read(self) -> Loaded:
+        """
+        Load the configuration.
+
+        :raises OSError: Its file cannot be read.
+        """
+        return read_configuration(self["config"], self.environ, tuple(self._given()))
 
     @property
     def config(self) -> Config:
@@ -105,13 +114,16 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """Make the service that options and configuration describe."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
+    from .hangup import Hangup  # noqa: PLC0415
+    from .reload import Reload  # noqa: PLC0415
     from .service import build  # noqa: PLC0415 - imports klein
 
     config = options.config
     _require_root(options.loaded)
     parts = build(config, reactor)
     together = MultiService()
-    services = [_serving(options, parts, reactor), *parts.services]
+    reload = Reload(options, parts.site)
+    services = [_serving(options, parts, reactor), *parts.services, Hangup(reactor, reload)]
     if config.http.debug.addr:
         services.append(_debugging(options, parts, reactor))
     for service in services:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -23,7 +24,7 @@ from .health.checks import StorageCheck
 from .health.schedule import scheduled_checks
 from .health.service import Health
 from .http.site import StreamingSite
-from .logs import AccessLog
+from .logs.access import AccessLog
 from .storage import layout
 from .storage.driver import Driver
 from .storage.errors import NotFound
@@ -113,10 +114,16 @@ def build_site(
 ) -> StreamingSite:
     """Make the site that serves a configuration."""
     resource = ApiResource(context, config.http.headers, config.http.prefix or "/")
-    # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
-    write_log = None if config.log.accesslog.disabled else AccessLog(sys.__stdout__).write  # type: ignore[arg-type] # a daemon has none, and disables it
     watcher = None if figures is None else figures.watcher
-    return StreamingSite(resource, reactor, write_log=write_log, watcher=watcher)
+    return StreamingSite(resource, reactor, write_log=access_log(config), watcher=watcher)
+
+
+def access_log(config: Config) -> Callable[[str], object] | None:
+    """Make what writes the access log; None where there is to be none."""
+    # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
+    if config.log.accesslog.disabled or sys.__stdout__ is None:
+        return None
+    return AccessLog(sys.__stdout__).write
 
 
 def build_debug(config: Config, parts: Parts, reactor: Any) -> tuple[StreamingSite, PooledThreads]:

@@ -5,10 +5,12 @@ What a plugin does before its service runs: end with a reason, and have twistd l
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from twisted.python.usage import Options, UsageError
+
+from .logs.chosen import LOG
 
 
 def end(program: str, *lines: object) -> NoReturn:
@@ -44,12 +46,18 @@ class PluginOptions(Options):
         if rest:
             self.fail(f"unexpected argument {rest[0]!r}")
 
-    def tell_twistd(self, log_level: str) -> None:
-        """Have twistd log at a level, and leave no file where it was started."""
+    def tell_twistd(
+        self, log_level: str, formatter: str = "text", fields: Mapping[str, Any] | None = None
+    ) -> None:
+        """Have twistd log as it should, and leave no file where it was started."""
         twistd: Any = getattr(self, "parent", None)
+        LOG.choose(log_level, formatter, fields)
         if twistd is None:
             return
-        if not (twistd.get("logger") or twistd.get("logfile") or twistd.get("syslog")):
-            twistd["logger"] = f"holm_registry.logs.TO_STANDARD_ERROR.{log_level}"
+        if not (twistd.get("logger") or twistd.get("syslog")):
+            # A daemon has no standard error; twistd itself would make this file of its log.
+            path = twistd.get("logfile") or (None if twistd.get("nodaemon") else "twistd.log")
+            LOG.choose(log_level, formatter, fields, None if path == "-" else path)
+            twistd["logger"] = "holm_registry.logs.chosen.LOG.observer"
         if twistd.get("nodaemon") and twistd.get("pidfile") == "twistd.pid":
             twistd["pidfile"] = ""

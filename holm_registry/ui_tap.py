@@ -35,6 +35,7 @@ class Options(PluginOptions):
             "Names to show where the registry lists none, with commas (REPOSITORIES).",
         ],
         ["log-level", None, "info", "error, warn, info or debug."],
+        ["log-format", None, "text", "text, json or logstash."],
     ]
 
     environ: Mapping[str, str] = os.environ
@@ -48,7 +49,9 @@ class Options(PluginOptions):
             self.fail(problem)
         if self["log-level"] not in ("error", "warn", "info", "debug"):
             self.fail(f"option --log-level: error, warn, info or debug, got {self['log-level']!r}")
-        self.tell_twistd(self["log-level"])
+        if self["log-format"] not in ("text", "json", "logstash"):
+            self.fail(f"option --log-format: text, json or logstash, got {self['log-format']!r}")
+        self.tell_twistd(self["log-level"], self["log-format"])
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -56,6 +59,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
     from . import __version__  # noqa: PLC0415
+    from .hangup import Hangup  # noqa: PLC0415
     from .listen import endpoint  # noqa: PLC0415 - imports endpoints
     from .serving import SiteService  # noqa: PLC0415
     from .ui.building import build  # noqa: PLC0415 - imports klein
@@ -76,6 +80,6 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         greeting=f"Holm UI {__version__}, showing {settings.registry_url}",
     )
     together = MultiService()
-    for service in (serving, *parts.services):
+    for service in (serving, *parts.services, Hangup(reactor)):
         service.setServiceParent(together)
     return together

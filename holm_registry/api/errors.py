@@ -39,6 +39,7 @@ def render_error(request: StreamedRequest, error: RegistryError) -> bytes:
     :see: OCI distribution-spec, "Error Codes".
     """
     request.setResponseCode(error.status)
+    request.set_header("X-Request-Id", request.request_id)
     for name, value in error.headers.items():
         request.set_header(name, value)
     return json_body(request, {"errors": [_entry(one) for one in error.entries()]})

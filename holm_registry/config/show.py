@@ -7,6 +7,7 @@ import msgspec
 
 from .durations import Duration, format_duration
 from .load import Loaded
+from .model import Config
 from .shape import Path, dotted
 
 _SECRETS = ("secret", "password", "secretkey", "accountkey", "accesskey", "keyid")
@@ -41,3 +42,18 @@ def _text(value: Any, path: Path) -> str:
     if isinstance(value, Duration):
         return format_duration(value)
     return msgspec.json.encode(value).decode()
+
+
+def changed(before: Config, after: Config) -> list[str]:
+    """Name the keys that two configurations differ in."""
+    old, new = dict(_leaves(before, ())), dict(_leaves(after, ()))
+    paths = [*old, *(path for path in new if path not in old)]
+    return [dotted(path) for path in paths if old.get(path) != new.get(path)]
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(type(value)):
+            yield from _leaves(getattr(value, field.name), (*path, field.encode_name))
+    else:
+        yield path, value

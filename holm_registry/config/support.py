@@ -69,8 +69,6 @@ _RULES = (
         unless=("http", "debug", "addr"),
     ),
     _Rule(("http", "h2c", "enabled"), excuse="HTTP/1.1 is spoken"),
-    _Rule(("log", "formatter"), lambda value: value != "text", "logs are text"),
-    _Rule(("log", "fields"), excuse="logs carry no extra fields yet"),
     _Rule(("log", "hooks"), excuse="no log hooks yet"),
     _Rule(("log", "reportcaller"), excuse="logs name their module already"),
     _Rule(("redis",), excuse=_OWN_CACHE),

@@ -15,7 +15,8 @@ Three things follow, and this file holds all of them:
 
 from __future__ import annotations
 
-import uuid
+import os
+import re
 from functools import cached_property
 from typing import Any, cast
 
@@ -37,6 +38,8 @@ BODY_SECONDS = 300.0
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 10.0
 
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 #: What the access log calls a request whose client left before its answer, as nginx does.
 _CLIENT_LEFT = 499
@@ -77,13 +80,16 @@ class StreamedRequest(Request):
 
     @cached_property
     def request_id(self) -> str:
-        """A name for this request in logs and answers."""
-        return str(uuid.uuid4())
+        """A name for this request in logs and answers: a proxy's, if it has given it a sane one."""
+        given = self.header("X-Request-Id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return os.urandom(16).hex()
 
     def header(self, name: str) -> str | None:
-        """Give the last header of a name, as text."""
-        values = self.requestHeaders.getRawHeaders(name)
-        return values[-1] if values else None
+        """Give the last header of a name, as text; what is no UTF-8 is replaced."""
+        values = self.requestHeaders.getRawHeaders(name.encode())
+        return values[-1].decode("utf-8", "replace") if values else None
 
     def argument(self, name: str) -> str | None:
         """Give the first query parameter of a name, as text; what is no UTF-8 is replaced."""

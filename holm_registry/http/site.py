@@ -51,6 +51,7 @@ class StreamingSite(Site):
     A site whose requests stream.
 
     :param write_log: Takes one line for each request, or None to keep no access log.
+    :ivar write_log: The same; it may be exchanged.
     :ivar watcher: Hears of each request; None for nobody.
     """
 
@@ -70,7 +71,7 @@ class StreamingSite(Site):
         self.displayTracebacks = False
         self.buffers = Buffers()
         self.watcher = watcher
-        self._write_log = write_log
+        self.write_log = write_log
         self._channels: set[Any] = set()
         self._idle: list[Deferred[None]] = []
 
@@ -94,8 +95,8 @@ class StreamingSite(Site):
         """Write a request into the access log, and tell who watches that it has ended."""
         if self.watcher is not None:
             self.watcher.ended(request)
-        if self._write_log is not None:
-            self._write_log(combined(request, self.reactor.seconds()))
+        if self.write_log is not None:
+            self.write_log(combined(request, self.reactor.seconds()))
 
     def drained(self) -> Deferred[None]:
         """Close idle connections, and give a result once every other has ended its request."""

@@ -82,6 +82,7 @@ class ErrorAnswers:
     async def render(self, request: StreamedRequest, problem: Trouble) -> bytes:
         """Answer with an error."""
         request.setResponseCode(problem.status)
+        request.set_header("X-Request-Id", request.request_id)
         if _is_for_a_program(request):
             request.set_header("Cache-Control", "no-store")
             return json_body(request, problem.as_json())

@@ -15,7 +15,7 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
 from holm_registry.http.site import StreamingSite
-from holm_registry.logs import AccessLog
+from holm_registry.logs.access import AccessLog
 from holm_registry.threads import PooledThreads, Threads
 
 from .app import UiResource

@@ -160,9 +160,37 @@ def test_a_fault_is_logged_and_answered_without_its_text(memory, logged_failures
 
 
 def test_each_request_is_a_line_in_the_access_log(memory):
-    memory.request("GET", "/v2/", User_Agent='curl "7"\t', Referer="x")
+    memory.request("GET", "/v2/", User_Agent='curl "7"\t', Referer="x", X_Request_Id="id-1")
     (line,) = memory.access_log
-    assert line.endswith('"GET /v2/ HTTP/1.1" 200 2 "x" "curl \\"7\\""\n')
+    assert line.endswith('"GET /v2/ HTTP/1.1" 200 2 "x" "curl \\"7\\"" id-1\n')
+
+
+def test_an_error_says_by_which_name_it_is_in_the_access_log(memory):
+    answer = memory.request("GET", "/v2/a/manifests/none")
+    assert memory.access_log[-1].split()[-1] == answer.header("X-Request-Id")
+    again = memory.request("GET", "/v2/a/manifests/none")
+    assert again.header("X-Request-Id") != answer.header("X-Request-Id")
+    given = memory.request("GET", "/nowhere", X_Request_Id="proxy.7_a-B")
+    assert given.header("X-Request-Id") == "proxy.7_a-B"
+
+
+@pytest.mark.parametrize("name", ["", "a b", 'a"b', "a" * 65, "a\\nb", "\u00e4"])
+def test_a_name_that_could_deceive_who_reads_the_log_is_not_taken(memory, name):
+    answer = memory.request("GET", "/nowhere", X_Request_Id=name)
+    assert len(answer.header("X-Request-Id")) == 32
+    assert memory.access_log[-1].split()[-1] == answer.header("X-Request-Id")
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-Type", "Range", "If-None-Match", "If-Range", "Accept", "Content-Range"]
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "POST"])
+def test_a_header_that_is_no_text_is_no_fault_of_ours(memory, method, name):
+    digest = memory.push_image("a", "v1", b"c", [b"l"])
+    upload = memory.start_upload("a")
+    for path in (f"/v2/a/manifests/{digest}", "/v2/a/blobs/uploads/", upload):
+        answer = memory.request(method, path, b"", **{name.replace("-", "_"): "\xe4\xff"})
+        assert answer.status != 500
 
 
 def test_a_read_only_registry_refuses_writes_and_serves_reads():

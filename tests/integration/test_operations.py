@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import signal
 import socket
+import subprocess
 import time
 
 import pytest
 
-from .servers import CONFIG, holm
+from .servers import BIN, CONFIG, ENVIRONMENT, holm
 
 
 def debug_of(server) -> str:
@@ -101,7 +104,8 @@ def test_a_store_that_is_lost_is_told_with_its_reason(tmp_path):
         assert server.request("GET", "/v2/").status == 200
         root.rename(tmp_path / "elsewhere")
         root.write_text("no folder")
-        assert b"storage: Not a directory" in wait_for(503, base)
+        # What it finds depends on which moment it looks at: nothing, or no folder.
+        assert b"health check failed: storage: No" in wait_for(503, base)
         root.unlink()
         (tmp_path / "elsewhere").rename(root)
         wait_for(200, base)
@@ -126,6 +130,77 @@ def test_prometheus_reads_figures_where_it_is_told_to(tmp_path):
         assert ask(debug_of(server), "/metrics")[0] == 404
         assert ask(debug_of(server), "/v2/")[0] == 404
         assert server.request("GET", "/figures").status == 404
+
+
+def wait_for_line(server, *texts: str) -> str:
+    """Wait until a line of the log has these in it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for line in list(server.lines):
+            if all(text in line for text in texts):
+                return line
+        time.sleep(0.01)
+    raise AssertionError("".join(server.lines))
+
+
+def test_a_hangup_takes_over_what_can_be_and_says_what_takes_a_restart(tmp_path):
+    root, access = tmp_path / "root", tmp_path / "access"
+    config = f"{CONFIG}log: {{level: info, formatter: json, fields: {{service: holm}}}}\n"
+    with access.open("wb") as stream, holm(root, config, stdout=stream) as server:
+        (started,) = [json.loads(line) for line in server.lines if "listening" in line]
+        assert started["service"] == "holm"
+        assert started["level"] == "info"
+        assert "Holm Registry" in started["msg"]
+        file = root.with_suffix(".yml")
+        file.write_text("version: 0.1\nlog: {levle: debug}\n")
+        os.kill(server.pid, signal.SIGHUP)
+        assert json.loads(wait_for_line(server, "not reloaded", "did you mean"))["level"] == "error"
+        file.write_text(
+            f"{CONFIG}log: {{level: warn, accesslog: {{disabled: true}}}}\n"
+            "catalog: {maxentries: 5}\n"
+        )
+        os.kill(server.pid, signal.SIGHUP)
+        line = json.loads(wait_for_line(server, "a change takes a restart"))
+        assert line["keys"] == "log.formatter, log.fields, catalog.maxentries"
+        assert server.request("GET", "/v2/").status == 200
+        file.write_text(config)
+        os.kill(server.pid, signal.SIGHUP)
+        wait_for_line(server, "configuration reloaded", "log.level")
+        assert server.request("GET", "/v2/_catalog").status == 200
+    logged = access.read_text()
+    assert "/v2/_catalog" in logged
+    assert '"GET /v2/ HTTP' not in logged
+
+
+@pytest.mark.parametrize("plugin", ["holm-registry", "holm-ui"])
+def test_a_log_file_that_was_moved_away_is_opened_again(tmp_path, plugin):
+    log, old = tmp_path / "log", tmp_path / "old"
+    options = {
+        "holm-registry": ["--root", tmp_path / "root", "--config", tmp_path / "c.yml"],
+        "holm-ui": ["--registry-url", "http://127.0.0.1:1"],
+    }[plugin]
+    (tmp_path / "c.yml").write_text(CONFIG)
+    where = "--listen" if plugin == "holm-registry" else "--port"
+    command = [BIN / "twistd", "--nodaemon", "--pidfile=", f"--logfile={log}", plugin, *options]
+    process = subprocess.Popen(
+        [*map(str, command), where, "127.0.0.1:0"], env=ENVIRONMENT, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: log.exists() and "listening on" in log.read_text())
+        log.rename(old)
+        process.send_signal(signal.SIGHUP)
+        wait_until(log.exists)
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert "listening on" not in log.read_text()
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_debug_port_that_is_taken_is_said(tmp_path, listening):

@@ -1,0 +1,3 @@
+"""
+Where logs go: what happens to standard error or a file, one line each request to standard output.
+"""

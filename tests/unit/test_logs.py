@@ -1,0 +1,143 @@
+"""How events are written."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+from holm_registry.logs.access import AccessLog
+from holm_registry.logs.chosen import Log
+from holm_registry.logs.formats import format_of
+
+
+def event(level=LogLevel.info, text="committed {what}", **fields):
+    return {
+        "log_time": 1_700_000_000.25,
+        "log_level": level,
+        "log_namespace": "holm_registry.x",
+        "log_format": text,
+        **fields,
+    }
+
+
+def test_text_ends_with_the_fields():
+    line = format_of("text", {"service": "registry", "rack": 7})(event(what="a"))
+    assert line.endswith(" [holm_registry.x#info] committed a service=registry rack=7\n")
+    assert format_of("text", {})(event(what="a")).endswith(" committed a\n")
+
+
+@pytest.mark.parametrize(
+    ("level", "name"),
+    [
+        (LogLevel.debug, "debug"),
+        (LogLevel.info, "info"),
+        (LogLevel.warn, "warning"),
+        (LogLevel.error, "error"),
+        (LogLevel.critical, "error"),
+    ],
+)
+def test_json_has_the_keys_of_registry2(level, name):
+    line = format_of("json", {"service": "registry"})(event(level, what="a", request_id="7"))
+    assert line.endswith("}\n")
+    assert json.loads(line) == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "level": name,
+        "msg": "committed a",
+        "service": "registry",
+        "logger": "holm_registry.x",
+        "what": "a",
+        "request_id": "7",
+    }
+
+
+def test_logstash_has_its_own_keys():
+    assert json.loads(format_of("logstash", {})(event(what="a"))) == {
+        "@timestamp": "2023-11-14T22:13:20.250Z",
+        "@version": "1",
+        "level": "info",
+        "message": "committed a",
+        "logger": "holm_registry.x",
+        "what": "a",
+    }
+
+
+def failure_of(function):
+    try:
+        function()
+    except Exception:
+        return Failure()
+
+
+@pytest.mark.parametrize("formatter", ["text", "json", "logstash"])
+def test_a_failure_is_written_with_where_it_came_from(formatter):
+    failure = failure_of(lambda: {}["what\nwas wrong"])
+    found = event(LogLevel.critical, "request {id} failed", id=1, log_failure=failure)
+    text = format_of(formatter, {"a": "b"})(found)
+    assert "KeyError" in text
+    assert "test_logs.py" in text
+    if formatter != "text":
+        assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize("formatter", ["text", "json", "logstash"])
+def test_what_says_nothing_is_not_written(formatter):
+    assert not format_of(formatter, {})(event(text=""))
+
+
+def test_what_is_logged_about_objects_is_their_text_alone():
+    line = format_of("json", {})(event(what={"password": "secret"}, text="hello"))
+    assert "secret" not in line
+
+
+def test_a_file_can_be_moved_away_and_opened_again(tmp_path):
+    path = tmp_path / "log"
+    log = Log()
+    log.choose("info", "json", {}, str(path))
+    logger = Logger(namespace="x", observer=log.observer())
+    logger.info("one")
+    os.rename(path, tmp_path / "old")
+    logger.info("two")
+    log.reopen()
+    logger.info("three")
+    log.close()
+    assert [json.loads(line)["msg"] for line in (tmp_path / "old").read_text().splitlines()] == [
+        "one",
+        "two",
+    ]
+    assert [json.loads(line)["msg"] for line in path.read_text().splitlines()] == ["three"]
+
+
+def test_the_level_can_change_while_it_is_in_use(tmp_path):
+    path = tmp_path / "log"
+    log = Log()
+    log.choose("warn", "json", {}, str(path))
+    observer = log.observer()
+    ours, theirs = Logger("x", observer=observer), Logger("twisted.web", observer=observer)
+    for level in ("warn", "info", "debug"):
+        log.set_level(level)
+        ours.info(f"ours at {level}")
+        theirs.info(f"theirs at {level}")
+        theirs.warn(f"their warning at {level}")
+    log.close()
+    assert [json.loads(line)["msg"] for line in path.read_text().splitlines()] == [
+        "their warning at warn",
+        "ours at info",
+        "their warning at info",
+        "ours at debug",
+        "theirs at debug",
+        "their warning at debug",
+    ]
+
+
+def test_an_access_log_that_nobody_reads_ends_and_is_no_fault(tmp_path):
+    class Closed:
+        def write(self, _):
+            raise BrokenPipeError(32, "Broken pipe")
+
+    log = AccessLog(Closed())
+    log.write("a")
+    log.write("b")
