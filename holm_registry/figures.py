@@ -4,7 +4,8 @@ The figures of a registry: who watches what, and what is read when it is asked f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,8 @@ from twisted.application.service import IService
 
 from .api.context import Tally
 from .api.handlers import handler_of
+from .events.broadcaster import Broadcaster
+from .events.courier import Courier
 from .metrics.delay import LoopDelay
 from .metrics.exposition import CONTENT_TYPE, exposed, new_registry
 from .metrics.gauges import Readings
@@ -94,6 +97,41 @@ class Figures:
         self._readings.gauge(
             "registry_storage_free_bytes", "What still fits into the store.", partial(_free, driver)
         )
+
+    def show_notifications(self, broadcaster: Broadcaster, couriers: Sequence[Courier]) -> None:
+        """Show what became of events, under registry:2's names where it has one."""
+        show, prefix = self._readings, "registry_notifications"
+
+        def total(read: Callable[[Courier], int]) -> Callable[[], Mapping[str, float]]:
+            def by_endpoint() -> Mapping[str, float]:
+                found: Counter[str] = Counter()
+                for courier in couriers:
+                    found[courier.endpoint] += read(courier)
+                return found
+
+            return by_endpoint
+
+        def tries() -> Mapping[tuple[str, str], float]:
+            found: Counter[tuple[str, str]] = Counter()
+            for courier in couriers:
+                found["Successes", courier.endpoint] += courier.successes
+                found["Failures", courier.endpoint] += courier.failures
+            return found
+
+        def statuses() -> Mapping[tuple[str, str], float]:
+            found: Counter[tuple[str, str]] = Counter()
+            for courier in couriers:
+                for code, count in courier.statuses.items():
+                    found[code, courier.endpoint] += count
+            return found
+
+        show.counter(f"{prefix}_events", "Delivered, or in vain.", tries, ("type", "endpoint"))
+        show.counter(f"{prefix}_status", "Answers.", statuses, ("code", "endpoint"))
+        pending = total(lambda courier: courier.queue.pending)
+        show.gauge(f"{prefix}_pending_total", "Events that wait.", pending, "endpoint")
+        dead = total(lambda courier: courier.queue.dead)
+        show.counter(f"{prefix}_dead_letters", "Events given up.", dead, "endpoint")
+        show.counter(f"{prefix}_lost", "Events that were not kept.", lambda: broadcaster.lost)
 
     def show_upkeep(self, upkeep: Upkeep) -> None:
         """Show what became of collections and purges."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from twisted.application.service import IService
 
+from .api.announcer import Announcer
 from .api.app import ApiResource
 from .api.context import Context
 from .api.locations import Locations
@@ -36,6 +37,7 @@ from .upkeep import Task, Upkeep
 
 if TYPE_CHECKING:
     from .figures import Figures
+    from .notifying import Notifications
 
 #: The most threads worth having: they wait for disks, or hash, and there are few of either.
 MAX_THREADS = 16
@@ -69,14 +71,19 @@ def build(config: Config, reactor: Any) -> Parts:
     health = build_health(config, driver, reactor)
     upkeep = build_upkeep(config.storage, reactor)
     threads = build_threads(config.storage, reactor)
-    context = build_context(config, driver, threads, health)
+    notifications = build_notifications(config, reactor, threads)
+    context = build_context(config, driver, threads, health, notifications)
     services: list[IService] = [upkeep, health]
+    if notifications is not None:
+        services.append(notifications.broadcaster)
     if figures is not None:
         figures.show_traffic()
         figures.show_memory(context.memory)
         figures.show_threads(threads)
         figures.show_store(driver)
         figures.show_upkeep(upkeep)
+        if notifications is not None:
+            figures.show_notifications(notifications.broadcaster, notifications.couriers)
         services.append(figures.delay)
     site = build_site(config, reactor, context, figures)
     return Parts(site, threads, health, services, figures)
@@ -88,8 +95,23 @@ def build_threads(storage: Storage, reactor: Any) -> PooledThreads:
     return PooledThreads(reactor, min(wanted, MAX_THREADS))
 
 
+def build_notifications(
+    config: Config, reactor: Any, threads: PooledThreads
+) -> Notifications | None:
+    """Make what tells others; None where nobody wants to hear."""
+    if all(endpoint.disabled for endpoint in config.notifications.endpoints):
+        return None
+    from .notifying import Notifications  # noqa: PLC0415 - memory, for those who want none
+
+    return Notifications(config, reactor, threads)
+
+
 def build_context(
-    config: Config, driver: Driver, threads: PooledThreads, health: Health
+    config: Config,
+    driver: Driver,
+    threads: PooledThreads,
+    health: Health,
+    notifications: Notifications | None,
 ) -> Context:
     """Make what every route works with."""
     if not config.storage.maintenance.readonly.enabled:
@@ -97,10 +119,15 @@ def build_context(
         driver.recover()
     host = "" if config.http.relativeurls else config.http.host.rstrip("/")
     prefix = config.http.prefix or "/"
+    locations = Locations(host, prefix.rstrip("/"))
+    announcer = Announcer()
+    if notifications is not None:
+        announcer = notifications.announcer(config, locations)
     return Context(
         Registry(driver, build_validation(config.validation)),
         threads,
-        locations=Locations(host, prefix.rstrip("/")),
+        locations=locations,
+        announcer=announcer,
         troubles=lambda: [f"{each.check.kind}: {each.reason}" for each in health.failing()],
         deletes=config.storage.delete.enabled,
         read_only=config.storage.maintenance.readonly.enabled,

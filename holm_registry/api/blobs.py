@@ -45,6 +45,7 @@ class BlobRoutes:
             await send(request, reader, wanted.start, wanted.stop, self._threads)
         finally:
             reader.close()
+        self._context.announcer.blob_pulled(request, repository, digest, stat.size_bytes)
         return b""
 
     @shielded
@@ -52,6 +53,7 @@ class BlobRoutes:
         """Take a blob out of a repository (end-10)."""
         self._context.require_deletes()
         await self._threads.run(self._blobs.delete, repository, digest)
+        await self._context.announcer.blob_deleted(request, repository, digest)
         request.setResponseCode(202)
         return empty_body(request)
 

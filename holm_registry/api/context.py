@@ -9,6 +9,7 @@ from holm_registry.content.registry import Registry
 from holm_registry.oci.errors import Unsupported
 from holm_registry.threads import Threads
 
+from .announcer import Announcer
 from .locations import Locations
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Context:
     """
     What every route works with.
 
+    :ivar announcer: Tells others what requests do.
     :ivar memory: Counts what is answered from memory.
     :ivar troubles: Tells what is not well with the registry, a line each.
     :ivar deletes: Whether clients may delete.
@@ -45,6 +47,7 @@ class Context:
     threads: Threads
     locations: Locations = Factory(Locations)
     memory: Tally = Factory(Tally)
+    announcer: Announcer = Factory(Announcer)
     troubles: Callable[[], Sequence[str]] = tuple
     deletes: bool = True
     read_only: bool = False

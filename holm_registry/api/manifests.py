@@ -14,6 +14,7 @@ from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.oci.mediatypes import DOCKER_LIST
 from holm_registry.oci.names import parse_tag
 
+from .announcer import pushed
 from .context import Context
 
 #: How many ``?tag=`` one request may bring (the specification wants at least ten).
@@ -54,6 +55,7 @@ class ManifestRoutes:
             return b""
         request.set_header("Content-Type", payload.media_type)
         request.set_header("Content-Length", str(len(payload.content)))
+        self._context.announcer.manifest_pulled(request, repository, payload, reference)
         return payload.content
 
     @shielded
@@ -71,6 +73,10 @@ class ManifestRoutes:
             payload,
             content_type=request.header("Content-Type") or "",
             tags=tags,
+        )
+        tagged = [reference, *tags] if isinstance(reference, str) else tags
+        await self._context.announcer.manifest_pushed(
+            request, repository, pushed(accepted.digest, payload), tagged
         )
         request.setResponseCode(201)
         location = self._context.locations.manifest(repository, accepted.digest)
@@ -92,6 +98,7 @@ class ManifestRoutes:
             await self._threads.run(self._tags.delete, repository, reference)
         else:
             await self._threads.run(self._manifests.delete, repository, reference)
+        await self._context.announcer.manifest_deleted(request, repository, reference)
         request.setResponseCode(202)
         return empty_body(request)
 

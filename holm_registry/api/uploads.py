@@ -84,7 +84,7 @@ class UploadRoutes:
         session = await self._threads.run(self._uploads.open, repository, session_id)
         try:
             await self._receive(request, repository, session)
-            await self._threads.run(session.commit, digest)
+            await self._commit(request, repository, session, digest)
         finally:
             await self._threads.run(session.close)
         return self._created(request, repository, digest)
@@ -103,10 +103,18 @@ class UploadRoutes:
         if source is not None:
             parse_repository(source)
         try:
-            await self._threads.run(self._blobs.mount, repository, digest, source)
+            size = await self._threads.run(self._blobs.mount, repository, digest, source)
         except BlobUnknown:
             return False
+        await self._context.announcer.blob_mounted(request, repository, digest, size)
         return True
+
+    async def _commit(
+        self, request: StreamedRequest, repository: str, session: Session, digest: Digest
+    ) -> None:
+        size = session.size_bytes
+        await self._threads.run(session.commit, digest)
+        await self._context.announcer.blob_pushed(request, repository, digest, size)
 
     async def _take_whole(
         self, request: StreamedRequest, repository: str, session_id: str, digest: Digest
@@ -114,7 +122,7 @@ class UploadRoutes:
         session = await self._threads.run(self._uploads.open, repository, session_id)
         try:
             await self._receive(request, repository, session)
-            await self._threads.run(session.commit, digest)
+            await self._commit(request, repository, session, digest)
         except BaseException:
             # Nobody was told of this session, so nobody could carry it on.
             await self._threads.run(session.discard)

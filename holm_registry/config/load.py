@@ -5,7 +5,7 @@ From a file's text, the environment and options to a :class:`.model.Config`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,12 +17,15 @@ from .addresses import parse_address
 from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .http import Http
-from .model import AUTH_TYPES, Config
+from .model import AUTH_TYPES, Config, Notifications
 from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
 from .storage import DRIVERS
 from .support import check_support
 from .tree import Complaint, Tree, nearest
+
+#: A folder is named by an endpoint's name, each character of which may take three there.
+_LONGEST_NAME = 80
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
@@ -263,9 +266,29 @@ def _check_values(tree: Tree, config: Config) -> None:
         _check_address(tree, ("health", "tcp", index, "addr"), tcp.addr)
     for index, web in enumerate(config.health.http):
         _check_url(tree, ("health", "http", index, "uri"), web.uri)
+    _check_notifications(tree, config.notifications)
     for name in ("allow", "deny"):
         for index, pattern in enumerate(getattr(config.validation.manifests.urls, name)):
             _check_pattern(tree, ("validation", "manifests", "urls", name, index), pattern)
+
+
+def _check_notifications(tree: Tree, notifications: Notifications) -> None:
+    names: set[str] = set()
+    for index, endpoint in enumerate(notifications.endpoints):
+        path = ("notifications", "endpoints", index)
+        if endpoint.disabled:
+            continue
+        _check_url(tree, (*path, "url"), endpoint.url)
+        if not 0 < len(endpoint.name) <= _LONGEST_NAME or endpoint.name in names:
+            tree.complain((*path, "name"), f"expected a name of its own, got {endpoint.name!r}")
+        names.add(endpoint.name)
+        _check_headers(tree, (*path, "headers"), endpoint.headers)
+
+
+def _check_headers(tree: Tree, path: Path, headers: Mapping[str, Sequence[str]]) -> None:
+    for name, values in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or any(_CONTROL.search(value) for value in values):
+            tree.complain((*path, name), "not a header's name, or not its value")
 
 
 def _check_http(tree: Tree, http: Http) -> None:
@@ -274,9 +297,7 @@ def _check_http(tree: Tree, http: Http) -> None:
         tree.complain(("http", "prefix"), f"must begin and end with a slash, got {prefix!r}")
     if http.host:
         _check_url(tree, ("http", "host"), http.host)
-    for name, values in http.headers.items():
-        if not _HEADER_NAME.fullmatch(name) or any(_CONTROL.search(value) for value in values):
-            tree.complain(("http", "headers", name), "not a header's name, or not its value")
+    _check_headers(tree, ("http", "headers"), http.headers)
     if http.net != "unix":
         _check_address(tree, ("http", "addr"), http.addr)
     if http.debug.addr:

@@ -59,7 +59,6 @@ _RULES = (
     _Rule(("http", "tls", "letsencrypt", "email")),
     _Rule(("http", "tls", "letsencrypt", "hosts")),
     _Rule(("proxy", "remoteurl")),
-    _Rule(("notifications", "endpoints"), _any_enabled),
     _Rule(("policy", "repository", "classes")),
     _Rule(("http", "secret"), excuse="uploads need no secret: their state is in the store"),
     _Rule(

@@ -69,19 +69,21 @@ class Blobs:
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
 
-    def mount(self, repository: str, digest: Digest, source: str | None) -> None:
+    def mount(self, repository: str, digest: Digest, source: str | None) -> int:
         """
         Make a blob that is already here part of a repository.
 
         :param source: The repository it is known to be in, or None for wherever it is.
+        :return: Its size, in bytes.
         :raises BlobUnknown: It is not there.
         """
         try:
             target = digest if source is None else self._target(source, digest)
-            stat_refreshed(self._driver, layout.blob_data(target))
+            stat = stat_refreshed(self._driver, layout.blob_data(target))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
         self.link(repository, digest, target)
+        return stat.size_bytes
 
     def link(self, repository: str, digest: Digest, target: Digest) -> None:
         """Make a blob part of a repository, durably."""

@@ -236,7 +236,7 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
         ({"REGISTRY_PROXY_REMOTEURL": "http://x"}, "proxy.remoteurl: not supported yet"),
         (
             {"REGISTRY_NOTIFICATIONS_ENDPOINTS": "[{name: a}]"},
-            "notifications.endpoints: not supported yet",
+            "notifications.endpoints[0].url: expected https://",
         ),
         (
             {"REGISTRY_MIDDLEWARE_STORAGE_0_NAME": "redirect"},
@@ -386,6 +386,18 @@ def test_no_file_breaks_the_loader(text):
         (
             "http: {debug: {addr: ':1', prometheus: {path: x}}}",
             "http.debug.prometheus.path: must begin with a slash",
+        ),
+        (
+            "notifications: {endpoints: [{url: 'http://x'}]}",
+            "notifications.endpoints[0].name: expected a name of its own",
+        ),
+        (
+            "notifications: {endpoints: [{name: a, url: 'http://x', headers: {'a b': [c]}}]}",
+            "notifications.endpoints[0].headers.a b: not a header's name",
+        ),
+        (
+            "notifications: {endpoints: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]}",
+            "notifications.endpoints[1].name: expected a name of its own, got 'a'",
         ),
         ("health: {tcp: [{addr: ':x'}]}", "health.tcp[0].addr: expected host:port"),
         ("health: {http: [{uri: 'ftp://x'}]}", "health.http[0].uri: expected https://"),

@@ -1,0 +1,184 @@
+"""
+Telling whoever wants to hear what requests do.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import Factory, frozen
+
+from holm_registry.content.payloads import Payload
+from holm_registry.events.envelope import (
+    DELETE,
+    MOUNT,
+    PULL,
+    PUSH,
+    Asker,
+    Event,
+    Reference,
+    Source,
+    Target,
+)
+from holm_registry.http.request import StreamedRequest
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import ManifestInvalid
+from holm_registry.oci.manifest import parse_manifest, stored_media_type
+from holm_registry.oci.mediatypes import OCTET_STREAM
+
+from .locations import Locations
+
+
+class Publisher(Protocol):
+    """Somewhere to put events."""
+
+    async def publish(self, event: Event) -> None:
+        """Put one there before anything goes on."""
+
+    def publish_soon(self, event: Event) -> None:
+        """Put one there in a moment."""
+
+
+@frozen
+class Announcer:
+    """
+    Makes events of what requests do.
+
+    :ivar publisher: Takes them; None where nobody wants to hear.
+    :ivar references: Whether to tell what a manifest that was pushed names.
+    """
+
+    publisher: Publisher | None = None
+    locations: Locations = Factory(Locations)
+    source: Source = Factory(Source)
+    references: bool = False
+
+    async def manifest_pushed(
+        self, request: StreamedRequest, repository: str, payload: Payload, tags: list[str]
+    ) -> None:
+        """Tell of a manifest that was pushed, once for each tag it got."""
+        if self.publisher is None:
+            return
+        for tag in tags or [""]:
+            target = self._manifest(request, repository, payload, tag)
+            if self.references:
+                target.references = _references(payload.content)
+            await self._publish(PUSH, request, target)
+
+    def manifest_pulled(
+        self, request: StreamedRequest, repository: str, payload: Payload, reference: Digest | str
+    ) -> None:
+        """Tell of a manifest that was pulled."""
+        if self.publisher is not None and request.method == b"GET":
+            tag = reference if isinstance(reference, str) else ""
+            target = self._manifest(request, repository, payload, tag)
+            self.publisher.publish_soon(self._event(PULL, request, target))
+
+    async def manifest_deleted(
+        self, request: StreamedRequest, repository: str, reference: Digest | str
+    ) -> None:
+        """Tell of a manifest, or a tag alone, that was deleted."""
+        if isinstance(reference, str):
+            await self._publish(DELETE, request, Target(repository=repository, tag=reference))
+        else:
+            await self.blob_deleted(request, repository, reference)
+
+    async def blob_pushed(
+        self, request: StreamedRequest, repository: str, digest: Digest, size_bytes: int
+    ) -> None:
+        """Tell of a blob that was pushed."""
+        await self._publish(PUSH, request, self._blob(request, repository, digest, size_bytes))
+
+    async def blob_mounted(
+        self,
+        request: StreamedRequest,
+        repository: str,
+        digest: Digest,
+        size_bytes: int,
+    ) -> None:
+        """Tell of a blob that was mounted."""
+        target = self._blob(request, repository, digest, size_bytes)
+        target.from_repository = request.argument("from") or ""
+        await self._publish(MOUNT, request, target)
+
+    def blob_pulled(
+        self, request: StreamedRequest, repository: str, digest: Digest, size_bytes: int
+    ) -> None:
+        """Tell of a blob that was pulled."""
+        if self.publisher is not None:
+            target = self._blob(request, repository, digest, size_bytes)
+            self.publisher.publish_soon(self._event(PULL, request, target))
+
+    async def blob_deleted(self, request: StreamedRequest, repository: str, digest: Digest) -> None:
+        """Tell of a blob that was deleted."""
+        await self._publish(DELETE, request, Target(repository=repository, digest=str(digest)))
+
+    async def _publish(self, action: str, request: StreamedRequest, target: Target) -> None:
+        if self.publisher is not None:
+            await self.publisher.publish(self._event(action, request, target))
+
+    def _event(self, action: str, request: StreamedRequest, target: Target) -> Event:
+        asker = Asker(
+            id=request.request_id,
+            addr=_peer(request),
+            host=request.header("Host") or "",
+            method=request.method.decode("latin-1"),
+            useragent=request.header("User-Agent") or "",
+        )
+        return Event(action=action, target=target, request=asker, source=self.source)
+
+    def _manifest(
+        self, request: StreamedRequest, repository: str, payload: Payload, tag: str
+    ) -> Target:
+        size = len(payload.content)
+        return Target(
+            media_type=payload.media_type,
+            size=size,
+            length=size,
+            digest=str(payload.digest),
+            repository=repository,
+            url=self._url(request, self.locations.manifest(repository, payload.digest)),
+            tag=tag,
+        )
+
+    def _blob(
+        self, request: StreamedRequest, repository: str, digest: Digest, size_bytes: int
+    ) -> Target:
+        return Target(
+            media_type=OCTET_STREAM,
+            size=size_bytes,
+            length=size_bytes,
+            digest=str(digest),
+            repository=repository,
+            url=self._url(request, self.locations.blob(repository, digest)),
+        )
+
+    def _url(self, request: StreamedRequest, location: str) -> str:
+        """Give an address that whoever hears of it can use, unlike one that leads back."""
+        if self.locations.host:
+            return location
+        scheme = "https" if request.isSecure() else "http"
+        return f"{scheme}://{request.header('Host') or ''}{location}"
+
+
+def pushed(digest: Digest, content: bytes) -> Payload:
+    """Give a manifest as it will be served."""
+    return Payload(digest, stored_media_type(content), content)
+
+
+def _references(content: bytes) -> list[Reference]:
+    try:
+        manifest = parse_manifest(content)
+    except ManifestInvalid:
+        return []
+    return [
+        Reference(media_type=each.media_type, size=each.size, digest=each.digest)
+        for _, each in (*manifest.blobs, *manifest.manifests)
+    ]
+
+
+def _peer(request: StreamedRequest) -> str:
+    address = request.getClientAddress()
+    host = str(getattr(address, "host", "")).removeprefix("::ffff:")
+    port = getattr(address, "port", None)
+    return host if port is None else f"{host}:{port}"

@@ -1,0 +1,1 @@
+"""Telling others what happens: events, kept on disk until they are delivered."""

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import fcntl
+import os
+from itertools import count
+from urllib.parse import quote
+
+
+class Spool:
+    """
+    The folders in which this process keeps what is to be delivered.
+
+    Several processes may serve one volume: each has a folder of its own, locked for as long as it
+    lives. One that starts takes over what others that are gone have left.
+
+    :ivar own: Where to put events.
+    :ivar left: Where others have left some.
+    """
+
+    def __init__(self, folder: str) -> None:
+        os.makedirs(folder, exist_ok=True)
+        # Kept open: they hold the locks.
+        self._files: list[int] = []
+        free = [each for each in sorted(os.listdir(folder)) if self._lock(f"{folder}/{each}")]
+        if not free:
+            free = [next(name for name in map(str, count()) if self._take(f"{folder}/{name}"))]
+        self.own, *self.left = (f"{folder}/{name}" for name in free)
+
+    def close(self) -> None:
+        """Leave all to others."""
+        while self._files:
+            os.close(self._files.pop())
+
+    def _take(self, folder: str) -> bool:
+        os.makedirs(folder, exist_ok=True)
+        return self._lock(folder)
+
+    def _lock(self, folder: str) -> bool:
+        file = os.open(f"{folder}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            if isinstance(problem, BlockingIOError):
+                os.close(file)
+                return False
+            # Some NFS mounts know no locks: then one process has the volume to itself, or events
+            # are delivered twice.
+        self._files.append(file)
+        return True
+
+
+def queue_folder(folder: str, endpoint: str) -> str:
+    """Give the folder of an endpoint's queue."""
+    return f"{folder}/{quote(endpoint, safe='')}"
