@@ -51,7 +51,11 @@ def described_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     if kind.isalpha() and kind != "localhost":
         try:
             found: IStreamServerEndpoint = serverFromString(reactor, description)
-        except (TypeError, IndexError, KeyError) as problem:
+        except IndexError:
+            if kind == "systemd":
+                raise ValueError("systemd handed over no such socket") from None
+            raise ValueError("not an endpoint") from None
+        except (TypeError, KeyError) as problem:
             raise ValueError(f"not an endpoint: {problem}") from problem
         return found
     return endpoint(reactor, description)

@@ -19,6 +19,8 @@ from .request import StreamedRequest
 #: How long a connection may lie idle between requests, in seconds.
 IDLE_SECONDS = 60.0
 
+#: How long an idle connection may still bring a last request when the site is to end, in seconds.
+LAST_SECONDS = 1.0
 
 _TLS_HANDSHAKE = b"\x16\x03"
 
@@ -74,6 +76,7 @@ class StreamingSite(Site):
         self.write_log = write_log
         self._channels: set[Any] = set()
         self._idle: list[Deferred[None]] = []
+        self._closing: Any = None
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Count connections, so that :meth:`drained` can tell when the last has gone."""
@@ -99,24 +102,45 @@ class StreamingSite(Site):
             self.write_log(combined(request, self.reactor.seconds()))
 
     def drained(self) -> Deferred[None]:
-        """Close idle connections, and give a result once every other has ended its request."""
+        """
+        Let each connection end with an answer, and give a result once all have.
+
+        An idle one is kept for a moment: a client that is just sending its next request on it would
+        take a closed connection for a failure, and many cannot send a body twice.
+        """
         done: Deferred[None] = Deferred()
         self._idle.append(done)
-        for channel in list(self._channels):
+        for channel in self._channels:
             http = _http_channel(channel)
-            # A channel that is not persistent closes behind the answer it owes.
-            http.persistent = False
-            if not http.requests:
-                http.loseConnection()
+            if http.requests:
+                # A channel that is not persistent closes behind the answer it owes.
+                http.persistent = False
+            http.checkPersistence = _is_last
+        if self._channels:
+            self._closing = self.reactor.callLater(LAST_SECONDS, self._close_idle)
         self._tell_if_idle()
         return done
 
+    def _close_idle(self) -> None:
+        for channel in list(self._channels):
+            http = _http_channel(channel)
+            if not http.requests:
+                http.loseConnection()
+
     def _tell_if_idle(self) -> None:
         if not self._channels:
+            if self._closing is not None and self._closing.active():
+                self._closing.cancel()
             waiting, self._idle = self._idle, []
             for done in waiting:
                 if not done.called:
                     done.callback(None)
+
+
+def _is_last(request: Any, _version: bytes) -> bool:
+    """Tell a channel that no request follows this one, and the client the same."""
+    request.responseHeaders.setRawHeaders("Connection", ["close"])
+    return False
 
 
 def _refuse_tls(channel: Any) -> None:

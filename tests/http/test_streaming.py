@@ -351,12 +351,28 @@ def test_idle_connections_close_and_busy_ones_end_when_the_site_drains(memory):
     location = memory.start_upload("a")
     busy.send(head("PATCH", location, {}, 5))
     drained = memory.site.drained()
+    assert idle.transport.connected
+    memory.clock.advance(1.0)
     assert not idle.transport.connected
     assert not drained.called
     busy.send(b"01234")
     assert busy.answer().status == 202
     assert not busy.transport.connected
     assert drained.called
+
+
+def test_a_request_that_is_on_its_way_when_the_site_drains_is_the_last_of_its_connection(memory):
+    """Its client cannot send its body twice."""
+    connection = memory.connect()
+    location = memory.start_upload("a")
+    drained = memory.site.drained()
+    connection.send(head("PATCH", location, {}, 5) + b"01234")
+    answer = connection.answer()
+    assert (answer.status, answer.header("Connection")) == (202, "close")
+    assert not connection.transport.connected
+    memory.hang_up()
+    assert drained.called
+    assert not memory.clock.getDelayedCalls()
 
 
 def test_a_client_that_tries_tls_first_is_told_at_once_that_this_is_http(memory):
