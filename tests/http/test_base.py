@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.logger import globalLogPublisher
 
 from holm_registry.api.locations import Locations
 
@@ -163,6 +164,21 @@ def test_each_request_is_a_line_in_the_access_log(memory):
     memory.request("GET", "/v2/", User_Agent='curl "7"\t', Referer="x", X_Request_Id="id-1")
     (line,) = memory.access_log
     assert line.endswith('"GET /v2/ HTTP/1.1" 200 2 "x" "curl \\"7\\"" id-1\n')
+
+
+def test_no_login_is_in_any_log(memory, monkeypatch, logged_failures):
+    events = []
+    globalLogPublisher.addObserver(events.append)
+    monkeypatch.setattr(memory.registry.catalog, "page", lambda _: 1 / 0)
+    for path in ("/v2/", "/v2/_catalog", "/nowhere"):
+        memory.request("GET", path, Authorization="Basic c2VjcmV0OnNlY3JldA==", Cookie="secret")
+    globalLogPublisher.removeObserver(events.append)
+    assert len(memory.access_log) == 3
+    text = repr(events) + "".join(memory.access_log)
+    assert "ZeroDivisionError" in text
+    assert "c2VjcmV0" not in text
+    assert "secret" not in text
+    logged_failures.clear()
 
 
 def test_an_error_says_by_which_name_it_is_in_the_access_log(memory):

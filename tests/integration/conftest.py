@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
@@ -57,3 +58,19 @@ def docker(tmp_path_factory):
         environment["PATH"] += ":/usr/sbin"
     with Process(command, r"API listen on (\S+)", env=environment):
         yield lambda *words, **options: run(client, *words, env=environment, **options)
+
+
+@pytest.fixture
+def ctr():
+    """The client of a containerd private to this test: what pulls for Kubernetes."""
+    client, engine = require("ctr"), require("containerd")
+    with tempfile.TemporaryDirectory(prefix="ctrd-", ignore_cleanup_errors=True) as home:
+        address = f"{home}/sock"
+        config = os.path.join(home, "config.toml")
+        with open(config, "w") as file:
+            file.write(
+                f'version = 2\nroot = "{home}/root"\nstate = "{home}/state"\n'
+                f'[grpc]\naddress = "{address}"\n[ttrpc]\naddress = "{address}.ttrpc"\n'
+            )
+        with Process([engine, "--config", config], rf'msg=serving.*address="?({address})"?$'):
+            yield lambda *words: run(client, "--address", address, *words)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .servers import ENVIRONMENT, Process, require, run
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,10 @@ class Containers:
 
     def build(self) -> None:
         """Build our image on what Debian's packages hold, without a network."""
+        for program in ("apt-get", "apt-cache", "dpkg-deb", "buildah", "podman", "runc"):
+            require(program)
+        if os.geteuid() != 0:
+            pytest.skip("volumes are given to other users: only root can")
         base, wheels = self._base(), self._folder / "wheels"
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(wheels)]
         run(*pip, str(ROOT), "setuptools", cwd=self._folder)

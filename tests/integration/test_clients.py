@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from .servers import Process, require, run
+from .servers import require, run
 
 
 def config_of(layout, digest_of_manifest: str) -> str:
@@ -144,22 +144,6 @@ def test_buildah_builds_from_scratch_pushes_and_pulls(registry, tmp_path):
     buildah("rm", container)
     buildah("rmi", "--force", "built")
     assert buildah("pull", "--quiet", "--tls-verify=false", name).strip() == identity
-
-
-@pytest.fixture
-def ctr():
-    """The client of a containerd private to this test: what pulls for Kubernetes."""
-    client, engine = require("ctr"), require("containerd")
-    with tempfile.TemporaryDirectory(prefix="ctrd-", ignore_cleanup_errors=True) as home:
-        address = f"{home}/sock"
-        config = os.path.join(home, "config.toml")
-        with open(config, "w") as file:
-            file.write(
-                f'version = 2\nroot = "{home}/root"\nstate = "{home}/state"\n'
-                f'[grpc]\naddress = "{address}"\n[ttrpc]\naddress = "{address}.ttrpc"\n'
-            )
-        with Process([engine, "--config", config], rf'msg=serving.*address="?({address})"?$'):
-            yield lambda *words: run(client, "--address", address, *words)
 
 
 def test_containerd_pulls_every_platform_and_pushes(registry, layout, skopeo, ctr):

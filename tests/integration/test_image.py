@@ -15,6 +15,7 @@ from ..unit.test_k8s_manifests import documents
 from .containers import IMAGE, ROOT, Containers, give_to
 from .servers import holm, registry2, run
 from .test_garbage_collect import A, fill, pull, push
+from .test_moving import commands
 
 USER = 65532
 LISTENING = r"listening on (127\.0\.0\.1:\d+)"
@@ -120,6 +121,30 @@ def test_it_can_be_kept_in_our_own_registry(containers, tmp_path):
             push(inner, "a", "v1", A, b"c", b"1")
             pull(inner, "a", "v1")
             assert server.request("HEAD", f"/v2/a/manifests/{Digest.of(A)}").status == 404
+
+
+def test_it_can_be_brought_onto_a_node_as_the_document_says(containers, ctr, tmp_path):
+    name = "localhost/holm-registry:0.1.0"
+    built, pushed, *imports = commands("kubernetes.md")[:4]
+    assert built.startswith("buildah build ")
+    assert name in built
+    containers.podman("tag", IMAGE, name)
+    archive = f"docker-archive:{tmp_path}/holm-registry.tar:{name}"
+    assert pushed == f"buildah push {name} docker-archive:holm-registry.tar:{name}"
+    containers.buildah("push", name, archive)
+    assert all(each.endswith("images import holm-registry.tar") for each in imports)
+    ctr("--namespace", "k8s.io", "images", "import", tmp_path / "holm-registry.tar")
+    assert name in ctr("--namespace", "k8s.io", "images", "ls", "--quiet").splitlines()
+    assert name in {each["image"] for each in pods_containers()}
+
+
+def pods_containers():
+    return [
+        container
+        for each in documents("registry.yaml", "registry-ui.yaml")
+        if each["kind"] == "Deployment"
+        for container in each["spec"]["template"]["spec"]["containers"]
+    ]
 
 
 def test_a_volume_of_somebody_else_is_said_with_what_to_do(containers, volume, tmp_path):
