@@ -313,7 +313,9 @@ def _check_url(tree: Tree, path: Path, url: str) -> None:
     except ValueError:
         is_url = False
     if not is_url or not url.isascii():
-        tree.complain(path, f"expected https://name[:port], got {url!r}")
+        # What stands before an @ may be a password.
+        got = "" if "@" in url else f", got {url!r}"
+        tree.complain(path, f"expected https://name[:port]{got}")
 
 
 def _check_address(tree: Tree, path: Path, addr: str) -> None:

@@ -37,11 +37,16 @@ def _rows(loaded: Loaded, value: Any, path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: Any, path: Path) -> str:
-    if path[-1] in _SECRETS and value:
+    if value and (path[-1] in _SECRETS or _is_sent(path)):
         return '"********"'
     if isinstance(value, Duration):
         return format_duration(value)
     return msgspec.json.encode(value).decode()
+
+
+def _is_sent(path: Path) -> bool:
+    """Tell whether a value is a header that we send to others, as logins are."""
+    return path[0] in ("notifications", "health") and "headers" in path
 
 
 def changed(before: Config, after: Config) -> list[str]:

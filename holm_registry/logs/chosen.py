@@ -7,6 +7,7 @@ here, at a name, and is told beforehand what to make.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -33,7 +34,8 @@ class LogFile:
     """A file to append to, which can be opened again under its name when it was moved away."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        # A daemon may be elsewhere by the time it is opened again.
+        self._path = os.path.abspath(path)
         self._file = self._open()
 
     def write(self, text: str) -> int:

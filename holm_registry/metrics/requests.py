@@ -67,32 +67,22 @@ class RequestMetrics:
         self._requests = Counter(
             f"{prefix}_requests", "Requests that were answered.", labels, registry=registry
         )
-        self._time = Histogram(
-            f"{prefix}_request_duration_seconds",
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"{prefix}_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self._time = histogram(
+            "request_duration_seconds",
             "From a request's headers to the end of its answer.",
-            labels,
-            buckets=_TIME_BUCKETS,
-            registry=registry,
+            _TIME_BUCKETS,
         )
+        self._received = histogram("request_size_bytes", "Received of bodies.", _SIZE_BUCKETS)
+        self._sent = histogram("response_size_bytes", "Sent of bodies.", _SIZE_BUCKETS)
         Readings(registry).gauge(
             f"{prefix}_in_flight_requests",
             "Requests being answered.",
             lambda: {handler: each.in_flight for handler, each in self._traffic.items()},
             "handler",
-        )
-        self._received = Histogram(
-            f"{prefix}_request_size_bytes",
-            "Bytes of bodies received.",
-            labels,
-            buckets=_SIZE_BUCKETS,
-            registry=registry,
-        )
-        self._sent = Histogram(
-            f"{prefix}_response_size_bytes",
-            "Bytes of bodies sent.",
-            labels,
-            buckets=_SIZE_BUCKETS,
-            registry=registry,
         )
 
     def began(self, request: Any) -> None:

@@ -407,3 +407,19 @@ def test_no_file_breaks_the_loader(text):
 def test_what_could_never_be_looked_at_is_refused(text, complaint):
     (found,) = complaints(from_text(f"version: 0.1\n{text}"))
     assert found.startswith(complaint)
+
+
+def test_what_is_sent_to_others_as_a_login_is_shown_to_nobody():
+    text = """
+version: 0.1
+notifications: {endpoints: [{name: a, url: 'http://a', headers: {Authorization: [hidden-1]}}]}
+health: {http: [{uri: 'http://a', headers: {Authorization: [hidden-2]}}]}
+http: {headers: {X-Shown: [shown]}}
+"""
+    shown = show(from_text(text))
+    assert "hidden" not in shown
+    assert "shown" in shown
+    (complaint,) = complaints(
+        from_text("version: 0.1\nhealth: {http: [{uri: 'ftp://me:hidden@x'}]}")
+    )
+    assert "hidden" not in complaint
