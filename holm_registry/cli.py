@@ -5,13 +5,12 @@ The ``registry`` command, with registry:2's subcommands, and the ``holm-ui`` com
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from . import __version__
-from .commands import garbage_collect, stats, verify
+from .commands import check, garbage_collect, htpasswd, stats, verify
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,15 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     serve = commands.add_parser("serve", help="serve a registry")
     serve.set_defaults(run=_serve)
-    check = commands.add_parser(
-        "check", help="print the effective configuration, and all that is wrong with it"
-    )
-    check.set_defaults(run=_check)
-    for command in (serve, check):
-        command.add_argument("file", nargs="?", help="configuration file")
+    serve.add_argument("file", nargs="?", metavar="CONFIG", help="configuration file")
+    check.add_parser(commands)
     garbage_collect.add_parser(commands)
     stats.add_parser(commands)
     verify.add_parser(commands)
+    htpasswd.add_parser(commands)
     commands.add_parser("help", help="print this help").set_defaults(run=None)
     parsed = parser.parse_args(arguments)
     if parsed.run is None:
@@ -70,20 +66,3 @@ def _run(options: Any, make_service: Callable[[Any, Any], Any]) -> int:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
     return 0
-
-
-def _check(arguments: argparse.Namespace) -> int:
-    from .config.show import show  # noqa: PLC0415
-    from .registry_tap import read_configuration  # noqa: PLC0415
-
-    try:
-        loaded = read_configuration(arguments.file, os.environ)
-    except OSError as problem:
-        print(f"registry: {problem.filename}: {problem.strerror}", file=sys.stderr)
-        return 1
-    print(show(loaded), end="")
-    for warning in loaded.tree.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    for complaint in loaded.tree.complaints:
-        print(f"error: {complaint}", file=sys.stderr)
-    return 1 if loaded.tree.complaints else 0

@@ -114,13 +114,17 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """Make the service that options and configuration describe."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
+    from .access import AccessInvalid  # noqa: PLC0415
     from .hangup import Hangup  # noqa: PLC0415
     from .reload import Reload  # noqa: PLC0415
     from .service import build  # noqa: PLC0415 - imports klein
 
     config = options.config
     _require_root(options.loaded)
-    parts = build(config, reactor)
+    try:
+        parts = build(config, reactor)
+    except AccessInvalid as problem:
+        fail(problem)
     together = MultiService()
     reload = Reload(options, parts.site)
     services = [_serving(options, parts, reactor), *parts.services, Hangup(reactor, reload)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from twisted.application.service import IService
 
+from .access import PasswordThreads, build_guard
 from .api.announcer import Announcer
 from .api.app import ApiResource
 from .api.context import Context
@@ -72,8 +73,16 @@ def build(config: Config, reactor: Any) -> Parts:
     upkeep = build_upkeep(config.storage, reactor)
     threads = build_threads(config.storage, reactor)
     notifications = build_notifications(config, reactor, threads)
-    context = build_context(config, driver, threads, health, notifications)
-    services: list[IService] = [upkeep, health]
+    passwords = PasswordThreads(reactor)
+    context = build_context(
+        config,
+        driver,
+        threads=threads,
+        health=health,
+        notifications=notifications,
+        passwords=passwords,
+    )
+    services: list[IService] = [upkeep, health, passwords]
     if notifications is not None:
         services.append(notifications.broadcaster)
     if figures is not None:
@@ -106,20 +115,21 @@ def build_notifications(
     return Notifications(config, reactor, threads)
 
 
-def build_context(
+def build_context(  # noqa: PLR0913 - keyword-only
     config: Config,
     driver: Driver,
+    *,
     threads: PooledThreads,
     health: Health,
     notifications: Notifications | None,
+    passwords: PasswordThreads,
 ) -> Context:
     """Make what every route works with."""
     if not config.storage.maintenance.readonly.enabled:
         # What a collection that died was just looking at.
         driver.recover()
     host = "" if config.http.relativeurls else config.http.host.rstrip("/")
-    prefix = config.http.prefix or "/"
-    locations = Locations(host, prefix.rstrip("/"))
+    locations = Locations(host, config.http.prefix.rstrip("/"))
     announcer = Announcer()
     if notifications is not None:
         announcer = notifications.announcer(config, locations)
@@ -128,6 +138,7 @@ def build_context(
         threads,
         locations=locations,
         announcer=announcer,
+        guard=build_guard(config, passwords, locations),
         troubles=lambda: [f"{each.check.kind}: {each.reason}" for each in health.failing()],
         deletes=config.storage.delete.enabled,
         read_only=config.storage.maintenance.readonly.enabled,

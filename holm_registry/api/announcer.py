@@ -14,6 +14,7 @@ from holm_registry.events.envelope import (
     MOUNT,
     PULL,
     PUSH,
+    Actor,
     Asker,
     Event,
     Reference,
@@ -125,7 +126,8 @@ class Announcer:
             method=request.method.decode("latin-1"),
             useragent=request.header("User-Agent") or "",
         )
-        return Event(action=action, target=target, request=asker, source=self.source)
+        actor = Actor(request.actor)
+        return Event(action=action, target=target, request=asker, actor=actor, source=self.source)
 
     def _manifest(
         self, request: StreamedRequest, repository: str, payload: Payload, tag: str
@@ -137,7 +139,7 @@ class Announcer:
             length=size,
             digest=str(payload.digest),
             repository=repository,
-            url=self._url(request, self.locations.manifest(repository, payload.digest)),
+            url=self._url(request, "manifests", repository, payload.digest),
             tag=tag,
         )
 
@@ -150,15 +152,11 @@ class Announcer:
             length=size_bytes,
             digest=str(digest),
             repository=repository,
-            url=self._url(request, self.locations.blob(repository, digest)),
+            url=self._url(request, "blobs", repository, digest),
         )
 
-    def _url(self, request: StreamedRequest, location: str) -> str:
-        """Give an address that whoever hears of it can use, unlike one that leads back."""
-        if self.locations.host:
-            return location
-        scheme = "https" if request.isSecure() else "http"
-        return f"{scheme}://{request.header('Host') or ''}{location}"
+    def _url(self, request: StreamedRequest, kind: str, repository: str, digest: Digest) -> str:
+        return self.locations.absolute(request, f"/v2/{repository}/{kind}/{digest}")
 
 
 def pushed(digest: Digest, content: bytes) -> Payload:

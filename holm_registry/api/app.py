@@ -23,9 +23,11 @@ from .catalog import CatalogRoutes
 from .context import Context
 from .converters import CONVERTERS
 from .errors import ErrorAnswers, render_error
+from .guard import LoginGuard
 from .manifests import ManifestRoutes
 from .referrers import ReferrerRoutes
 from .tags import TagRoutes
+from .token import TokenRoutes
 from .uploads import UploadRoutes
 
 #: What a browser may be told of without asking a route: every method any of them has.
@@ -52,6 +54,8 @@ def build_app(context: Context) -> Klein:
         ReferrerRoutes(context),
         ErrorAnswers(),
     ]
+    if isinstance(context.guard, LoginGuard) and context.guard.issuer is not None:
+        nouns.append(TokenRoutes(context.guard, context.guard.issuer))
     for noun in nouns:
         noun.register(app)
     return app

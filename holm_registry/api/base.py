@@ -13,6 +13,7 @@ class BaseRoutes:
     """``/v2/``, by which clients and probes see whether a registry is there, and ``/``."""
 
     def __init__(self, context: Context) -> None:
+        self._guard = context.guard
         self._troubles = context.troubles
 
     def register(self, app: Klein) -> None:
@@ -20,12 +21,13 @@ class BaseRoutes:
         app.route("/v2/", methods=["GET"], endpoint="base")(self.base)
         app.route("/", methods=["GET"], endpoint="root")(self.root)
 
-    def base(self, request: StreamedRequest) -> bytes:
+    async def base(self, request: StreamedRequest) -> bytes:
         """
         Tell that this is a registry (end-1).
 
         Here alone what is not well is told with a 503: what can still be served is served.
         """
+        await self._guard.require_entry(request)
         troubles = self._troubles()
         if troubles:
             raise Unavailable(f"health check failed: {'; '.join(troubles)}")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from klein import Klein
 
+from holm_registry.auth.identity import DELETE, PULL
 from holm_registry.content.blobs import BlobStat
 from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
@@ -23,6 +24,7 @@ class BlobRoutes:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._guard = context.guard
         self._blobs = context.registry.blobs
         self._threads = context.threads
 
@@ -34,6 +36,7 @@ class BlobRoutes:
 
     async def get(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         """Serve a blob, whole or one range of it, or just its headers (end-2, end-10)."""
+        await self._guard.require(request, repository, PULL)
         stat = self._context.memory.count(self._blobs.peek(repository, digest))
         if stat is None:
             stat = await self._threads.run(self._blobs.stat, repository, digest)
@@ -51,6 +54,7 @@ class BlobRoutes:
     @shielded
     async def delete(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         """Take a blob out of a repository (end-10)."""
+        await self._guard.require(request, repository, DELETE)
         self._context.require_deletes()
         await self._threads.run(self._blobs.delete, repository, digest)
         await self._context.announcer.blob_deleted(request, repository, digest)

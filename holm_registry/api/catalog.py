@@ -24,7 +24,8 @@ class CatalogRoutes:
         app.route("/v2/_catalog", methods=["GET"], endpoint="catalog")(self.list)
 
     async def list(self, request: StreamedRequest) -> bytes:
-        """List repositories in order."""
+        """List repositories in order: those that whoever asks may pull from."""
+        seen = await self._context.guard.require_list(request)
         maximum = self._context.max_catalog
         page = parse_page(
             request.argument("n"),
@@ -32,7 +33,7 @@ class CatalogRoutes:
             default=min(_DEFAULT, maximum),
             maximum=maximum,
         )
-        names, more = await self._context.threads.run(self._catalog.page, page)
+        names, more = await self._context.threads.run(self._catalog.page, page, seen)
         path = f"{self._context.locations.prefix}/v2/_catalog"
         link = next_link(path, page, names, more=more)
         if link is not None:

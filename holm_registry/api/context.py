@@ -10,6 +10,7 @@ from holm_registry.oci.errors import Unsupported
 from holm_registry.threads import Threads
 
 from .announcer import Announcer
+from .guard import Guard, OpenGuard
 from .locations import Locations
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Context:
     What every route works with.
 
     :ivar announcer: Tells others what requests do.
+    :ivar guard: Tells who may do what.
     :ivar memory: Counts what is answered from memory.
     :ivar troubles: Tells what is not well with the registry, a line each.
     :ivar deletes: Whether clients may delete.
@@ -48,6 +50,7 @@ class Context:
     locations: Locations = Factory(Locations)
     memory: Tally = Factory(Tally)
     announcer: Announcer = Factory(Announcer)
+    guard: Guard = Factory(OpenGuard)
     troubles: Callable[[], Sequence[str]] = tuple
     deletes: bool = True
     read_only: bool = False

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from klein import Klein
 
+from holm_registry.auth.identity import DELETE, PULL, PUSH
 from holm_registry.content.payloads import Payload
 from holm_registry.http.body import BodyTooLarge
 from holm_registry.http.json import empty_body
@@ -26,6 +27,7 @@ class ManifestRoutes:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._guard = context.guard
         self._manifests = context.registry.manifests
         self._tags = context.registry.tags
         self._threads = context.threads
@@ -41,6 +43,7 @@ class ManifestRoutes:
         self, request: StreamedRequest, repository: str, reference: Digest | str
     ) -> bytes:
         """Serve a manifest as it was pushed, or just its headers (end-3)."""
+        await self._guard.require(request, repository, PULL)
         payload = self._context.memory.count(self._manifests.peek(repository, reference))
         if payload is None:
             payload = await self._threads.run(self._manifests.get, repository, reference)
@@ -63,6 +66,7 @@ class ManifestRoutes:
         self, request: StreamedRequest, repository: str, reference: Digest | str
     ) -> bytes:
         """Take in a manifest (end-7)."""
+        await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
         tags = _tag_arguments(request)
         payload = await _read_manifest(request)
@@ -93,6 +97,7 @@ class ManifestRoutes:
         self, request: StreamedRequest, repository: str, reference: Digest | str
     ) -> bytes:
         """Delete a tag alone, or a manifest with the tags that point at it (end-9)."""
+        await self._guard.require(request, repository, DELETE)
         self._context.require_deletes()
         if isinstance(reference, str):
             await self._threads.run(self._tags.delete, repository, reference)

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 from klein import Klein
 
+from holm_registry.auth.identity import PULL
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.digest import Digest
@@ -26,6 +27,7 @@ class ReferrerRoutes:
 
     async def list(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         """List who refers to a manifest, which need not exist (end-12a, end-12b)."""
+        await self._context.guard.require(request, repository, PULL)
         artifact_type = request.argument("artifactType") or ""
         found, more = await self._context.threads.run(
             self._referrers.page,

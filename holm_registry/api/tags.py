@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from klein import Klein
 
+from holm_registry.auth.identity import PULL
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.paging import Page, next_link, parse_page
@@ -23,6 +24,7 @@ class TagRoutes:
 
     async def list(self, request: StreamedRequest, repository: str) -> bytes:
         """List tags in order, all or a page (end-8a, end-8b)."""
+        await self._context.guard.require(request, repository, PULL)
         page = parse_page(request.argument("n"), request.argument("last"))
         if page.limit is not None:
             # registry:3 lists fewer rather than refuse.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from klein import Klein
 
+from holm_registry.auth.identity import PULL, PUSH
 from holm_registry.content.uploads import Session
 from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
@@ -19,6 +20,7 @@ class UploadRoutes:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._guard = context.guard
         self._uploads = context.registry.uploads
         self._blobs = context.registry.blobs
         self._threads = context.threads
@@ -38,6 +40,7 @@ class UploadRoutes:
     @shielded
     async def start(self, request: StreamedRequest, repository: str) -> bytes:
         """Begin an upload, take a whole one, or mount what is here (end-4a, end-4b, end-11)."""
+        await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
         algorithm = parse_algorithm(request.argument("digest-algorithm") or "sha256")
         whole = _digest_argument(request, "digest")
@@ -56,6 +59,7 @@ class UploadRoutes:
 
     async def status(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
         """Tell how far an upload got (end-13)."""
+        await self._guard.require(request, repository, PULL, PUSH)
         size = await self._threads.run(self._uploads.size_bytes, repository, session_id)
         request.setResponseCode(204)
         self._describe(request, repository, session_id, size)
@@ -64,6 +68,7 @@ class UploadRoutes:
     @shielded
     async def append(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
         """Add a chunk, or a stream of unknown length, to an upload (end-5)."""
+        await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
         session = await self._threads.run(self._uploads.open, repository, session_id)
         try:
@@ -77,6 +82,7 @@ class UploadRoutes:
     @shielded
     async def commit(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
         """Add what the request still brings and end the upload as a blob (end-6)."""
+        await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
         digest = _digest_argument(request, "digest")
         if digest is None:
@@ -92,6 +98,7 @@ class UploadRoutes:
     @shielded
     async def cancel(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
         """Throw an upload away (end-14)."""
+        await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
         await self._threads.run(self._uploads.cancel, repository, session_id)
         request.setResponseCode(204)
@@ -102,12 +109,21 @@ class UploadRoutes:
         source = request.argument("from")
         if source is not None:
             parse_repository(source)
+        if not await self._may_mount(request, source):
+            return False
         try:
             size = await self._threads.run(self._blobs.mount, repository, digest, source)
         except BlobUnknown:
             return False
         await self._context.announcer.blob_mounted(request, repository, digest, size)
         return True
+
+    async def _may_mount(self, request: StreamedRequest, source: str | None) -> bool:
+        """Tell whether a client may have what is in another repository; it uploads it if not."""
+        if source is None:
+            # From wherever it is: perhaps from where the client may not look.
+            return self._guard.is_open
+        return await self._guard.may(request, source, PULL)
 
     async def _commit(
         self, request: StreamedRequest, repository: str, session: Session, digest: Digest

@@ -17,7 +17,7 @@ from .addresses import parse_address
 from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .http import Http
-from .model import AUTH_TYPES, Config, Notifications
+from .model import AUTH_TYPES, Config, Issuer, Notifications
 from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
 from .storage import DRIVERS
@@ -26,6 +26,11 @@ from .tree import Complaint, Tree, nearest
 
 #: A folder is named by an endpoint's name, each character of which may take three there.
 _LONGEST_NAME = 80
+
+_SERVICE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+#: Clients believe tokens to be good for so long where nobody says.
+_LEAST_TOKEN_SECONDS = 60
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
@@ -267,6 +272,7 @@ def _check_values(tree: Tree, config: Config) -> None:
     for index, web in enumerate(config.health.http):
         _check_url(tree, ("health", "http", index, "uri"), web.uri)
     _check_notifications(tree, config.notifications)
+    _check_access(tree, config)
     for name in ("allow", "deny"):
         for index, pattern in enumerate(getattr(config.validation.manifests.urls, name)):
             _check_pattern(tree, ("validation", "manifests", "urls", name, index), pattern)
@@ -283,6 +289,30 @@ def _check_notifications(tree: Tree, notifications: Notifications) -> None:
             tree.complain((*path, "name"), f"expected a name of its own, got {endpoint.name!r}")
         names.add(endpoint.name)
         _check_headers(tree, (*path, "headers"), endpoint.headers)
+
+
+def _check_access(tree: Tree, config: Config) -> None:
+    auth = config.auth
+    if auth.htpasswd is not None:
+        if not auth.htpasswd.path:
+            tree.complain(("auth", "htpasswd", "path"), "missing: the file of users")
+        if '"' in auth.htpasswd.realm or _CONTROL.search(auth.htpasswd.realm):
+            tree.complain(("auth", "htpasswd", "realm"), "may hold no quote and no line end")
+    if auth.issuer is not None:
+        if auth.htpasswd is None:
+            tree.complain(("auth", "issuer"), "needs auth.htpasswd, which says who can log in")
+        _check_issuer(tree, auth.issuer)
+    for index, rule in enumerate(config.access or ()):
+        for name in ("subjects", "repositories"):
+            if not getattr(rule, name):
+                tree.complain(("access", index, name), "must name at least one")
+
+
+def _check_issuer(tree: Tree, issuer: Issuer) -> None:
+    if not _SERVICE.fullmatch(issuer.service):
+        tree.complain(("auth", "issuer", "service"), "may hold letters, digits and . _ : -")
+    if issuer.expiration < _LEAST_TOKEN_SECONDS:
+        tree.complain(("auth", "issuer", "expiration"), "must be 60s at least")
 
 
 def _check_headers(tree: Tree, path: Path, headers: Mapping[str, Sequence[str]]) -> None:

@@ -90,17 +90,33 @@ class Token(Section, frozen=True):
     signingalgorithms: list[str] = []
 
 
+class Issuer(Section, frozen=True):
+    """``auth.issuer``: ours. The registry gives out tokens for the logins of ``auth.htpasswd``."""
+
+    service: str = "holm-registry"
+    expiration: Duration = Duration(15 * 60)
+
+
 class Auth(Section, frozen=True):
-    """``auth``: at most one."""
+    """``auth``: at most one way to log in, and whether tokens are given out for it."""
 
     none: dict[str, Any] | None = None
     silly: Silly | None = None
     htpasswd: Htpasswd | None = None
     token: Token | None = None
+    issuer: Issuer | None = None
 
 
 #: The keys of ``auth``, each of them a way to authenticate.
 AUTH_TYPES = ("none", "silly", "htpasswd", "token")
+
+
+class AccessRule(Section, frozen=True):
+    """``access[]``: ours. ``anonymous`` among ``subjects`` is everybody."""
+
+    subjects: list[str] = []
+    repositories: list[str] = []
+    actions: list[Literal["pull", "push", "delete"]] = []
 
 
 class MiddlewareEntry(Section, frozen=True):
@@ -284,6 +300,8 @@ class Config(Section, frozen=True):
     loglevel: Literal["", "error", "warn", "info", "debug"] = ""
     storage: Storage = Storage(filesystem=Filesystem())
     auth: Auth = Auth()
+    access: list[AccessRule] | None = None
+    access_groups: dict[str, list[str]] = {}
     middleware: Middleware = Middleware()
     http: Http = Http()
     notifications: Notifications = Notifications()

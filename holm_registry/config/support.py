@@ -51,7 +51,7 @@ _RULES = (
         for driver in DRIVERS
         if driver not in ("filesystem", "inmemory")
     ),
-    *(_Rule(("auth", kind), _given) for kind in AUTH_TYPES if kind != "none"),
+    *(_Rule(("auth", kind), _given) for kind in AUTH_TYPES if kind not in ("none", "htpasswd")),
     *(_Rule(("middleware", kind), _any_enabled) for kind in ("registry", "repository", "storage")),
     _Rule(("http", "tls", "certificate")),
     _Rule(("http", "tls", "key")),

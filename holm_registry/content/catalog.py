@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from holm_registry.oci.paging import Page
@@ -21,15 +21,18 @@ class Catalog:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    def page(self, page: Page) -> tuple[list[str], bool]:
+    def page(self, page: Page, seen: Callable[[str], bool] | None = None) -> tuple[list[str], bool]:
         """
         List repositories in order.
 
+        :param seen: Tells which are to be listed; None for all.
         :return: The names, and whether more follow.
         """
         if page.limit == 0:
             return [], False
         found = self._below("", self._driver.folders(layout.REPOSITORIES), page.last)
+        if seen is not None:
+            found = filter(seen, found)
         names = list(islice(found, page.limit))
         return names, next(found, None) is not None
 

@@ -60,6 +60,9 @@ class StreamedRequest(Request):
     #: twisted.web would call everything HTML.
     defaultContentType = None
 
+    #: Who sent it, once that was found out; empty for nobody in particular.
+    actor = ""
+
     #: For whoever watches requests: what to remember of this one.
     watched: Any = None
 

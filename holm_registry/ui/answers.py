@@ -100,6 +100,9 @@ def _is_for_a_program(request: StreamedRequest) -> bool:
 def _pass_on(request: StreamedRequest, problem: LoginNeeded) -> Trouble:
     """Have the browser ask its user, where the registry takes what a browser can ask for."""
     basic = [each for each in problem.challenges if each.lower().startswith("basic")]
+    if not basic and request.header("Authorization") is None:
+        # One that gives out tokens may take a password as well: whoever has one can try it once.
+        basic = ['Basic realm="registry"']
     if not basic:
         kinds = ", ".join(sorted({each.partition(" ")[0] for each in problem.challenges})) or "none"
         return _WrongLogin(

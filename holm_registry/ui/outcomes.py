@@ -20,10 +20,12 @@ class Item:
     One thing that was to be deleted.
 
     :ivar problem: Why it was not; empty if it was.
+    :ivar registry_status: The status that the registry answered with, if that was the problem.
     """
 
     what: str
     problem: str = ""
+    registry_status: int | None = None
 
 
 @frozen

@@ -220,7 +220,7 @@ class Remover:
         except NotFound:
             return Item(what, "was gone already")
         except Trouble as problem:
-            return Item(what, problem.message)
+            return Item(what, problem.message, problem.registry_status)
         finally:
             self._reader.library.doubt(self._repository)
         return Item(what)

@@ -148,7 +148,7 @@ def test_a_host_is_part_of_every_location():
 
 
 def test_a_fault_is_logged_and_answered_without_its_text(memory, logged_failures, monkeypatch):
-    def broken(page):
+    def broken(*_):
         raise ZeroDivisionError("secret of the house")
 
     monkeypatch.setattr(memory.registry.catalog, "page", broken)
@@ -169,7 +169,7 @@ def test_each_request_is_a_line_in_the_access_log(memory):
 def test_no_login_is_in_any_log(memory, monkeypatch, logged_failures):
     events = []
     globalLogPublisher.addObserver(events.append)
-    monkeypatch.setattr(memory.registry.catalog, "page", lambda _: 1 / 0)
+    monkeypatch.setattr(memory.registry.catalog, "page", lambda *_: 1 / 0)
     for path in ("/v2/", "/v2/_catalog", "/nowhere"):
         memory.request("GET", path, Authorization="Basic c2VjcmV0OnNlY3JldA==", Cookie="secret")
     globalLogPublisher.removeObserver(events.append)

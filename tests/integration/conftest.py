@@ -73,4 +73,4 @@ def ctr():
                 f'[grpc]\naddress = "{address}"\n[ttrpc]\naddress = "{address}.ttrpc"\n'
             )
         with Process([engine, "--config", config], rf'msg=serving.*address="?({address})"?$'):
-            yield lambda *words: run(client, "--address", address, *words)
+            yield lambda *words, **options: run(client, "--address", address, *words, **options)

@@ -165,7 +165,7 @@ def _without_superpowers() -> list[str]:
             ],
         ),
         ([], {"REGISTRY_HTTP_ADDR": "x"}, ["http.addr", "REGISTRY_HTTP_ADDR", "host:port"]),
-        ([], {"REGISTRY_AUTH": "htpasswd"}, ["auth.htpasswd", "not supported yet"]),
+        ([], {"REGISTRY_AUTH": "htpasswd"}, ["auth.htpasswd.path", "missing"]),
         ([], {"REGISTRY_HTTP_ADDR": "no-such-host.invalid:5000"}, ["http.addr"]),
     ],
 )

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..gallery import Gallery
-from .servers import ENVIRONMENT, holm_ui, registry2
+from .servers import CONFIG, ENVIRONMENT, holm, holm_ui, registry2
 
 #: The password of "ada" is "lovelace".
 HTPASSWD = "ada:$2y$05$gMD5s.oU0E9v439h.nSgO.AIMQ5R3NbzgBXOkwDGh6rUBNq2eQdn.\n"
@@ -54,6 +54,33 @@ def test_a_browsers_login_opens_registry_2(tmp_path):
         done = ui.request("POST", "/delete", form, Content_Type=kind, Authorization=login)
         assert done.status == 303
         assert not any("lovelace" in line or login in line for line in ui.lines)
+
+
+def test_a_browsers_login_opens_ours_where_tokens_are_given_out(tmp_path):
+    passwords = tmp_path / "htpasswd"
+    passwords.write_text(HTPASSWD)
+    config = (
+        f"{CONFIG}auth: {{htpasswd: {{realm: ours, path: {passwords}}}, issuer: {{}}}}\n"
+        "access:\n  - {subjects: [ada], repositories: ['*'], actions: [pull, push]}\n"
+        "  - {subjects: [anonymous], repositories: ['public/*'], actions: [pull]}\n"
+    )
+    with holm(tmp_path / "root", config) as registry, holm_ui(registry.address) as ui:
+        login = basic("lovelace")
+
+        def request(method, path, body=None, **headers):
+            return registry.request(method, path, body, Authorization=login, **headers)
+
+        for name in ("secret/app", "public/app"):
+            Gallery(request).image(name, "v1", [b"x"])
+        assert ui.request("GET", "/api/repos").json == {"repositories": ["public/app"]}
+        assert b"public/app" in ui.request("GET", "/repo/public/app").body
+        refused = ui.request("GET", "/repo/secret/app")
+        assert refused.status == 401
+        assert refused.headers["WWW-Authenticate"] == 'Basic realm="registry"'
+        wrong = ui.request("GET", "/repo/secret/app", Authorization=basic("wrong"))
+        assert wrong.headers["WWW-Authenticate"] == 'Basic realm="ours"'
+        assert ui.request("GET", "/repo/secret/app", Authorization=login).status == 200
+        assert ui.request("GET", "/repo/secret/app").status == 401
 
 
 @pytest.fixture

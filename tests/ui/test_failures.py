@@ -285,7 +285,9 @@ def test_a_revoked_login_shows_nothing_old(ui):
 
 def test_a_login_that_browsers_cannot_give_is_explained(ui):
     locked(ui, 'Bearer realm="https://auth.example/token",service="registry"')
-    found = ui.get("/")
+    asked = ui.get("/")
+    assert (asked.status, asked.header("WWW-Authenticate")) == (401, 'Basic realm="registry"')
+    found = ui.get("/", Authorization="Basic YTpi")
     assert found.status == 502
     assert found.header("WWW-Authenticate") is None
     assert "another kind of login" in Page(found.body.decode()).text

@@ -229,7 +229,7 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
         ({"REGISTRY_HTTP_HEADERS": "5"}, "http.headers: expected a mapping"),
         ({"REGISTRY_STORAGE_S3_BUCKET": "b"}, "storage.s3: not supported yet"),
         ({"REGISTRY_STORAGE": "s3"}, "storage.s3: not supported yet"),
-        ({"REGISTRY_AUTH": "htpasswd"}, "auth.htpasswd: not supported yet"),
+        ({"REGISTRY_AUTH": "htpasswd"}, "auth.htpasswd.path: missing"),
         ({"REGISTRY_AUTH_TOKEN_REALM": "x"}, "auth.token: not supported yet"),
         ({"REGISTRY_HTTP_TLS_CERTIFICATE": "/x"}, "http.tls.certificate: not supported yet"),
         ({"REGISTRY_HTTP_TLS_CLIENTCAS_0": "/x"}, "http.tls.clientcas: not supported yet"),
@@ -398,6 +398,22 @@ def test_no_file_breaks_the_loader(text):
         (
             "notifications: {endpoints: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]}",
             "notifications.endpoints[1].name: expected a name of its own, got 'a'",
+        ),
+        ("auth: {htpasswd: {path: x, realm: 'a\"b'}}", "auth.htpasswd.realm: may hold no quote"),
+        ("auth: {issuer: {}}", "auth.issuer: needs auth.htpasswd"),
+        (
+            "auth: {htpasswd: {path: x}, issuer: {service: 'a b'}}",
+            "auth.issuer.service: may hold letters",
+        ),
+        (
+            "auth: {htpasswd: {path: x}, issuer: {expiration: 10s}}",
+            "auth.issuer.expiration: must be 60s at least",
+        ),
+        ("access: [{subjects: [a], actions: [pull]}]", "access[0].repositories: must name"),
+        ("access: [{repositories: [a], actions: [pull]}]", "access[0].subjects: must name"),
+        (
+            "access: [{subjects: [a], repositories: [a], actions: [read]}]",
+            "access[0].actions[0]: invalid enum value 'read'",
         ),
         ("health: {tcp: [{addr: ':x'}]}", "health.tcp[0].addr: expected host:port"),
         ("health: {http: [{uri: 'ftp://x'}]}", "health.http[0].uri: expected https://"),

@@ -21,15 +21,18 @@ ALLOWED = {
     "content": {"oci", "storage"},
     "maintenance": {"content", "oci", "storage"},
     "http": {"threads"},
+    "auth": set(),
+    "access": {"api", "auth", "config", "storage", "threads"},
     "events": {"threads"},
     "notifying": {"api", "config", "events", "storage", "threads"},
-    "api": {"events.envelope", "content", "http", "oci", "storage.errors", "threads"},
+    "api": {"auth", "events.envelope", "content", "http", "oci", "storage.errors", "threads"},
     "metrics": {"http", "storage", "threads"},
     "health": {"config", "storage", "threads"},
     "debug": {"health", "http", "metrics.route", "threads"},
     "figures": {"api", "events", "metrics", "storage", "threads", "upkeep"},
     "listen": {"config"},
     "service": {
+        "access",
         "api",
         "config",
         "content",
@@ -44,12 +47,22 @@ ALLOWED = {
         "upkeep",
     },
     "upkeep": set(),
-    "commands": {"config", "maintenance", "oci", "registry_tap", "service", "storage"},
+    "commands": {
+        "access",
+        "auth",
+        "config",
+        "maintenance",
+        "oci",
+        "registry_tap",
+        "service",
+        "storage",
+    },
     "serving": {"http", "listen", "threads"},
     "startup": {"logs"},
     "hangup": {"logs"},
     "reload": {"config", "http", "logs", "service"},
     "registry_tap": {
+        "access",
         "config",
         "hangup",
         "listen",
@@ -65,7 +78,7 @@ ALLOWED = {
 }
 
 #: Rooms that must work without Twisted.
-PLAIN = {"oci", "config", "storage", "content", "maintenance"}
+PLAIN = {"oci", "config", "storage", "content", "maintenance", "auth"}
 
 
 def modules():

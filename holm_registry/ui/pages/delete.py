@@ -111,7 +111,10 @@ class DeletePage:
             item = outcome.failed[0]
             if item.problem == "was gone already":
                 raise Missing(f"{item.what} in {repository} was gone already")
-            raise Refused(f"{item.what} was not deleted: {item.problem}")
+            raise Refused(
+                f"{item.what} was not deleted: {item.problem}",
+                registry_status=item.registry_status,
+            )
         key = context.outcomes.keep(outcome)
         return see_other(request, f"{Links().repository(repository)}?result={key}")
 

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+#: How long a login that was checked is not checked again, in seconds.
+REMEMBERED_SECONDS = 300.0
+
+_MAX_LOGINS = 1024
+
+
+class Remembered:
+    """
+    Logins that were checked a moment ago: bcrypt is slow on purpose, and clients log in with each
+    request. What is kept is a hash with a key that only this process has, and never a password.
+
+    :param seconds: Tells the time, from any beginning.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._key = os.urandom(32)
+        self._known: OrderedDict[bytes, float] = OrderedDict()
+
+    def add(self, version: Hashable, name: str, password: bytes) -> None:
+        """
+        Remember a login that was right.
+
+        :param version: Of the file that it was checked with: with another, it is not known.
+        """
+        self._known[self._hash(version, name, password)] = self._seconds() + REMEMBERED_SECONDS
+        if len(self._known) > _MAX_LOGINS:
+            self._known.popitem(last=False)
+
+    def knows(self, version: Hashable, name: str, password: bytes) -> bool:
+        """Tell whether a login was right a moment ago."""
+        return self._known.get(self._hash(version, name, password), 0.0) > self._seconds()
+
+    def _hash(self, version: Hashable, name: str, password: bytes) -> bytes:
+        text = b"\0".join([repr(version).encode(), name.encode(), password])
+        return hmac.digest(self._key, text, hashlib.sha256)

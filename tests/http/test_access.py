@@ -1,0 +1,424 @@
+"""Subject, repository, action and method over every route."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+
+from holm_registry.api.app import build_app
+from holm_registry.api.context import Context
+from holm_registry.api.guard import MAX_CHECKING, LoginGuard
+from holm_registry.api.locations import Locations
+from holm_registry.auth import htpasswd as module
+from holm_registry.auth.htpasswd import Htpasswd, hashed
+from holm_registry.auth.rules import Pattern, Rule, Rules
+from holm_registry.auth.tokens import Issuer
+from holm_registry.oci.digest import Digest
+from holm_registry.storage.memory import Memory
+from holm_registry.threads import NoThreads
+
+from ..images import image
+from .wire import Server, head
+
+A = image(b"c", [b"1"])
+DIGEST = Digest.of(A)
+BLOB = Digest.of(b"c")
+
+RULES = Rules(
+    [
+        Rule(frozenset({"anonymous"}), (Pattern("public/*"),), frozenset({"pull"})),
+        Rule(frozenset({"reader"}), (Pattern("*"),), frozenset({"pull"})),
+        Rule(frozenset({"ci"}), (Pattern("*"),), frozenset({"pull", "push"})),
+        Rule(frozenset({"admin"}), (Pattern("*"),), frozenset({"pull", "push", "delete"})),
+    ]
+)
+USERS = ("reader", "ci", "admin", "stranger")
+
+#: Each route with what it takes; ``{u}`` is an upload that somebody else began.
+ROUTES = [
+    ("GET", "manifests/v1", "pull"),
+    ("HEAD", "manifests/v1", "pull"),
+    ("GET", f"manifests/{DIGEST}", "pull"),
+    ("GET", f"blobs/{BLOB}", "pull"),
+    ("HEAD", f"blobs/{BLOB}", "pull"),
+    ("GET", "tags/list", "pull"),
+    ("GET", f"referrers/{DIGEST}", "pull"),
+    ("POST", "blobs/uploads/", "push"),
+    ("POST", "blobs/uploads", "push"),
+    ("GET", "blobs/uploads/{u}", "push"),
+    ("PATCH", "blobs/uploads/{u}", "push"),
+    ("PUT", "blobs/uploads/{u}", "push"),
+    ("DELETE", "blobs/uploads/{u}", "push"),
+    ("PUT", "manifests/v2", "push"),
+    ("DELETE", "manifests/v1", "delete"),
+    ("DELETE", f"manifests/{DIGEST}", "delete"),
+    ("DELETE", f"blobs/{BLOB}", "delete"),
+]
+
+
+@pytest.fixture(scope="module")
+def users(tmp_path_factory):
+    path = tmp_path_factory.mktemp("users") / "htpasswd"
+    rounds, module.ROUNDS = module.ROUNDS, 4
+    path.write_text("".join(f"{name}:{hashed(name.encode())}\n" for name in USERS))
+    module.ROUNDS = rounds
+    return Htpasswd(str(path), print)
+
+
+def serving(users, rules=RULES, issuer=None, driver=None):
+    guard = LoginGuard(
+        rules=rules,
+        users=users,
+        issuer=issuer,
+        realm="Holm",
+        threads=NoThreads(),
+        locations=Locations(),
+    )
+    return Server(driver or Memory(), settings={"guard": guard})
+
+
+@pytest.fixture
+def driver():
+    """A store that was filled before there were logins."""
+    server = Server()
+    for name in ("public/a", "private/a"):
+        server.push_image(name, "v1", b"c", [b"1"])
+    server.hang_up()
+    return server.driver
+
+
+@pytest.fixture
+def server(users, driver):
+    found = serving(users, driver=driver)
+    yield found
+    found.hang_up()
+
+
+@pytest.fixture
+def issuing(users, driver):
+    found = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0), driver=driver)
+    yield found
+    found.hang_up()
+
+
+def basic(name, password=None):
+    login = f"{name}:{name if password is None else password}"
+    return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+
+
+def expected(user, repository, action):
+    if action == "pull" and repository.startswith("public/"):
+        return True
+    return action in {"reader": "pull", "ci": "pull push", "admin": "pull push delete"}.get(
+        user, ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "repository", "route"),
+    list(itertools.product(["", *USERS], ["public/a", "private/a"], ROUTES)),
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else value,
+)
+def test_every_route_asks_who_may(server, user, repository, route):
+    method, path, action = route
+    upload = server.registry.uploads.start(repository)
+    body = A if path == "manifests/v2" else (b"" if method in ("POST", "PUT", "PATCH") else None)
+    login = basic(user) if user else {}
+    address = f"/v2/{repository}/{path.format(u=upload)}"
+    answer = server.request(method, address, body, **login)
+    if expected(user, repository, action):
+        # An empty upload is no blob; that is not for the guard to say.
+        assert answer.status < 300 or "DIGEST_INVALID" in answer.codes
+        return
+    assert answer.status == (403 if user else 401)
+    if method != "HEAD":
+        assert answer.codes == ["DENIED" if user else "UNAUTHORIZED"]
+    challenge = answer.header("WWW-Authenticate")
+    assert challenge == (None if user else 'Basic realm="Holm"')
+    assert server.registry.uploads.size_bytes(repository, upload) == 0, "nothing was done"
+
+
+def test_no_route_was_forgotten(server):
+    """Every method of every route of a repository is in the table above."""
+    app = build_app(Context(server.registry, NoThreads()))
+    rules = {
+        (method, rule.rule.partition(">/")[2])
+        for rule in app.url_map.iter_rules()
+        if "<repository" in rule.rule
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    known = {
+        (
+            method,
+            path.replace("manifests/v1", "manifests/<reference:reference>")
+            .replace("manifests/v2", "manifests/<reference:reference>")
+            .replace(f"manifests/{DIGEST}", "manifests/<reference:reference>")
+            .replace(f"blobs/{BLOB}", "blobs/<digest:digest>")
+            .replace(f"referrers/{DIGEST}", "referrers/<digest:digest>")
+            .replace("{u}", "<session:session_id>"),
+        )
+        for method, path, _ in ROUTES
+    }
+    assert rules <= known, rules - known
+    assert len(rules) >= 11
+
+
+def test_whether_something_is_there_is_told_to_nobody_who_may_not_look(server):
+    for login in ({}, basic("stranger")):
+        there, nowhere = (
+            server.request("GET", f"/v2/private/{name}/manifests/v1", **login)
+            for name in ("a", "none")
+        )
+        assert there.status == nowhere.status
+        assert there.codes == nowhere.codes
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Basic",
+        "Basic !!!",
+        "Basic " + base64.b64encode(b"no colon").decode(),
+        "Basic " + base64.b64encode(b"reader:wrong").decode(),
+        "Basic " + base64.b64encode(b"nobody:x").decode(),
+        "Basic " + base64.b64encode(b"\xff\xfe:x").decode(),
+        "Basic " + base64.b64encode(b"reader:" + b"x" * 1000).decode(),
+        "Bearer x",
+        "Digest x",
+        "\xe4",
+    ],
+)
+def test_a_wrong_login_is_asked_for_again_also_where_none_is_needed(server, value):
+    for path in ("/v2/", "/v2/public/a/manifests/v1", "/v2/_catalog"):
+        answer = server.request("GET", path, Authorization=value)
+        assert (answer.status, answer.codes) == (401, ["UNAUTHORIZED"])
+        assert answer.header("WWW-Authenticate") == 'Basic realm="Holm"'
+
+
+def test_an_empty_login_is_none(server):
+    """Skopeo sends one where it was asked for a login and has none."""
+    assert server.request("GET", "/v2/public/a/manifests/v1", **basic("", "")).status == 200
+
+
+def test_the_version_check_asks_for_a_login_by_which_docker_learns_how(server):
+    assert server.request("GET", "/v2/").status == 401
+    assert server.request("GET", "/v2/", **basic("reader")).status == 200
+    assert server.request("GET", "/v2/", **basic("stranger")).status == 200
+    assert server.request("GET", "/").status == 200, "for probes"
+
+
+def test_a_registry_without_users_lets_in_whom_its_rules_let_in(driver):
+    open_to_all = Rules(
+        [Rule(frozenset({"anonymous"}), (Pattern("public/*"),), frozenset({"pull"}))]
+    )
+    server = serving(None, open_to_all, driver=driver)
+    assert server.request("GET", "/v2/").status == 200
+    assert server.request("GET", "/v2/public/a/manifests/v1").status == 200
+    assert server.request("GET", "/v2/private/a/manifests/v1").status == 401
+    assert server.request("GET", "/v2/", **basic("reader")).status == 401
+    server.hang_up()
+
+
+def test_lists_show_what_may_be_pulled(server):
+    def listed(**login):
+        return server.request("GET", "/v2/_catalog", **login).json["repositories"]
+
+    assert listed() == ["public/a"]
+    assert listed(**basic("stranger")) == ["public/a"]
+    assert listed(**basic("reader")) == ["private/a", "public/a"]
+    page = server.request("GET", "/v2/_catalog?n=1")
+    assert page.json["repositories"] == ["public/a"]
+    assert page.header("Link") is None, "what follows is not for them"
+
+
+def test_without_rules_a_list_is_for_who_has_logged_in(users, driver):
+    server = serving(users, Rules(), driver=driver)
+    assert server.request("GET", "/v2/_catalog").status == 401
+    listed = server.request("GET", "/v2/_catalog", **basic("stranger"))
+    assert listed.json["repositories"] == ["private/a", "public/a"]
+    server.hang_up()
+
+
+def test_what_may_not_be_pulled_cannot_be_mounted(users, driver):
+    rules = Rules(
+        [
+            Rule(frozenset({"ci"}), (Pattern("mine/*"),), frozenset({"pull", "push"})),
+            Rule(frozenset({"anonymous"}), (Pattern("public/*"),), frozenset({"pull"})),
+        ]
+    )
+    server = serving(users, rules, driver=driver)
+
+    def mount(source):
+        path = f"/v2/mine/a/blobs/uploads/?mount={BLOB}{source}"
+        return server.request("POST", path, **basic("ci")).status
+
+    assert mount("&from=public/a") == 201
+    assert mount("&from=private/a") == 202
+    assert mount("") == 202, "it might be anywhere"
+    server.hang_up()
+
+
+def test_a_password_is_checked_once_for_many_requests_and_again_when_the_file_changes(
+    server, users, monkeypatch
+):
+    checked = []
+    real = users.check
+    monkeypatch.setattr(users, "check", lambda *login: (checked.append(login), real(*login))[1])
+    for _ in range(5):
+        assert server.request("GET", "/v2/", **basic("reader")).status == 200
+    assert len(checked) == 1
+    monkeypatch.setattr(users, "current", lambda: ("another",))
+    server.request("GET", "/v2/", **basic("reader"))
+    assert len(checked) == 2
+    for _ in range(2):
+        server.request("GET", "/v2/", **basic("reader", "wrong"))
+    assert len(checked) == 4, "what was wrong is not remembered"
+
+
+def token(server, *scopes, status=200, **login):
+    query = "&".join(["service=holm", *(f"scope={scope}" for scope in scopes)])
+    answer = server.request("GET", f"/auth/token?{query}", **login)
+    assert answer.status == status, answer.body
+    if status != 200:
+        return answer
+    assert answer.json["token"] == answer.json["access_token"]
+    assert answer.json["expires_in"] == 900
+    assert answer.header("Cache-Control") == "no-store"
+    return {"Authorization": f"Bearer {answer.json['token']}"}
+
+
+def test_a_client_is_told_where_to_get_a_token_and_for_what(issuing):
+    answer = issuing.request("GET", "/v2/private/a/manifests/v1")
+    assert answer.header("WWW-Authenticate") == (
+        'Bearer realm="http://registry.test/auth/token",service="holm",'
+        'scope="repository:private/a:pull"'
+    )
+    answer = issuing.request("PUT", "/v2/private/a/manifests/v1", b"{")
+    assert 'scope="repository:private/a:pull,push"' in answer.header("WWW-Authenticate")
+    detail = answer.json["errors"][0]["detail"]
+    assert [each["Action"] for each in detail] == ["pull", "push"]
+    secure = issuing.request("GET", "/v2/", X_Forwarded_Proto="https", Host='evil"host')
+    assert secure.status in (400, 401)
+
+
+def test_a_token_is_good_for_what_it_was_asked_for_and_its_user_may(issuing):
+    pull = token(issuing, "repository:private/a:pull", **basic("ci"))
+    assert issuing.request("GET", "/v2/private/a/manifests/v1", **pull).status == 200
+    assert issuing.request("GET", "/v2/", **pull).status == 200
+    refused = issuing.request("PUT", "/v2/private/a/manifests/v2", A, **pull)
+    assert refused.status == 401
+    assert 'error="insufficient_scope"' in refused.header("WWW-Authenticate")
+    push = token(
+        issuing,
+        "repository:private/a:pull,push%20repository:public/a:pull",
+        "repository:private/a:delete",
+        **basic("ci"),
+    )
+    assert issuing.request("PUT", "/v2/private/a/manifests/v2", A, **push).status == 201
+    assert issuing.request("GET", "/v2/public/a/manifests/v1", **push).status == 200
+    assert issuing.request("DELETE", "/v2/private/a/manifests/v2", **push).status == 403
+    everything = token(issuing, "repository:private/a:*", **basic("admin"))
+    assert issuing.request("DELETE", "/v2/private/a/manifests/v2", **everything).status == 202
+
+
+def test_nobody_in_particular_gets_a_token_for_what_is_open(issuing):
+    mine = token(issuing, "repository:public/a:pull,push")
+    assert issuing.request("GET", "/v2/", **mine).status == 200
+    assert issuing.request("GET", "/v2/public/a/manifests/v1", **mine).status == 200
+    refused = issuing.request("GET", "/v2/private/a/manifests/v1", **mine)
+    assert refused.status == 401
+    assert 'error="insufficient_scope"' in refused.header("WWW-Authenticate")
+    assert issuing.request("GET", "/v2/_catalog", **mine).json["repositories"] == ["public/a"]
+
+
+def test_a_wrong_password_gets_no_token(issuing):
+    answer = token(issuing, status=401, **basic("ci", "wrong"))
+    assert answer.header("WWW-Authenticate") == 'Basic realm="Holm"'
+    answer = issuing.request("GET", "/v2/", Authorization="Bearer made.up.token")
+    assert 'error="invalid_token"' in answer.header("WWW-Authenticate")
+
+
+def test_passwords_are_taken_beside_tokens(issuing):
+    """For scripts: curl --user."""
+    assert issuing.request("GET", "/v2/private/a/manifests/v1", **basic("reader")).status == 200
+    assert issuing.request("PUT", "/v2/private/a/manifests/v1", A, **basic("reader")).status == 403
+
+
+def test_scopes_that_mean_nothing_are_passed_over(issuing):
+    for scope in ("", "x", "repository:", "repository:A:pull", "registry:catalog:*", "a:b:c:d"):
+        token(issuing, scope, **basic("ci"))
+
+
+def test_there_is_no_such_address_without_an_issuer(server):
+    assert server.request("GET", "/auth/token").status == 404
+
+
+def test_who_did_it_is_told_in_events(users, driver):
+    from holm_registry.api.announcer import Announcer
+
+    from .test_events import Ear
+
+    ear = Ear()
+    server = serving(users, driver=driver)
+    server.hang_up()
+    guard = server.settings["guard"]
+    server = Server(driver, settings={"guard": guard, "announcer": Announcer(ear)})
+    server.request("GET", "/v2/private/a/manifests/v1", **basic("reader"))
+    assert ear.heard[0]["actor"] == {"name": "reader"}
+    server.request("GET", "/v2/public/a/manifests/v1")
+    assert ear.heard[1]["actor"] == {}
+    server.hang_up()
+
+
+class Slow:
+    """Threads that take their time."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def run(self, *_):
+        self.waiting.append(Deferred())
+        return self.waiting[-1]
+
+
+def test_whoever_guesses_fills_no_memory(users):
+    slow = Slow()
+    guard = LoginGuard(
+        rules=Rules(),
+        users=users,
+        issuer=None,
+        realm="Holm",
+        threads=slow,
+        locations=Locations(),
+    )
+    server = Server(settings={"guard": guard})
+    connections = [server.connect() for _ in range(MAX_CHECKING)]
+    for number, connection in enumerate(connections):
+        connection.send(head("GET", "/v2/", basic("reader", str(number)), None))
+    answer = server.request("GET", "/v2/", **basic("reader"))
+    assert (answer.status, answer.codes) == (429, ["TOOMANYREQUESTS"])
+    assert answer.header("Retry-After") == "1"
+    slow.waiting[0].callback(False)
+    assert connections[0].answer().status == 401
+    assert server.request("GET", "/v2/", Authorization="").status == 401
+    for waiting in slow.waiting[1:]:
+        waiting.callback(True)
+    assert connections[1].answer().status == 200
+    server.hang_up()
+
+
+@given(st.binary(max_size=60))
+def test_no_authorization_is_a_fault(users, value):
+    server = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0))
+    text = value.decode("latin-1").replace("\r", "").replace("\n", "").replace("\0", "")
+    for header in (text, f"Bearer {text}", f"Basic {base64.b64encode(value).decode()}"):
+        answer = server.request("GET", "/v2/a/manifests/v1", Authorization=header)
+        assert answer.status in (400, 401, 404), answer
+    json.dumps(answer.body.decode())
+    server.hang_up()

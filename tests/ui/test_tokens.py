@@ -1,0 +1,95 @@
+"""The UI of a registry that gives out tokens, and shows a visitor what they may see."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from holm_registry.api.guard import LoginGuard
+from holm_registry.api.locations import Locations
+from holm_registry.auth import htpasswd as module
+from holm_registry.auth.htpasswd import Htpasswd, hashed
+from holm_registry.auth.rules import Pattern, Rule, Rules
+from holm_registry.auth.tokens import Issuer
+from holm_registry.threads import NoThreads
+
+from ..http.wire import Server
+from .wire import Ui
+
+
+def rule(subjects, patterns, *actions):
+    return Rule(frozenset([subjects]), (Pattern(patterns),), frozenset(actions))
+
+
+RULES = Rules(
+    [
+        rule("anonymous", "public/*", "pull"),
+        rule("reader", "*", "pull"),
+        rule("admin", "*", "pull", "push", "delete"),
+    ]
+)
+
+
+def login(name, password=None):
+    text = f"{name}:{password or name}"
+    return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+
+
+@pytest.fixture
+def ui(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "ROUNDS", 4)
+    path = tmp_path / "htpasswd"
+    path.write_text("".join(f"{name}:{hashed(name.encode())}\n" for name in ("reader", "admin")))
+    open_server = Server()
+    for name in ("public/app", "private/app"):
+        open_server.push_image(name, "v1", b"{}", [b"layer"])
+    open_server.hang_up()
+    guard = LoginGuard(
+        rules=RULES,
+        users=Htpasswd(str(path), print),
+        issuer=Issuer(b"k" * 32, "holm", 900.0),
+        realm="Holm",
+        threads=NoThreads(),
+        # As behind a proxy: a name that the UI does not know the registry by.
+        locations=Locations("https://registry.example"),
+    )
+    found = Ui(Server(open_server.driver, settings={"guard": guard}))
+    yield found
+    found.hang_up()
+
+
+def test_everybody_sees_what_is_open_and_is_asked_for_more_where_it_is_not(ui):
+    assert ui.get("/api/repos").json == {"repositories": ["public/app"]}
+    assert "v1" in ui.page("/repo/public/app").text
+    for path in ("/repo/private/app", "/image/private/app:v1"):
+        answer = ui.get(path)
+        assert answer.status == 401
+        assert answer.header("WWW-Authenticate") == 'Basic realm="registry"'
+
+
+def test_a_login_is_passed_on_and_shows_what_it_may(ui):
+    assert ui.get("/api/repos", **login("reader")).json == {
+        "repositories": ["private/app", "public/app"]
+    }
+    page = ui.page("/repo/private/app", **login("reader"))
+    assert "v1" in page.text
+    ui.page("/image/private/app:v1", **login("reader"))
+    assert ui.get("/repo/private/app").status == 401, "it opens nothing for others"
+
+
+def test_a_wrong_login_is_asked_for_again(ui):
+    answer = ui.get("/repo/private/app", **login("reader", "wrong"))
+    assert answer.status == 401
+    assert answer.header("WWW-Authenticate") == 'Basic realm="Holm"'
+
+
+def test_who_may_not_delete_deletes_nothing(ui):
+    reader, admin = login("reader"), login("admin")
+    path = "/v2/private/app/manifests/"
+    digest = ui.server.request("HEAD", f"{path}v1", **reader).header("Docker-Content-Digest")
+    form = {"repo": "private/app", "digest": digest}
+    assert ui.post("/delete", form, **reader).status == 403
+    assert ui.server.request("HEAD", path + digest, **reader).status == 200
+    assert ui.post("/delete", form, **admin).status == 303
+    assert ui.server.request("HEAD", path + digest, **reader).status == 404

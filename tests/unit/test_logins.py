@@ -1,0 +1,231 @@
+"""Passwords, tokens, and what is remembered of them."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holm_registry.auth import htpasswd as module
+from holm_registry.auth.htpasswd import (
+    Htpasswd,
+    HtpasswdInvalid,
+    hashed,
+    parse_htpasswd,
+    require_name,
+)
+from holm_registry.auth.identity import Identity
+from holm_registry.auth.remembered import REMEMBERED_SECONDS, Remembered
+from holm_registry.auth.tokens import Issuer, TokenInvalid, read_key
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "ROUNDS", 4)
+
+
+@pytest.fixture
+def path(tmp_path):
+    found = tmp_path / "htpasswd"
+    found.write_text(f"# users\n\nalice:{hashed(b'one')}\nbob:{hashed(b'two')}\n")
+    return found
+
+
+def test_who_has_the_password_is_who_they_say(path):
+    users = Htpasswd(str(path), pytest.fail)
+    assert users.check("alice", b"one")
+    assert users.check("bob", b"two")
+    for name, password in [
+        ("alice", b"two"),
+        ("alice", b""),
+        ("carol", b"one"),
+        ("", b""),
+        ("ALICE", b"one"),
+        ("alice", b"one\0more"),
+    ]:
+        assert not users.check(name, password)
+
+
+def test_apaches_own_hashes_are_taken(tmp_path):
+    found = tmp_path / "htpasswd"
+    # htpasswd -nbB -C 4 alice one
+    known = "$2y$04$" + hashed(b"one").split("$")[3]
+    found.write_text(f"alice:{known}\n")
+    assert Htpasswd(str(found), pytest.fail).check("alice", b"one")
+
+
+def test_a_file_that_changes_is_read_again_and_a_broken_one_changes_nothing(path):
+    complaints = []
+    users = Htpasswd(str(path), complaints.append)
+    path.write_text(f"alice:{hashed(b'new')}\n")
+    assert users.current() != users.version
+    assert users.check("alice", b"new")
+    assert users.current() == users.version
+    assert not users.check("bob", b"two")
+    path.write_text("no colon here\n")
+    assert users.check("alice", b"new")
+    assert users.check("alice", b"new")
+    assert complaints == ["auth.htpasswd.path: line 1 is not NAME:HASH; the users from before stay"]
+    os.unlink(path)
+    assert users.check("alice", b"new")
+    assert "No such file" in complaints[-1]
+
+
+def test_users_whose_hash_is_of_another_kind_are_named_and_the_others_can_log_in():
+    text = f"alice:{hashed(b'one')}\nold:$apr1$abc$def\nplain:secret\n"
+    users, warnings = parse_htpasswd(text)
+    assert set(users) == {"alice"}
+    assert len(warnings) == 2
+    assert "'old' cannot log in" in warnings[0]
+    assert not any("secret" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("text", ["nothing", ":hash", "a:b\nc"])
+def test_what_is_no_file_of_users_is_refused(text):
+    with pytest.raises(HtpasswdInvalid):
+        parse_htpasswd(text)
+
+
+@pytest.mark.parametrize("password", [b"", b"x" * 73])
+def test_passwords_that_bcrypt_cannot_tell_apart_are_refused(password):
+    with pytest.raises(HtpasswdInvalid):
+        hashed(password)
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "a b", "a\n", "#a"])
+def test_names_that_would_break_the_file_are_refused(name):
+    with pytest.raises(HtpasswdInvalid):
+        require_name(name)
+
+
+def test_a_login_is_remembered_for_a_while_and_for_one_file():
+    now = [0.0]
+    remembered = Remembered(lambda: now[0])
+    remembered.add(1, "alice", b"pa55")
+    assert remembered.knows(1, "alice", b"pa55")
+    assert not remembered.knows(2, "alice", b"pa55")
+    assert not remembered.knows(1, "alice", b"other")
+    assert not remembered.knows(1, "alice\0", b"pa55")
+    assert "pa55" not in repr(vars(remembered))
+    now[0] = REMEMBERED_SECONDS
+    assert not remembered.knows(1, "alice", b"pa55")
+
+
+def test_remembered_logins_are_bounded():
+    remembered = Remembered()
+    for number in range(5000):
+        remembered.add(1, str(number), b"x")
+    assert len(remembered._known) <= 1024
+    assert remembered.knows(1, "4999", b"x")
+
+
+class Now:
+    def __init__(self):
+        self.seconds = 1_000_000.0
+
+    def __call__(self):
+        return self.seconds
+
+
+@pytest.fixture
+def now():
+    return Now()
+
+
+@pytest.fixture
+def issuer(now):
+    return Issuer(b"k" * 32, "registry", 900.0, now)
+
+
+def test_a_token_says_whom_it_is_for_and_what_it_is_good_for(issuer, now):
+    token = issuer.issue("alice", {"a/b": ["push", "pull"], "c": []})
+    found = issuer.verify(token.text)
+    assert found == Identity("alice", {"a/b": frozenset({"pull", "push"}), "c": frozenset()})
+    assert found.is_granted("a/b", "push")
+    assert not found.is_granted("a/b", "delete")
+    assert not found.is_granted("d", "pull")
+    now.seconds += 900
+    issuer.verify(token.text)
+    now.seconds += 31
+    with pytest.raises(TokenInvalid, match="expired"):
+        issuer.verify(token.text)
+
+
+def test_servers_of_one_volume_take_each_others_tokens(issuer, now, tmp_path):
+    path = str(tmp_path / "deep/tokens.key")
+    keys = []
+    threads = [threading.Thread(target=lambda: keys.append(read_key(path))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(keys)) == 1
+    assert os.stat(path).st_mode & 0o077 == 0
+    assert os.listdir(tmp_path / "deep") == ["tokens.key"]
+    one, two = (Issuer(key, "registry", 900.0, now) for key in keys[:2])
+    assert two.verify(one.issue("alice", {}).text).name == "alice"
+
+
+def test_a_file_system_without_links_can_keep_a_key(tmp_path, monkeypatch):
+    def failing(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", failing)
+    path = str(tmp_path / "tokens.key")
+    assert read_key(path) == read_key(path)
+    assert os.listdir(tmp_path) == ["tokens.key"]
+
+
+def test_a_key_that_is_damaged_is_said(tmp_path):
+    (tmp_path / "key").write_bytes(b"short")
+    with pytest.raises(OSError, match="damaged"):
+        read_key(str(tmp_path / "key"))
+
+
+def forged(now, key=b"k" * 32, algorithm="HS256", **changed):
+    claims = {
+        "iss": "registry",
+        "aud": "registry",
+        "sub": "admin",
+        "exp": now() + 100,
+        "access": [{"type": "repository", "name": "a", "actions": ["push"]}],
+        **changed,
+    }
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key, algorithm)
+
+
+def test_what_was_signed_by_us_is_taken(issuer, now):
+    assert issuer.verify(forged(now)).name == "admin"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": b"x" * 32},
+        {"key": None, "algorithm": "none"},
+        {"key": b"k" * 64, "algorithm": "HS512"},
+        {"iss": "other"},
+        {"aud": "other"},
+        {"aud": None},
+        {"sub": None},
+        {"exp": None},
+        {"exp": "x"},
+        {"access": None},
+        {"access": [{"type": "repository"}]},
+        {"access": "all"},
+    ],
+)
+def test_tokens_that_are_none_of_ours_are_refused(issuer, now, changed):
+    with pytest.raises(TokenInvalid):
+        issuer.verify(forged(now, **changed))
+
+
+@given(st.text(max_size=200) | st.binary(max_size=100).map(lambda b: b.decode("latin-1")))
+def test_no_text_is_a_fault(text):
+    with pytest.raises(TokenInvalid):
+        Issuer(b"k" * 32, "registry", 900.0).verify(text)
