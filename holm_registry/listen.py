@@ -13,9 +13,12 @@ from twisted.internet.endpoints import (
     UNIXServerEndpoint,
     serverFromString,
 )
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
 from twisted.python.failure import Failure
-from twisted.web.server import Site
 
 from .config.addresses import parse_address
 
@@ -61,7 +64,7 @@ def described_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     return endpoint(reactor, description)
 
 
-def listen(where: IStreamServerEndpoint, site: Site) -> IListeningPort:
+def listen(where: IStreamServerEndpoint, site: IProtocolFactory) -> IListeningPort:
     """
     Begin to listen, at once.
 

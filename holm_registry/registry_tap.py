@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.application.service import IService, MultiService
+from twisted.logger import Logger
 
 from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Where a configuration is looked for if nobody says where: registry:2's place, then registry:3's.
 DEFAULT_FILES = ("/etc/docker/registry/config.yml", "/etc/distribution/config.yml")
+
+_log = Logger()
 
 #: How long the debug server may finish what is in flight, in seconds.
 DEBUG_DRAIN_SECONDS = 2.0
@@ -146,8 +149,29 @@ def _serving(options: Options, parts: Parts, reactor: Any) -> IService:
         refuse=lambda why: fail(f"http.addr: {why}"),
         drain_seconds=options.config.http.draintimeout,
         greeting=_greeting(options),
+        tls=_tls(options.config),
         warnings=options.loaded.tree.warnings,
     )
+
+
+def _tls(config: Config) -> Any:
+    tls = config.http.tls
+    if not tls.certificate:
+        return None
+    from .http.tls import Tls, TlsInvalid, TlsSettings  # noqa: PLC0415 - memory
+
+    settings = TlsSettings(
+        tls.certificate,
+        tls.key,
+        tuple(tls.clientcas),
+        tls.clientauth or "require-and-verify-client-cert",
+        "tls1.3" if tls.minimumtls == "tls1.3" else "tls1.2",
+        tuple(tls.ciphersuites),
+    )
+    try:
+        return Tls(settings, lambda line: _log.info("{line}", line=line))
+    except TlsInvalid as problem:
+        fail(f"http.tls: {problem}")
 
 
 def _debugging(options: Options, parts: Parts, reactor: Any) -> IService:

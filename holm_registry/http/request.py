@@ -119,6 +119,14 @@ class StreamedRequest(Request):
         return int(text) if text is not None and text.isdigit() else None
 
     @property
+    def client_name(self) -> str:
+        """The name in the certificate that a client came with and that was vouched for, if any."""
+        transport = None if self.channel is None else self._channel().transport
+        ask = getattr(transport, "getPeerCertificate", None)
+        certificate = None if ask is None else ask()
+        return "" if certificate is None else str(certificate.get_subject().commonName or "")
+
+    @property
     def received_bytes(self) -> int:
         """How much of the body has arrived."""
         return self.body.received_bytes if self._streams else 0

@@ -231,8 +231,8 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
         ({"REGISTRY_STORAGE": "s3"}, "storage.s3: not supported yet"),
         ({"REGISTRY_AUTH": "htpasswd"}, "auth.htpasswd.path: missing"),
         ({"REGISTRY_AUTH_TOKEN_REALM": "x"}, "auth.token: not supported yet"),
-        ({"REGISTRY_HTTP_TLS_CERTIFICATE": "/x"}, "http.tls.certificate: not supported yet"),
-        ({"REGISTRY_HTTP_TLS_CLIENTCAS_0": "/x"}, "http.tls.clientcas: not supported yet"),
+        ({"REGISTRY_HTTP_TLS_CERTIFICATE": "/x"}, "http.tls: certificate and key go together"),
+        ({"REGISTRY_HTTP_TLS_CLIENTCAS_0": "/x"}, "http.tls.clientcas: without a certificate"),
         ({"REGISTRY_PROXY_REMOTEURL": "http://x"}, "proxy.remoteurl: not supported yet"),
         (
             {"REGISTRY_NOTIFICATIONS_ENDPOINTS": "[{name: a}]"},

@@ -65,6 +65,7 @@ ALLOWED = {
         "access",
         "config",
         "hangup",
+        "http.tls",
         "listen",
         "reload",
         "service",

@@ -1,0 +1,165 @@
+"""
+Speaking TLS, with certificates that may be renewed at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from zope.interface import implementer
+
+#: How often to look whether files have changed, in seconds: when connections come.
+_LOOK_SECONDS = 1.0
+
+_VERSIONS = {"tls1.2": SSL.TLS1_2_VERSION, "tls1.3": SSL.TLS1_3_VERSION}
+
+#: What clients are asked for, by registry:3's names.
+CLIENT_AUTH = {
+    "require-and-verify-client-cert": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT,
+    "verify-client-cert-if-given": SSL.VERIFY_PEER,
+}
+
+_SUITE = re.compile(r"TLS_(?:(ECDHE_(?:RSA|ECDSA))|RSA)_WITH_(\w+)")
+
+
+class TlsInvalid(Exception):
+    """Certificates that cannot be used; the text says why."""
+
+
+@frozen
+class TlsSettings:
+    """
+    :ivar certificate: A file of certificates, ours first, in PEM.
+    :ivar key: The file of its key, in PEM.
+    :ivar client_cas: Files of who vouches for clients; none if clients are not asked.
+    :ivar client_auth: A key of :data:`CLIENT_AUTH`.
+    :ivar minimum: ``tls1.2`` or ``tls1.3``.
+    :ivar suites: Cipher suites of TLS 1.2, by their names in the standard; none for sensible ones.
+    """
+
+    certificate: str
+    key: str
+    client_cas: tuple[str, ...] = ()
+    client_auth: str = "require-and-verify-client-cert"
+    minimum: str = "tls1.2"
+    suites: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files it depends on."""
+        return (self.certificate, self.key, *self.client_cas)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Tls:
+    """
+    Makes the server's side of TLS connections, with whatever certificate is there just then.
+
+    :param tell: Gets a line when a certificate was renewed, or could not be: the old one stays.
+    :raises TlsInvalid: The files cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: TlsSettings,
+        tell: Callable[[str], object],
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._seconds = seconds
+        self._looked = seconds()
+        self._version = self._look()
+        self._context = build_context(settings)
+
+    def serverConnectionForTLS(self, _protocol: Any) -> SSL.Connection:
+        """Make the state of one connection."""
+        now = self._seconds()
+        if now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            self._refresh()
+        return SSL.Connection(self._context, None)
+
+    def _refresh(self) -> None:
+        version = self._look()
+        if version == self._version:
+            return
+        self._version = version
+        try:
+            self._context = build_context(self._settings)
+        except TlsInvalid as problem:
+            self._tell(f"http.tls: {problem}; the certificate from before stays")
+        else:
+            self._tell("http.tls: the certificate was renewed")
+
+    def _look(self) -> tuple[object, ...]:
+        return tuple(map(_version, self._settings.files))
+
+
+def _version(path: str) -> object:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size
+
+
+def build_context(settings: TlsSettings) -> SSL.Context:
+    """
+    Make what connections are made from.
+
+    :raises TlsInvalid: The files cannot be used.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(_VERSIONS[settings.minimum])
+    context.set_options(
+        SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    )
+    context.set_session_id(b"holm-registry")
+    for path in settings.files:
+        _require_readable(path)
+    _use(settings.certificate, lambda: context.use_certificate_chain_file(settings.certificate))
+    _use(settings.key, lambda: context.use_privatekey_file(settings.key))
+    _use(f"{settings.certificate} and {settings.key}", context.check_privatekey)
+    for path in settings.client_cas:
+        _use(path, lambda path=path: context.load_verify_locations(path))  # type: ignore[misc]
+        _use(path, lambda path=path: context.load_client_ca(path.encode()))  # type: ignore[misc]
+    if settings.client_cas:
+        context.set_verify(CLIENT_AUTH[settings.client_auth], lambda *found: bool(found[-1]))
+    if settings.suites:
+        names = ":".join(map(_openssl_name, settings.suites))
+        _use("ciphersuites", lambda: context.set_cipher_list(names.encode()))
+    return context
+
+
+def _openssl_name(suite: str) -> str:
+    """Give what OpenSSL calls a cipher suite."""
+    match = _SUITE.fullmatch(suite)
+    if match is None:
+        raise TlsInvalid(f"ciphersuites: {suite!r} is none of TLS 1.2's")
+    cipher = match[2].replace("_CBC", "").replace("CHACHA20_POLY1305_SHA256", "CHACHA20_POLY1305")
+    cipher = re.sub(r"(AES|CAMELLIA)_(\d+)", r"\1\2", cipher)
+    return "-".join(filter(None, [match[1], cipher])).replace("_", "-")
+
+
+def _require_readable(path: str) -> None:
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as problem:
+        raise TlsInvalid(f"{path}: {problem.strerror}") from problem
+
+
+def _use(what: str, use: Callable[[], object]) -> None:
+    try:
+        use()
+    except SSL.Error as problem:
+        reasons = ", ".join(str(each[-1]) for each in problem.args[0]) if problem.args else ""
+        raise TlsInvalid(f"{what}: {reasons or 'it cannot be used'}") from problem
