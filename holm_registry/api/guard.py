@@ -17,6 +17,7 @@ from holm_registry.auth.remembered import Remembered
 from holm_registry.auth.rules import Rules
 from holm_registry.auth.tokens import Issuer, TokenInvalid
 from holm_registry.http.request import StreamedRequest
+from holm_registry.http.shield import shielded
 from holm_registry.oci.errors import Denied, TooManyRequests, Unauthorized
 from holm_registry.threads import Threads
 
@@ -197,6 +198,11 @@ class LoginGuard:
             return True
         if self._checking >= MAX_CHECKING:
             raise TooManyRequests("too many logins at once", headers={"Retry-After": "1"})
+        return await self._check(users, name, password)
+
+    @shielded
+    async def _check(self, users: Htpasswd, name: str, password: bytes) -> bool:
+        """Check a password; it counts until it was checked, though its client may have left."""
         self._checking += 1
         try:
             if not await self._threads.run(users.check, name, password):

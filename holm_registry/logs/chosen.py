@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any, TextIO
 
 from twisted.logger import (
@@ -37,11 +38,14 @@ class LogFile:
         # A daemon may be elsewhere by the time it is opened again.
         self._path = os.path.abspath(path)
         self._file = self._open()
+        # Threads log as well.
+        self._lock = Lock()
 
     def write(self, text: str) -> int:
         """Write, and leave it to nobody to do so later."""
-        count = self._file.write(text)
-        self._file.flush()
+        with self._lock:
+            count = self._file.write(text)
+            self._file.flush()
         return count
 
     def flush(self) -> None:
@@ -49,8 +53,9 @@ class LogFile:
 
     def reopen(self) -> None:
         """Open the file by this name, which may be a new one."""
-        old, self._file = self._file, self._open()
-        old.close()
+        with self._lock:
+            old, self._file = self._file, self._open()
+            old.close()
 
     def close(self) -> None:
         """Close it."""
