@@ -10,7 +10,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.logger import Logger
 
-from .api.guard import Guard, LoginGuard, OpenGuard
+from .api.guard import Guard, LoginGuard, OpenGuard, Refusals
 from .api.locations import Locations
 from .auth.htpasswd import Htpasswd, HtpasswdInvalid
 from .auth.rules import Pattern, Rule, Rules
@@ -64,7 +64,12 @@ def build_rules(config: Config) -> Rules:
     )
 
 
-def build_guard(config: Config, passwords: PasswordThreads, locations: Locations) -> Guard:
+def build_guard(
+    config: Config,
+    passwords: PasswordThreads,
+    locations: Locations,
+    audit: Refusals | None = None,
+) -> Guard:
     """
     Make what tells who may do what.
 
@@ -80,6 +85,7 @@ def build_guard(config: Config, passwords: PasswordThreads, locations: Locations
         realm=(auth.htpasswd.realm if auth.htpasswd else "") or "Registry",
         threads=passwords.threads,
         locations=locations,
+        audit=audit,
     )
 
 

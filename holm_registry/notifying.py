@@ -4,17 +4,12 @@ Notifications put together: who wants to hear of what, and the queues between.
 
 from __future__ import annotations
 
-import socket
 import tempfile
-import uuid
 from typing import Any
 
-from .api.announcer import Announcer
-from .api.locations import Locations
 from .config.model import Config, NotificationEndpoint
 from .events.broadcaster import Broadcaster, Channel
 from .events.courier import Courier
-from .events.envelope import Source
 from .events.post import poster
 from .events.queue import EventQueue
 from .events.spool import Spool, queue_folder
@@ -46,12 +41,6 @@ class Notifications:
             for each in config.notifications.endpoints:
                 if not each.disabled:
                     self._courier(each, folder).setServiceParent(self.broadcaster)
-
-    def announcer(self, config: Config, locations: Locations) -> Announcer:
-        """Make what tells of requests."""
-        source = Source(socket.gethostname(), str(uuid.uuid4()))
-        references = config.notifications.events.includereferences
-        return Announcer(self.broadcaster, locations, source, references)
 
     def _folder(self, config: Config) -> str:
         storage = config.storage

@@ -129,7 +129,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     except AccessInvalid as problem:
         fail(problem)
     together = MultiService()
-    reload = Reload(options, parts.site)
+    reload = Reload(options, parts.site, parts.audit)
     services = [_serving(options, parts, reactor), *parts.services, Hangup(reactor, reload)]
     if config.http.debug.addr:
         services.append(_debugging(options, parts, reactor))

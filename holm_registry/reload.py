@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from twisted.logger import Logger
 
+from .auditing import Auditor
 from .config.load import ConfigInvalid, Loaded
 from .config.show import changed
 from .http.site import StreamingSite
@@ -26,15 +27,21 @@ class Reload:
     """
     Reads the configuration anew, takes over what can be, and says what takes a restart.
 
+    :param audit: Has a log file as well, which is opened again.
     :param options: Where the configuration is from, and the one in force.
     """
 
-    def __init__(self, options: _Options, site: StreamingSite) -> None:
+    def __init__(
+        self, options: _Options, site: StreamingSite, audit: Auditor | None = None
+    ) -> None:
         self._options = options
+        self._audit = audit
         self._site = site
 
     def __call__(self) -> None:
         """Reload; a configuration with anything wrong in it changes nothing."""
+        if self._audit is not None:
+            self._audit.reopen()
         try:
             loaded = self._options.read()
             loaded.require()

@@ -5,23 +5,27 @@ The registry put together: store, threads, site, and what runs beside it.
 from __future__ import annotations
 
 import re
+import socket
 import sys
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.application.service import IService
 
-from .access import PasswordThreads, build_guard
-from .api.announcer import Announcer
+from .access import AccessInvalid, PasswordThreads, build_guard
+from .api.announcer import Announcer, Publisher, Publishers
 from .api.app import ApiResource
 from .api.context import Context
 from .api.locations import Locations
-from .config.model import Config, ManifestValidation
+from .auditing import Auditor, open_audit
+from .config.model import Config, ManifestValidation, TagLimits
 from .config.storage import Storage
 from .content.registry import Registry
 from .content.validation import Validation
 from .debug.app import DebugRoutes
+from .events.envelope import Source
 from .health.checks import StorageCheck
 from .health.schedule import scheduled_checks
 from .health.service import Health
@@ -54,6 +58,7 @@ class Parts:
 
     :ivar services: What runs beside the site.
     :ivar figures: What is shown of figures; None where nobody wants any.
+    :ivar audit: What writes the audit log; None where nobody wants one.
     """
 
     site: StreamingSite
@@ -61,6 +66,7 @@ class Parts:
     health: Health
     services: list[IService]
     figures: Figures | None
+    audit: Auditor | None
 
 
 def build(config: Config, reactor: Any) -> Parts:
@@ -74,6 +80,7 @@ def build(config: Config, reactor: Any) -> Parts:
     threads = build_threads(config.storage, reactor)
     notifications = build_notifications(config, reactor, threads)
     passwords = PasswordThreads(reactor)
+    audit = build_audit(config, threads)
     context = build_context(
         config,
         driver,
@@ -81,6 +88,7 @@ def build(config: Config, reactor: Any) -> Parts:
         health=health,
         notifications=notifications,
         passwords=passwords,
+        audit=audit,
     )
     services: list[IService] = [upkeep, health, passwords]
     if notifications is not None:
@@ -95,7 +103,7 @@ def build(config: Config, reactor: Any) -> Parts:
             figures.show_notifications(notifications.broadcaster, notifications.couriers)
         services.append(figures.delay)
     site = build_site(config, reactor, context, figures)
-    return Parts(site, threads, health, services, figures)
+    return Parts(site, threads, health, services, figures, audit)
 
 
 def build_threads(storage: Storage, reactor: Any) -> PooledThreads:
@@ -123,6 +131,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
     health: Health,
     notifications: Notifications | None,
     passwords: PasswordThreads,
+    audit: Auditor | None,
 ) -> Context:
     """Make what every route works with."""
     if not config.storage.maintenance.readonly.enabled:
@@ -130,21 +139,45 @@ def build_context(  # noqa: PLR0913 - keyword-only
         driver.recover()
     host = "" if config.http.relativeurls else config.http.host.rstrip("/")
     locations = Locations(host, config.http.prefix.rstrip("/"))
-    announcer = Announcer()
-    if notifications is not None:
-        announcer = notifications.announcer(config, locations)
+    publishers: list[Publisher] = [] if notifications is None else [notifications.broadcaster]
+    if audit is not None:
+        publishers.append(audit)
     return Context(
-        Registry(driver, build_validation(config.validation)),
+        Registry(driver, build_validation(config.validation, config.tags)),
         threads,
         locations=locations,
-        announcer=announcer,
-        guard=build_guard(config, passwords, locations),
+        announcer=build_announcer(config, locations, publishers),
+        guard=build_guard(config, passwords, locations, audit),
         troubles=lambda: [f"{each.check.kind}: {each.reason}" for each in health.failing()],
         deletes=config.storage.delete.enabled,
         read_only=config.storage.maintenance.readonly.enabled,
         max_catalog=config.catalog.maxentries,
         max_tags=config.tags.maxtags,
     )
+
+
+def build_announcer(config: Config, locations: Locations, publishers: list[Publisher]) -> Announcer:
+    """Make what tells of requests."""
+    if not publishers:
+        return Announcer()
+    source = Source(socket.gethostname(), str(uuid.uuid4()))
+    references = config.notifications.events.includereferences
+    return Announcer(Publishers(tuple(publishers)), locations, source, references)
+
+
+def build_audit(config: Config, threads: PooledThreads) -> Auditor | None:
+    """
+    Make what writes the audit log.
+
+    :raises AccessInvalid: Its file cannot be written to.
+    """
+    audit = config.log.audit
+    if not audit.path:
+        return None
+    try:
+        return open_audit(audit.path, threads, pulls=audit.pulls)
+    except OSError as problem:
+        raise AccessInvalid(f"log.audit.path: {audit.path}: {problem.strerror}") from problem
 
 
 def build_site(
@@ -210,8 +243,8 @@ def build_driver(storage: Storage) -> Driver:
     return ReadOnly(files) if storage.maintenance.readonly.enabled else files
 
 
-def build_validation(validation: ManifestValidation) -> Validation:
-    """Make the rules for manifests of a configuration."""
+def build_validation(validation: ManifestValidation, tags: TagLimits | None = None) -> Validation:
+    """Make the rules for manifests, and their tags, of a configuration."""
     urls, indexes = validation.manifests.urls, validation.manifests.indexes
     return Validation(
         disabled=validation.disabled,
@@ -219,6 +252,7 @@ def build_validation(validation: ManifestValidation) -> Validation:
         deny=tuple(map(re.compile, urls.deny)),
         platforms=indexes.platforms,
         platform_list=frozenset((each.architecture, each.os) for each in indexes.platformlist),
+        immutable=() if tags is None else tuple(tags.immutable),
     )
 
 

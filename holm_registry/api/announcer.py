@@ -41,6 +41,23 @@ class Publisher(Protocol):
 
 
 @frozen
+class Publishers:
+    """Several places to put events."""
+
+    all: tuple[Publisher, ...]
+
+    async def publish(self, event: Event) -> None:
+        """See :class:`Publisher`."""
+        for each in self.all:
+            await each.publish(event)
+
+    def publish_soon(self, event: Event) -> None:
+        """See :class:`Publisher`."""
+        for each in self.all:
+            each.publish_soon(event)
+
+
+@frozen
 class Announcer:
     """
     Makes events of what requests do.
@@ -121,7 +138,7 @@ class Announcer:
     def _event(self, action: str, request: StreamedRequest, target: Target) -> Event:
         asker = Asker(
             id=request.request_id,
-            addr=_peer(request),
+            addr=request.peer,
             host=request.header("Host") or "",
             method=request.method.decode("latin-1"),
             useragent=request.header("User-Agent") or "",
@@ -173,10 +190,3 @@ def _references(content: bytes) -> list[Reference]:
         Reference(media_type=each.media_type, size=each.size, digest=each.digest)
         for _, each in (*manifest.blobs, *manifest.manifests)
     ]
-
-
-def _peer(request: StreamedRequest) -> str:
-    address = request.getClientAddress()
-    host = str(getattr(address, "host", "")).removeprefix("::ffff:")
-    port = getattr(address, "port", None)
-    return host if port is None else f"{host}:{port}"

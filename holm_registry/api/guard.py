@@ -60,6 +60,15 @@ class Guard(Protocol):
         """Tell whether whoever sent a request, which was let pass, may do something else."""
 
 
+class Refusals(Protocol):
+    """Hears of what is refused."""
+
+    def refused(
+        self, request: StreamedRequest, repository: str, actions: tuple[str, ...], status: int
+    ) -> None:
+        """Hear that somebody was kept from doing something."""
+
+
 class OpenGuard:
     """Lets everybody pass: there are no logins and no rules."""
 
@@ -87,6 +96,7 @@ class LoginGuard:
     :param users: Who can log in; None for nobody.
     :param issuer: Whose tokens are taken; None for none.
     :param realm: What a password is asked for by.
+    :param audit: Hears of what is refused; None for nobody.
     :param threads: Where passwords are checked: a few of their own, so that guessing keeps nobody
         else waiting.
     """
@@ -102,7 +112,9 @@ class LoginGuard:
         realm: str,
         threads: Threads,
         locations: Locations,
+        audit: Refusals | None = None,
     ) -> None:
+        self._audit = audit
         self._rules = rules
         self._users = users
         self.issuer = issuer
@@ -114,6 +126,16 @@ class LoginGuard:
 
     async def require(self, request: StreamedRequest, repository: str, *actions: str) -> None:
         """See :class:`Guard`."""
+        try:
+            await self._require(request, repository, actions)
+        except (Unauthorized, Denied) as problem:
+            if self._audit is not None:
+                self._audit.refused(request, repository, actions, problem.status)
+            raise
+
+    async def _require(
+        self, request: StreamedRequest, repository: str, actions: tuple[str, ...]
+    ) -> None:
         scope = f"repository:{repository}:{','.join(actions)}"
         identity = await self.identify(request, scope)
         if all(self._rules.allows(identity.name, repository, action) for action in actions):
@@ -131,7 +153,12 @@ class LoginGuard:
 
         Docker learns here, and only here, how to log in: it is always asked to, unless nobody can.
         """
-        identity = await self.identify(request, "")
+        try:
+            identity = await self.identify(request, "")
+        except Unauthorized as problem:
+            if self._audit is not None:
+                self._audit.refused(request, "", ("login",), problem.status)
+            raise
         can_log_in = self._users is not None
         if identity == ANONYMOUS and (can_log_in or not self._rules.opens_anything("")):
             raise self._refuse(request, "", "")

@@ -52,6 +52,13 @@ class Hook(Section, frozen=True):
     options: Annotated[Mail, Meta(extra={"go": "MAILOPTIONS"})] = Mail()
 
 
+class Audit(Section, frozen=True):
+    """``log.audit``: ours."""
+
+    path: str = ""
+    pulls: bool = False
+
+
 class Log(Section, frozen=True):
     """``log``."""
 
@@ -60,6 +67,7 @@ class Log(Section, frozen=True):
     formatter: Literal["text", "json", "logstash"] = "text"
     fields: dict[str, Any] = {}
     hooks: list[Hook] = []
+    audit: Audit = Audit()
     reportcaller: bool = False
 
 
@@ -242,6 +250,7 @@ class TagLimits(Section, frozen=True):
     """``tags``."""
 
     maxtags: Annotated[int, Meta(ge=1)] = 1000
+    immutable: list[str] = []
 
 
 class Urls(Section, frozen=True):

@@ -124,12 +124,15 @@ class Manifests:
         :raises DigestInvalid: The bytes have another digest than ``reference``.
         :raises ManifestInvalid: It does not parse, contradicts itself or breaks a configured rule.
         :raises Several: It names content that is not here, or of another size.
+        :raises Denied: A tag has to stay where it is.
         """
         digest = _digest_of(payload, reference)
         manifest = parse_manifest(payload, content_type)
         self._validation.check(manifest)
         if isinstance(reference, str):
             tags = [reference, *tags]
+        for tag in tags:
+            self._tags.require_movable(repository, tag, digest)
         with self._locks.hold(repository, digest):
             self._require_parts(repository, manifest)
             self._payloads.put(digest, payload)

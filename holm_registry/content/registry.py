@@ -22,11 +22,12 @@ class Registry:
     """
 
     def __init__(self, driver: Driver, validation: Validation | None = None) -> None:
+        validation = validation or Validation()
         links = Links(driver)
         payloads = Payloads(driver)
         self.blobs = Blobs(driver, links)
         self.uploads = Uploads(driver, self.blobs)
-        self.tags = Tags(driver, links)
+        self.tags = Tags(driver, links, validation.frozen_by)
         self.catalog = Catalog(driver)
         self.referrers = Referrers(driver, links, tags=self.tags, payloads=payloads)
         self.manifests = Manifests(
@@ -36,5 +37,5 @@ class Registry:
             tags=self.tags,
             payloads=payloads,
             referrers=self.referrers,
-            validation=validation or Validation(),
+            validation=validation,
         )

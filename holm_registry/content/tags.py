@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.errors import ManifestUnknown, NameUnknown
+from holm_registry.oci.errors import Denied, ManifestUnknown, NameUnknown
 from holm_registry.oci.paging import Page
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
@@ -18,12 +18,19 @@ class Tags:
     """
     The tags of repositories.
 
+    :param frozen_by: Gives the pattern by which a tag stays where it is; None if it may move.
     :see: OCI distribution-spec, "Listing Tags", "Deleting tags".
     """
 
-    def __init__(self, driver: Driver, links: Links) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        links: Links,
+        frozen_by: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self._driver = driver
         self._links = links
+        self._frozen_by = frozen_by
         self._locks = Locks()
 
     def peek(self, repository: str, tag: str) -> Digest | None:
@@ -49,12 +56,27 @@ class Tags:
         """
         Point a tag at a manifest, durably.
 
+        :raises Denied: It points at another one, and has to stay there.
+
         Where it points comes first, and its folder with it: a crash between the two leaves a tag
         that works, without the memory of it that registry:2 keeps, rather than the reverse.
         """
         with self._locks.hold(repository, tag):
+            self.require_movable(repository, tag, digest)
             self._links.put(layout.tag_current_link(repository, tag), digest)
             self._links.put(layout.tag_index_link(repository, tag, digest), digest)
+
+    def require_movable(self, repository: str, tag: str, digest: Digest) -> None:
+        """
+        Make sure that a tag may be pointed at a manifest.
+
+        :raises Denied: It points at another one, and has to stay there.
+        """
+        pattern = self._frozen_by(tag)
+        if pattern is not None and self.target(repository, tag) not in (None, digest):
+            raise Denied(
+                f"tag {tag} is immutable: tags.immutable has {pattern!r}", detail={"tag": tag}
+            )
 
     def delete(self, repository: str, tag: str) -> None:
         """

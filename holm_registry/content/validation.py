@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -22,6 +23,7 @@ class Validation:
     :ivar deny: Patterns none of which it may match.
     :ivar platforms: Which children an index must bring along: ``all``, ``none``, or those listed.
     :ivar platform_list: Pairs of architecture and operating system, for ``list``.
+    :ivar immutable: Patterns of tags that stay where they were first pointed at.
     """
 
     disabled: bool = False
@@ -29,6 +31,7 @@ class Validation:
     deny: tuple[re.Pattern[str], ...] = ()
     platforms: str = "all"
     platform_list: frozenset[tuple[str, str]] = frozenset()
+    immutable: tuple[str, ...] = ()
 
     def check(self, manifest: Manifest) -> None:
         """
@@ -41,6 +44,10 @@ class Validation:
         for url in _foreign_urls(manifest):
             if not _is_web_address(url) or not self._allows(url):
                 raise ManifestInvalid("URL of a foreign layer not allowed", detail={"url": url})
+
+    def frozen_by(self, tag: str) -> str | None:
+        """Give the pattern by which a tag stays where it is; None if it may move."""
+        return next((each for each in self.immutable if fnmatchcase(tag, each)), None)
 
     def requires_child(self, descriptor: Descriptor) -> bool:
         """Tell whether a child of an index must be here."""

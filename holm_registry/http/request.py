@@ -119,6 +119,15 @@ class StreamedRequest(Request):
         return int(text) if text is not None and text.isdigit() else None
 
     @property
+    def peer(self) -> str:
+        """Where it came from: ``address:port``, or what there is of it."""
+        address = self.getClientAddress()
+        # An IPv4 client of a socket that listens on both looks like ::ffff:192.0.2.1.
+        host = str(getattr(address, "host", "")).removeprefix("::ffff:")
+        port = getattr(address, "port", None)
+        return host if port is None else f"{host}:{port}"
+
+    @property
     def client_name(self) -> str:
         """The name in the certificate that a client came with and that was vouched for, if any."""
         transport = None if self.channel is None else self._channel().transport

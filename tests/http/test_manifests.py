@@ -384,3 +384,46 @@ def test_a_layer_that_is_swept_before_its_manifest_comes_is_unknown(server):
     answer = server.request("PUT", "/v2/a/manifests/v1", image(b"c", [b"l"]))
     assert answer.codes == ["MANIFEST_BLOB_UNKNOWN"]
     assert LAYER
+
+
+def test_an_immutable_tag_stays_where_it_was_first_pointed_at():
+    server = Server(validation=Validation(immutable=("v*", "release-?")))
+    first = server.push_image("a", "v1", b"c", [b"1"])
+    other = image(b"c", [b"1"], annotations={"other": "image"})
+    for path in ("/v2/a/manifests/v1", f"/v2/a/manifests/{Digest.of(other)}?tag=w&tag=v1"):
+        answer = server.request("PUT", path, other)
+        assert (answer.status, answer.codes) == (403, ["DENIED"])
+        assert answer.json["errors"][0]["message"] == (
+            "tag v1 is immutable: tags.immutable has 'v*'"
+        )
+    assert server.request("HEAD", "/v2/a/manifests/w").status == 404, "all tags, or none"
+    assert server.request("HEAD", "/v2/a/manifests/v1").header("Docker-Content-Digest") == first
+    again = image(b"c", [b"1"])
+    assert server.request("PUT", "/v2/a/manifests/v1", again).status == 201, "the same again"
+    for tag in ("w", "latest", "release-10"):
+        for payload in (again, other):
+            assert server.request("PUT", f"/v2/a/manifests/{tag}", payload).status == 201
+    assert server.request("DELETE", "/v2/a/manifests/v1").status == 202
+    assert server.request("PUT", "/v2/a/manifests/v1", other).status == 201, "gone, and made anew"
+    server.hang_up()
+
+
+def test_of_two_who_push_an_immutable_tag_at_once_the_second_is_refused(monkeypatch):
+    server = Server(validation=Validation(immutable=("v*",)))
+    server.push_image("a", "other", b"c", [b"1"])
+    first = image(b"c", [b"1"], annotations={"n": "1"})
+    second = image(b"c", [b"1"], annotations={"n": "2"})
+    real = server.registry.manifests._payloads.put
+
+    def slow(digest, content):
+        # Both were let through; the first is at its end before the second goes on.
+        monkeypatch.setattr(server.registry.manifests._payloads, "put", real)
+        assert server.request("PUT", "/v2/a/manifests/v1", first).status == 201
+        real(digest, content)
+
+    monkeypatch.setattr(server.registry.manifests._payloads, "put", slow)
+    answer = server.request("PUT", "/v2/a/manifests/v1", second)
+    assert (answer.status, answer.codes) == (403, ["DENIED"])
+    found = server.request("HEAD", "/v2/a/manifests/v1").header("Docker-Content-Digest")
+    assert found == str(Digest.of(first))
+    server.hang_up()

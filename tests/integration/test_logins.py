@@ -50,11 +50,14 @@ def config(users, issuer=True, access=ACCESS):
 @pytest.fixture(scope="module", params=["tokens", "passwords"])
 def server(request, users, tmp_path_factory):
     text = config(users, issuer=request.param == "tokens")
-    with holm(tmp_path_factory.mktemp("logins") / "root", text) as found:
+    folder = tmp_path_factory.mktemp("logins")
+    text += f"log: {{audit: {{path: {folder}/audit}}}}\n"
+    with holm(folder / "root", text) as found:
         found.kind = request.param
         yield found
-    lines = "".join(found.lines)
-    assert "secret" not in lines
+    audit = (folder / "audit").read_text()
+    assert '"user":"ci"' in audit
+    assert "secret" not in audit + "".join(found.lines)
 
 
 #: What clients say where they may not: each in its own words.
@@ -195,6 +198,10 @@ def test_a_file_of_users_that_cannot_be_used_is_said_before_it_serves(tmp_path, 
     assert "auth.htpasswd.path: " in said(tmp_path / "none")
     assert "registry htpasswd add FILE NAME makes one" in said(tmp_path / "none")
     assert "line 1 is not NAME:HASH" in said(tmp_path / "bad", "nothing")
+    file = tmp_path / "c.yml"
+    file.write_text(f"{CONFIG}log: {{audit: {{path: /nowhere/at/all}}}}\n")
+    words = ["--config", file, "--root", tmp_path / "root"]
+    assert "log.audit.path: /nowhere/at/all: No such file" in refused(*TWISTD, *words)
 
 
 @pytest.mark.parametrize(
