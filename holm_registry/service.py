@@ -29,6 +29,7 @@ from .events.envelope import Source
 from .health.checks import StorageCheck
 from .health.schedule import scheduled_checks
 from .health.service import Health
+from .http.limits import Limits
 from .http.site import StreamingSite
 from .logs.access import AccessLog
 from .storage import layout
@@ -103,6 +104,8 @@ def build(config: Config, reactor: Any) -> Parts:
             figures.show_notifications(notifications.broadcaster, notifications.couriers)
         services.append(figures.delay)
     site = build_site(config, reactor, context, figures)
+    if figures is not None:
+        figures.show_connections(site.connections)
     return Parts(site, threads, health, services, figures, audit)
 
 
@@ -186,7 +189,11 @@ def build_site(
     """Make the site that serves a configuration."""
     resource = ApiResource(context, config.http.headers, config.http.prefix or "/")
     watcher = None if figures is None else figures.watcher
-    return StreamingSite(resource, reactor, write_log=access_log(config), watcher=watcher)
+    wanted = config.http.limits
+    limits = Limits.fitting(wanted.headers, wanted.connections, wanted.connectionsperaddress)
+    return StreamingSite(
+        resource, reactor, write_log=access_log(config), watcher=watcher, limits=limits
+    )
 
 
 def access_log(config: Config) -> Callable[[str], object] | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import field
+from msgspec import Meta, field
 
 from .durations import Duration
 from .section import Section
@@ -66,6 +66,14 @@ def _default_headers() -> dict[str, list[str]]:
     }
 
 
+class Limits(Section, frozen=True):
+    """``http.limits``: ours; 0 for as many connections as the process can have files."""
+
+    headers: Duration = Duration(30)
+    connections: Annotated[int, Meta(ge=0)] = 0
+    connectionsperaddress: Annotated[int, Meta(ge=0)] = 0
+
+
 class Http(Section, frozen=True):
     """``http``."""
 
@@ -81,3 +89,4 @@ class Http(Section, frozen=True):
     headers: dict[str, list[str]] = field(default_factory=_default_headers)
     http2: Http2 = Http2()
     h2c: H2c = H2c()
+    limits: Limits = Limits()

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Protocol as Connection
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from .accesslog import combined
 from .body import Buffers
+from .limits import Connections, HeaderDeadline, Limits
 from .request import StreamedRequest
 
 #: How long a connection may lie idle between requests, in seconds.
@@ -25,17 +27,31 @@ LAST_SECONDS = 1.0
 _TLS_HANDSHAKE = b"\x16\x03"
 
 
-def _last_answer(status: bytes, text: bytes) -> bytes:
+def _last_answer(status: bytes, text: bytes, headers: bytes = b"") -> bytes:
     """Write an answer to what did not become a request, after which the connection closes."""
     return (
-        b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
-        b"Connection: close\r\n\r\n%b\n" % (status, len(text) + 1, text)
+        b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%b"
+        b"Connection: close\r\n\r\n%b\n" % (status, len(text) + 1, headers, text)
     )
 
 
 _SPEAKS_HTTP = _last_answer(b"400 Bad Request", b"this is HTTP, and TLS was spoken")
 _ADDRESS_TOO_LONG = _last_answer(b"414 URI Too Long", b"the address is too long")
 _HEADER_TOO_LONG = _last_answer(b"431 Request Header Fields Too Large", b"a header is too long")
+
+
+class _Refusal(Connection):
+    """Says why a connection is not let in, and ends it."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def connectionMade(self) -> None:
+        """Say it."""
+        transport: Any = self.transport
+        status = b"503 Service Unavailable"
+        transport.write(_last_answer(status, self._reason.encode(), b"Retry-After: 1\r\n"))
+        transport.loseConnection()
 
 
 class Watcher(Protocol):
@@ -52,6 +68,7 @@ class StreamingSite(Site):
     """
     A site whose requests stream.
 
+    :param limits: What one client may take of what is there for all.
     :param write_log: Takes one line for each request, or None to keep no access log.
     :ivar write_log: The same; it may be exchanged.
     :ivar watcher: Hears of each request; None for nobody.
@@ -66,12 +83,15 @@ class StreamingSite(Site):
         *,
         write_log: Callable[[str], object] | None = None,
         watcher: Watcher | None = None,
+        limits: Limits | None = None,
     ) -> None:
         super().__init__(
             resource, requestFactory=StreamedRequest, timeout=IDLE_SECONDS, reactor=reactor
         )
         self.displayTracebacks = False
         self.buffers = Buffers()
+        self.connections = Connections(limits or Limits())
+        self._limits = limits or Limits()
         self.watcher = watcher
         self.write_log = write_log
         self._channels: set[Any] = set()
@@ -79,16 +99,28 @@ class StreamingSite(Site):
         self._closing: Any = None
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Count connections, so that :meth:`drained` can tell when the last has gone."""
+        """Let a connection in, unless there are too many, and note when it has gone."""
+        refused = self.connections.enter(addr)
+        if refused is not None:
+            return _Refusal(refused)
         channel = super().buildProtocol(addr)
         self._channels.add(channel)
-        lost = channel.connectionLost
+        lost, received = channel.connectionLost, channel.dataReceived
+        deadline = HeaderDeadline(_http_channel(channel), self.reactor, self._limits.header_seconds)
+
+        def data_received(data: bytes) -> None:
+            received(data)
+            if channel in self._channels:
+                deadline.note()
 
         def connection_lost(reason: Any) -> None:
+            deadline.cancel()
+            self.connections.leave(addr)
             self._channels.discard(channel)
             lost(reason)
             self._tell_if_idle()
 
+        channel.dataReceived = data_received
         channel.connectionLost = connection_lost
         _refuse_tls(channel)
         _refuse_long_lines(channel)

@@ -14,6 +14,7 @@ from twisted.application.service import IService
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
+from holm_registry.http.limits import Limits
 from holm_registry.http.site import StreamingSite
 from holm_registry.logs.access import AccessLog
 from holm_registry.threads import PooledThreads, Threads
@@ -32,6 +33,9 @@ from .settings import Settings
 THREADS = 4
 
 _CONNECT_SECONDS = 5.0
+
+#: How long a request's headers may take, in seconds.
+HEADER_SECONDS = 30.0
 
 
 def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAgent) -> Context:
@@ -78,5 +82,8 @@ def build(settings: Settings, reactor: Any) -> Parts:
     # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
     write_log = None if sys.__stdout__ is None else AccessLog(sys.__stdout__).write
     figures = context.figures
-    site = StreamingSite(UiResource(context), reactor, write_log=write_log, watcher=figures.watcher)
+    limits = Limits.fitting(HEADER_SECONDS)
+    site = StreamingSite(
+        UiResource(context), reactor, write_log=write_log, watcher=figures.watcher, limits=limits
+    )
     return Parts(site, threads, [figures.delay])

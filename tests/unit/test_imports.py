@@ -30,7 +30,7 @@ ALLOWED = {
     "metrics": {"http", "storage", "threads"},
     "health": {"config", "storage", "threads"},
     "debug": {"health", "http", "metrics.route", "threads"},
-    "figures": {"api", "events", "metrics", "storage", "threads", "upkeep"},
+    "figures": {"api", "events", "http", "metrics", "storage", "threads", "upkeep"},
     "listen": {"config"},
     "service": {
         "access",

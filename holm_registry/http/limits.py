@@ -1,0 +1,130 @@
+"""
+What one client may take of what is there for all.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+from typing import Any
+
+from attrs import frozen
+
+#: What the process needs beside connections and the files they are served from.
+_OTHER_FILES = 64
+
+#: The share of all connections that one address may have, where nobody says.
+_SHARE = 0.75
+
+
+@frozen
+class Limits:
+    """
+    :ivar header_seconds: How long a request's headers may take from their first byte on.
+    :ivar connections: How many there may be at once.
+    :ivar connections_per_address: How many of them may come from one address.
+    """
+
+    header_seconds: float = 30.0
+    connections: int = 4096
+    connections_per_address: int = 3072
+
+    @classmethod
+    def fitting(
+        cls, header_seconds: float, connections: int = 0, connections_per_address: int = 0
+    ) -> Limits:
+        """
+        Give limits that the process can keep: each connection may need a file beside itself.
+
+        :param connections: 0 for as many as fit.
+        :param connections_per_address: 0 for most of those.
+        """
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        fitting = max(1, (files - _OTHER_FILES) // 2)
+        connections = min(connections or fitting, fitting)
+        most = max(1, int(connections * _SHARE))
+        return cls(header_seconds, connections, connections_per_address or most)
+
+
+class Connections:
+    """Counts connections, by where they come from."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._addresses: Counter[str] = Counter()
+        self.refused = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._addresses.total()
+
+    def enter(self, address: Any) -> str | None:
+        """Count one in; or tell, in a line, why it cannot be let in."""
+        host = _host(address)
+        reason = None
+        if self._addresses[host] >= self._limits.connections_per_address:
+            reason = "too many connections from this address"
+        elif self.count >= self._limits.connections:
+            reason = "too many connections"
+        if reason is not None:
+            self.refused += 1
+            return reason
+        self._addresses[host] += 1
+        return None
+
+    def leave(self, address: Any) -> None:
+        """Count one out."""
+        host = _host(address)
+        self._addresses[host] -= 1
+        if self._addresses[host] <= 0:
+            del self._addresses[host]
+
+
+def _host(address: Any) -> str:
+    return str(getattr(address, "host", ""))
+
+
+class HeaderDeadline:
+    """
+    Ends a connection whose headers take too long: a byte now and then would hold it for ever.
+
+    Nearly all headers come in one piece, and are no work for a clock.
+
+    :param http: The HTTP/1.1 channel.
+    :param clock: Has ``callLater``.
+    """
+
+    def __init__(self, http: Any, clock: Any, seconds: float) -> None:
+        self._http = http
+        self._clock = clock
+        self._seconds = seconds
+        self._call: Any = None
+        self._headed: Any = None
+        self._all_headers_received = http.allHeadersReceived
+        http.allHeadersReceived = self._complete
+
+    def note(self) -> None:
+        """Note that something came, and was looked at: if it was part of headers, time runs."""
+        if self._call is None and not self._is_headed():
+            self._call = self._clock.callLater(self._seconds, self._expire)
+
+    def cancel(self) -> None:
+        """Wait no more."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
+
+    def _is_headed(self) -> bool:
+        """Tell whether the last request that began has all its headers, or has ended."""
+        requests = self._http.requests
+        return requests[-1] is self._headed if requests else not self._http._buffer  # noqa: SLF001 - where the start of a line waits
+
+    def _complete(self) -> None:
+        self.cancel()
+        self._headed = self._http.requests[-1]
+        self._all_headers_received()
+
+    def _expire(self) -> None:
+        self._call = None
+        self._http.transport.abortConnection()
