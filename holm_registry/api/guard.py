@@ -221,23 +221,25 @@ class LoginGuard:
 
     async def _is_right(self, users: Htpasswd, name: str, password: bytes) -> bool:
         # A user who was just removed is not known any more, nor one with a new password.
-        if self._remembered.knows(users.current(), name, password):
+        version = users.current()
+        if self._remembered.knows(version, name, password):
             return True
         if self._checking >= MAX_CHECKING:
             raise TooManyRequests("too many logins at once", headers={"Retry-After": "1"})
-        return await self._check(users, name, password)
+        if not await self._check(users, name, password):
+            return False
+        # By the version from before: if the file has changed meanwhile, it is checked again.
+        self._remembered.add(version, name, password)
+        return True
 
     @shielded
     async def _check(self, users: Htpasswd, name: str, password: bytes) -> bool:
         """Check a password; it counts until it was checked, though its client may have left."""
         self._checking += 1
         try:
-            if not await self._threads.run(users.check, name, password):
-                return False
+            return await self._threads.run(users.check, name, password)
         finally:
             self._checking -= 1
-        self._remembered.add(users.version, name, password)
-        return True
 
     def _refuse(
         self, request: StreamedRequest, scope: str, error: str, detail: object = None

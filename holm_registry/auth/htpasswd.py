@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from threading import Lock
 
@@ -21,9 +22,6 @@ ROUNDS = 10
 
 _BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 _NAME = re.compile(r"[^:\s\x00-\x1f\x7f]+")
-
-#: Tried where there is no such user, so that it takes as long as where there is.
-_NOBODY = bcrypt.hashpw(os.urandom(16), bcrypt.gensalt(ROUNDS))
 
 
 class HtpasswdInvalid(Exception):
@@ -76,6 +74,11 @@ def require_name(name: str) -> str:
     return name
 
 
+def _cost(hashed: str) -> int:
+    """Tell how costly a hash is to try, as a power of two."""
+    return int(hashed[4:6])
+
+
 class Htpasswd:
     """
     A file of users, read again whenever it has changed. Safe to use from several threads; blocks.
@@ -90,7 +93,9 @@ class Htpasswd:
         self._complain = complain
         self._lock = Lock()
         self.version = self._stat()
-        self._users = self._read()
+        self._users: Mapping[str, str] = {}
+        self._nobody = ""
+        self._read()
 
     def current(self) -> tuple[int, int, int]:
         """Tell which version the file has now; no more than a look at its time."""
@@ -103,8 +108,8 @@ class Htpasswd:
         """Tell whether a user has a password; takes as long where there is no such user."""
         self.refresh()
         known = self._users.get(name)
-        tried = _NOBODY if known is None else known.encode()
-        matches = bcrypt.checkpw(password[:MAX_PASSWORD_BYTES], tried)
+        tried = self._nobody if known is None else known
+        matches = bcrypt.checkpw(password[:MAX_PASSWORD_BYTES], tried.encode())
         return matches and known is not None
 
     def refresh(self) -> None:
@@ -115,17 +120,22 @@ class Htpasswd:
                 if version == self.version:
                     return
                 self.version = version
-                self._users = self._read()
+                self._read()
             except (OSError, HtpasswdInvalid) as problem:
                 reason = getattr(problem, "strerror", None) or problem
                 self._complain(f"auth.htpasswd.path: {reason}; the users from before stay")
 
-    def _read(self) -> Mapping[str, str]:
+    def _read(self) -> None:
         with open(self._path, encoding="utf-8", errors="replace") as file:
             users, warnings = parse_htpasswd(file.read())
         for warning in warnings:
             self._complain(f"auth.htpasswd.path: {warning}")
-        return users
+        self._users = users
+        # Tried where there is no such user: it takes as long as for most of those there are.
+        costs = Counter(_cost(hashed) for hashed in users.values()) or Counter([ROUNDS])
+        self._nobody = bcrypt.hashpw(
+            os.urandom(16), bcrypt.gensalt(costs.most_common(1)[0][0])
+        ).decode()
 
     def _stat(self) -> tuple[int, int, int]:
         stat = os.stat(self._path)

@@ -377,6 +377,27 @@ def test_who_did_it_is_told_in_events(users, driver):
     server.hang_up()
 
 
+def test_a_password_that_was_right_for_a_file_that_has_changed_meanwhile_is_checked_again(
+    server, users, monkeypatch
+):
+    checked = []
+    real_check, real_current = users.check, users.current
+
+    def check(*login):
+        checked.append(login)
+        # Another thread reads a file that was just written, in which the password is another.
+        monkeypatch.setattr(users, "current", lambda: ("new",))
+        monkeypatch.setattr(users, "version", ("new",))
+        return real_check(*login) if len(checked) == 1 else False
+
+    monkeypatch.setattr(users, "refresh", lambda: None)
+    monkeypatch.setattr(users, "check", check)
+    assert server.request("GET", "/v2/", **basic("reader")).status == 200
+    assert server.request("GET", "/v2/", **basic("reader")).status == 401
+    assert len(checked) == 2
+    monkeypatch.setattr(users, "current", real_current)
+
+
 class Slow:
     """Threads that take their time."""
 

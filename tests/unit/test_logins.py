@@ -50,6 +50,18 @@ def test_who_has_the_password_is_who_they_say(path):
         assert not users.check(name, password)
 
 
+def test_a_user_there_is_not_takes_as_long_as_most_there_are(path, monkeypatch):
+    tried = []
+    real = module.bcrypt.checkpw
+    monkeypatch.setattr(
+        module.bcrypt, "checkpw", lambda *each: (tried.append(each[1]), real(*each))[1]
+    )
+    users = Htpasswd(str(path), pytest.fail)
+    for name in ("alice", "nobody"):
+        assert not users.check(name, b"wrong")
+    assert [each[4:7] for each in tried] == [b"04$"] * 2
+
+
 def test_apaches_own_hashes_are_taken(tmp_path):
     found = tmp_path / "htpasswd"
     # htpasswd -nbB -C 4 alice one
