@@ -5,7 +5,9 @@ What one client may take of what is there for all.
 from __future__ import annotations
 
 import resource
+import weakref
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
@@ -100,7 +102,8 @@ class HeaderDeadline:
         self._clock = clock
         self._seconds = seconds
         self._call: Any = None
-        self._headed: Any = None
+        # Weakly: an idle connection must not keep its last request, and a login with it.
+        self._headed: Callable[[], Any] = lambda: None
         self._all_headers_received = http.allHeadersReceived
         http.allHeadersReceived = self._complete
 
@@ -118,11 +121,11 @@ class HeaderDeadline:
     def _is_headed(self) -> bool:
         """Tell whether the last request that began has all its headers, or has ended."""
         requests = self._http.requests
-        return requests[-1] is self._headed if requests else not self._http._buffer  # noqa: SLF001 - where the start of a line waits
+        return requests[-1] is self._headed() if requests else not self._http._buffer  # noqa: SLF001 - where the start of a line waits
 
     def _complete(self) -> None:
         self.cancel()
-        self._headed = self._http.requests[-1]
+        self._headed = weakref.ref(self._http.requests[-1])
         self._all_headers_received()
 
     def _expire(self) -> None:
