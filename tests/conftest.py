@@ -7,7 +7,7 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
-from twisted.logger import globalLogPublisher
+from twisted.logger import globalLogBeginner, globalLogPublisher
 
 settings.register_profile(
     "suite",
@@ -26,6 +26,11 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     settings.load_profile("stress" if config.getoption("--stress") else "suite")
+
+
+def pytest_sessionstart():
+    # Until logging begins Twisted keeps the last 65,536 events, and each its site and its store.
+    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
 
 
 def pytest_collection_modifyitems(config, items):
