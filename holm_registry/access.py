@@ -10,12 +10,16 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.logger import Logger
 
+from .api.bearer import Bearer
 from .api.guard import Guard, LoginGuard, OpenGuard, Refusals
-from .api.locations import Locations
+from .api.locations import Locations, origin
 from .auth.htpasswd import Htpasswd, HtpasswdInvalid
+from .auth.robots import Robots
 from .auth.rules import Pattern, Rule, Rules
 from .auth.tokens import Issuer, read_key
-from .config.model import Config
+from .config.model import SIGNING_ALGORITHMS, Config, Token
+from .config.model import Htpasswd as HtpasswdSection
+from .http.request import StreamedRequest
 from .storage import layout
 from .threads import PooledThreads
 
@@ -73,38 +77,42 @@ def build_guard(
     """
     Make what tells who may do what.
 
-    :raises AccessInvalid: The file of users, or the key of tokens, cannot be used.
+    :raises AccessInvalid: The file of users, or a key of tokens, cannot be used.
     """
-    auth = config.auth
-    if auth.htpasswd is None and config.access is None:
+    if not asks_for_logins(config):
         return OpenGuard()
+    htpasswd = config.auth.htpasswd
     return LoginGuard(
         rules=build_rules(config),
-        users=_build_users(config),
-        issuer=_build_issuer(config),
-        realm=(auth.htpasswd.realm if auth.htpasswd else "") or "Registry",
+        users=None if htpasswd is None else _build_users(htpasswd),
+        robots=build_robots(config),
+        bearer=_build_bearer(config, locations),
+        realm=(htpasswd.realm if htpasswd else "") or "Registry",
         threads=passwords.threads,
-        locations=locations,
         audit=audit,
     )
 
 
-def _build_users(config: Config) -> Htpasswd | None:
-    htpasswd = config.auth.htpasswd
-    if htpasswd is None:
+def asks_for_logins(config: Config) -> bool:
+    """Tell whether there are any logins or rules."""
+    auth = config.auth
+    return (auth.htpasswd, auth.token, auth.robots, config.access) != (None, None, None, None)
+
+
+def build_robots(config: Config) -> Robots | None:
+    """Make what knows the robots of a volume; None where there is none, or none may log in."""
+    filesystem = config.storage.filesystem
+    if filesystem is None or (config.auth.htpasswd is None and config.auth.robots is None):
         return None
-    try:
-        return Htpasswd(htpasswd.path, lambda line: _log.error("{line}", line=line))
-    except OSError as problem:
-        raise AccessInvalid(
-            f"auth.htpasswd.path: {htpasswd.path}: {problem.strerror}; "
-            "registry htpasswd add FILE NAME makes one"
-        ) from problem
-    except HtpasswdInvalid as problem:
-        raise AccessInvalid(f"auth.htpasswd.path: {htpasswd.path}: {problem}") from problem
+    return Robots(f"{filesystem.rootdirectory.rstrip('/')}/{layout.ROBOTS}")
 
 
 def _build_issuer(config: Config) -> Issuer | None:
+    """
+    Make what gives out tokens; None where nothing does.
+
+    :raises AccessInvalid: Its key cannot be used.
+    """
     issuer, storage = config.auth.issuer, config.storage
     if issuer is None:
         return None
@@ -116,3 +124,52 @@ def _build_issuer(config: Config) -> Issuer | None:
         return Issuer(read_key(path), issuer.service, issuer.expiration)
     except OSError as problem:
         raise AccessInvalid(f"auth.issuer: {path}: {problem.strerror}") from problem
+
+
+def _build_users(htpasswd: HtpasswdSection) -> Htpasswd:
+    try:
+        return Htpasswd(htpasswd.path, lambda line: _log.error("{line}", line=line))
+    except OSError as problem:
+        raise AccessInvalid(
+            f"auth.htpasswd.path: {htpasswd.path}: {problem.strerror}; "
+            "registry htpasswd add FILE NAME makes one"
+        ) from problem
+    except HtpasswdInvalid as problem:
+        raise AccessInvalid(f"auth.htpasswd.path: {htpasswd.path}: {problem}") from problem
+
+
+def _build_bearer(config: Config, locations: Locations) -> Bearer | None:
+    if config.auth.token is not None:
+        return _trusting(config.auth.token, locations)
+    issuer = _build_issuer(config)
+    if issuer is None:
+        return None
+
+    def realm(request: StreamedRequest) -> str:
+        return locations.absolute(request, "/auth/token")
+
+    return Bearer(issuer.verify, issuer.service, realm, issuer)
+
+
+def _trusting(token: Token, locations: Locations) -> Bearer:
+    # It loads a good deal, for those who have another issuer.
+    from .auth.trust import KeysInvalid, Trust, TrustSettings  # noqa: PLC0415
+
+    settings = TrustSettings(
+        token.service,
+        token.issuer,
+        token.rootcertbundle,
+        token.jwks,
+        tuple(token.signingalgorithms) or SIGNING_ALGORITHMS,
+    )
+    try:
+        trust = Trust(settings, lambda line: _log.error("{line}", line=line))
+    except KeysInvalid as problem:
+        raise AccessInvalid(f"auth.token: {problem}") from problem
+
+    def realm(request: StreamedRequest) -> str:
+        if not token.autoredirect:
+            return token.realm
+        return f"{locations.host or origin(request)}{token.autoredirectpath}"
+
+    return Bearer(trust.verify, token.service, realm)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import __version__
-from .commands import check, garbage_collect, htpasswd, stats, verify
+from .commands import check, garbage_collect, htpasswd, stats, token, verify
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     stats.add_parser(commands)
     verify.add_parser(commands)
     htpasswd.add_parser(commands)
+    token.add_parser(commands)
     commands.add_parser("help", help="print this help").set_defaults(run=None)
     parsed = parser.parse_args(arguments)
     if parsed.run is None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from holm_registry.auth.htpasswd import Htpasswd
 from holm_registry.auth.identity import ANONYMOUS, PULL, Identity
 from holm_registry.auth.remembered import Remembered
+from holm_registry.auth.robots import Robots
 from holm_registry.auth.rules import Rules
 from holm_registry.auth.tokens import Issuer, TokenInvalid
 from holm_registry.http.request import StreamedRequest
@@ -21,7 +22,7 @@ from holm_registry.http.shield import shielded
 from holm_registry.oci.errors import Denied, TooManyRequests, Unauthorized
 from holm_registry.threads import Threads
 
-from .locations import Locations
+from .bearer import Bearer
 
 #: How many passwords may wait to be checked: whoever guesses fills no memory.
 MAX_CHECKING = 64
@@ -93,8 +94,9 @@ class LoginGuard:
     """
     Lets pass who may.
 
-    :param users: Who can log in; None for nobody.
-    :param issuer: Whose tokens are taken; None for none.
+    :param users: Who can log in by a password; None for nobody.
+    :param robots: Who can log in by a key; None for nobody.
+    :param bearer: Whose tokens are taken; None for nobody's.
     :param realm: What a password is asked for by.
     :param audit: Hears of what is refused; None for nobody.
     :param threads: Where passwords are checked: a few of their own, so that guessing keeps nobody
@@ -107,22 +109,27 @@ class LoginGuard:
         self,
         *,
         rules: Rules,
-        users: Htpasswd | None,
-        issuer: Issuer | None,
         realm: str,
         threads: Threads,
-        locations: Locations,
+        users: Htpasswd | None = None,
+        robots: Robots | None = None,
+        bearer: Bearer | None = None,
         audit: Refusals | None = None,
     ) -> None:
         self._audit = audit
         self._rules = rules
         self._users = users
-        self.issuer = issuer
+        self._robots = robots
+        self._bearer = bearer
         self._realm = realm
         self._threads = threads
-        self._locations = locations
         self._remembered = Remembered()
         self._checking = 0
+
+    @property
+    def issuer(self) -> Issuer | None:
+        """What gives out tokens for these logins, where this registry does so itself."""
+        return None if self._bearer is None else self._bearer.issuer
 
     async def require(self, request: StreamedRequest, repository: str, *actions: str) -> None:
         """See :class:`Guard`."""
@@ -138,7 +145,7 @@ class LoginGuard:
     ) -> None:
         scope = f"repository:{repository}:{','.join(actions)}"
         identity = await self.identify(request, scope)
-        if all(self._rules.allows(identity.name, repository, action) for action in actions):
+        if all(self._rule_allows(identity, repository, action) for action in actions):
             if all(identity.is_granted(repository, action) for action in actions):
                 return
             raise self._refuse(request, scope, "insufficient_scope", _detail(repository, actions))
@@ -159,7 +166,7 @@ class LoginGuard:
             if self._audit is not None:
                 self._audit.refused(request, "", ("login",), problem.status)
             raise
-        can_log_in = self._users is not None
+        can_log_in = (self._users, self._robots, self._bearer) != (None, None, None)
         if identity == ANONYMOUS and (can_log_in or not self._rules.opens_anything("")):
             raise self._refuse(request, "", "")
 
@@ -167,20 +174,35 @@ class LoginGuard:
         """See :class:`Guard`."""
         scope = "registry:catalog:*"
         identity = await self.identify(request, scope)
-        if identity.is_anonymous and not self._rules.opens_anything(""):
+        if not identity.lists:
+            raise self._refuse(request, scope, "insufficient_scope")
+        if identity == ANONYMOUS and not self._rules.opens_anything(""):
             raise self._refuse(request, scope, "")
-        return lambda repository: self._rules.allows(identity.name, repository, PULL)
+        return lambda repository: self._rule_allows(identity, repository, PULL)
 
     async def may(self, request: StreamedRequest, repository: str, action: str) -> bool:
         """See :class:`Guard`."""
-        identity = await self.identify(request, "")
-        return self._rules.allows(identity.name, repository, action) and identity.is_granted(
-            repository, action
-        )
+        return bool(self.allowed(await self.identify(request, ""), repository, [action]))
 
     def allowed(self, identity: Identity, repository: str, actions: list[str]) -> list[str]:
         """Give those of some actions that somebody may do."""
-        return [each for each in actions if self._rules.allows(identity.name, repository, each)]
+        return [
+            action
+            for action in actions
+            if self._rule_allows(identity, repository, action)
+            and identity.is_granted(repository, action)
+        ]
+
+    def _rule_allows(self, identity: Identity, repository: str, action: str) -> bool:
+        """Tell whether somebody may do something, as far as it is not for their token to say."""
+        if identity.robot is not None:
+            robot = None if self._robots is None else self._robots.get(identity.name)
+            if robot is not None and robot.scope.allows(repository, action):
+                return True
+            return self._rules.allows("", repository, action)
+        if identity.grants is not None and not self._rules.are_given:
+            return True
+        return self._rules.allows(identity.name, repository, action)
 
     async def identify(self, request: StreamedRequest, scope: str) -> Identity:
         """
@@ -191,9 +213,10 @@ class LoginGuard:
         """
         kind, _, rest = (request.header("Authorization") or "").strip().partition(" ")
         identity = ANONYMOUS
-        if kind.lower() == "bearer" and self.issuer is not None:
+        if kind.lower() == "bearer" and self._bearer is not None:
             try:
-                identity = self.issuer.verify(rest.strip())
+                identity = self._bearer.verify(rest.strip())
+                self._require_robot(identity)
             except TokenInvalid:
                 raise self._refuse(request, scope, "invalid_token") from None
         elif kind.lower() == "basic":
@@ -205,6 +228,18 @@ class LoginGuard:
         request.actor = identity.name
         return identity
 
+    def _require_robot(self, identity: Identity) -> None:
+        """
+        Make sure that a token's robot was not revoked since.
+
+        :raises TokenInvalid: It was.
+        """
+        if identity.robot is None:
+            return
+        robot = None if self._robots is None else self._robots.get(identity.name)
+        if robot is None or robot.created != identity.robot:
+            raise TokenInvalid("the robot was revoked")
+
     async def _log_in(self, encoded: str) -> Identity:
         try:
             login = base64.b64decode(encoded.strip(), validate=True)
@@ -215,6 +250,9 @@ class LoginGuard:
             return ANONYMOUS
         name, _, password = login.partition(b":")
         user = name.decode("utf-8", "replace")
+        robot = None if self._robots is None else self._robots.get(user)
+        if robot is not None and robot.has(password):
+            return Identity(user, robot=robot.created)
         if self._users is None or not await self._is_right(self._users, user, password):
             raise self.ask_for_password()
         return Identity(user)
@@ -244,14 +282,10 @@ class LoginGuard:
     def _refuse(
         self, request: StreamedRequest, scope: str, error: str, detail: object = None
     ) -> Unauthorized:
-        """Say how to come back: with a token, where we give some, else with a password."""
+        """Say how to come back: with a token, where some are taken, else with a password."""
         challenge = f'Basic realm="{self._realm}"'
-        if self.issuer is not None:
-            url = self._locations.absolute(request, "/auth/token")
-            parts = [f'realm="{url}"', f'service="{self.issuer.service}"']
-            parts += [f'scope="{scope}"'] if scope else []
-            parts += [f'error="{error}"'] if error else []
-            challenge = f"Bearer {','.join(parts)}"
+        if self._bearer is not None:
+            challenge = self._bearer.challenge(request, scope, error)
         return Unauthorized(detail=detail, headers={"WWW-Authenticate": challenge})
 
     def ask_for_password(self) -> Unauthorized:

@@ -38,15 +38,18 @@ class TokenRoutes:
         """
         Give a token for those of the scopes that whoever asks may have.
 
-        What is left out is no error: the client finds out when it uses the token.
+        What is left out is no error: the client finds out when it uses the token. A token buys no
+        other one, which might be good for more.
         """
         identity = await self._guard.identify(request, "")
+        if identity.grants is not None:
+            raise self._guard.ask_for_password()
         wanted = _scopes(request.arguments("scope"))
         grants = {
             repository: self._guard.allowed(identity, repository, actions)
             for repository, actions in wanted.items()
         }
-        token = self._issuer.issue(identity.name, grants)
+        token = self._issuer.issue(identity, grants)
         request.set_header("Cache-Control", "no-store")
         issued_at = datetime.fromtimestamp(token.issued_at, UTC).isoformat(timespec="seconds")
         return json_body(

@@ -17,10 +17,15 @@ class Identity:
 
     :ivar name: Empty for nobody in particular.
     :ivar grants: What a token is limited to, actions by repository; None without a token.
+    :ivar lists: Whether a token, if there is one, is good for lists of repositories.
+    :ivar robot: When the robot that it is was made, by which it is told from a later one of its
+        name; None for who is no robot.
     """
 
     name: str = ""
     grants: Mapping[str, frozenset[str]] | None = None
+    lists: bool = True
+    robot: float | None = None
 
     @property
     def is_anonymous(self) -> bool:

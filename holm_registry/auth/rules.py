@@ -14,8 +14,6 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from .identity import ACTIONS
-
 #: The subject that is everybody, with or without a login.
 EVERYBODY = "anonymous"
 
@@ -45,6 +43,26 @@ def _compiled(text: str) -> re.Pattern[str]:
 
 
 @frozen
+class Scope:
+    """What may be done where, to whoever it belongs."""
+
+    patterns: tuple[Pattern, ...]
+    actions: frozenset[str]
+
+    def allows(self, repository: str, action: str) -> bool:
+        """Tell whether this may be done."""
+        return action in self.actions and any(each.matches(repository) for each in self.patterns)
+
+    def __str__(self) -> str:
+        patterns = ", ".join(pattern.text for pattern in self.patterns)
+        return f"{', '.join(sorted(self.actions, key=_order)) or 'nothing'} in {patterns}"
+
+
+def _order(action: str) -> int:
+    return ("pull", "push", "delete").index(action)
+
+
+@frozen
 class Rule:
     """One line of ``access``."""
 
@@ -53,10 +71,7 @@ class Rule:
     actions: frozenset[str]
 
     def __str__(self) -> str:
-        subjects = ", ".join(sorted(self.subjects))
-        patterns = ", ".join(pattern.text for pattern in self.patterns)
-        actions = ", ".join(action for action in ACTIONS if action in self.actions) or "nothing"
-        return f"{subjects} may {actions} in {patterns}"
+        return f"{', '.join(sorted(self.subjects))} may {Scope(self.patterns, self.actions)}"
 
 
 @frozen
@@ -87,6 +102,11 @@ class Rules:
         self._rules = rules
         self._groups = groups or {}
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._deciding)
+
+    @property
+    def are_given(self) -> bool:
+        """Whether there are any: without, a login or a token is all it takes."""
+        return self._rules is not None
 
     def decide(self, user: str, repository: str, action: str) -> Decision:
         """

@@ -43,6 +43,7 @@ class _Claims(Struct):
     sub: str
     exp: float
     access: list[_Grant]
+    robot: float | None = None
 
 
 @frozen
@@ -72,11 +73,11 @@ class Issuer:
         self._now = now
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
 
-    def issue(self, name: str, grants: Mapping[str, Iterable[str]]) -> Token:
+    def issue(self, identity: Identity, grants: Mapping[str, Iterable[str]]) -> Token:
         """
         Make a token.
 
-        :param name: Whom it is for; empty for nobody in particular.
+        :param identity: Whom it is for.
         :param grants: What it is good for, actions by repository.
         """
         now = self._now()
@@ -84,12 +85,13 @@ class Issuer:
         claims = {
             "iss": self.service,
             "aud": self.service,
-            "sub": name,
+            "sub": identity.name,
             "iat": int(now),
             "nbf": int(now - _SKEW_SECONDS),
             "exp": int(now + self._seconds),
             "jti": uuid.uuid4().hex,
             "access": msgspec.to_builtins(access),
+            "robot": identity.robot,
         }
         return Token(jwt.encode(claims, self._key, _ALGORITHM), now, self._seconds)
 
@@ -125,7 +127,7 @@ class Issuer:
         except (jwt.PyJWTError, msgspec.ValidationError, UnicodeError, ValueError) as problem:
             raise TokenInvalid("the token is none of this registry's") from problem
         grants = {each.name: frozenset(each.actions) for each in found.access}
-        return found.exp, Identity(found.sub, grants)
+        return found.exp, Identity(found.sub, grants, robot=found.robot)
 
 
 def read_key(path: str) -> bytes:

@@ -48,7 +48,7 @@ def _show(loaded: Any) -> int:
 
 
 def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
-    from holm_registry.access import build_rules  # noqa: PLC0415
+    from holm_registry.access import asks_for_logins, build_rules  # noqa: PLC0415
     from holm_registry.config.load import ConfigInvalid  # noqa: PLC0415
 
     if arguments.repository is None or arguments.action is None:
@@ -57,7 +57,7 @@ def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
         config = loaded.require()
     except ConfigInvalid as problem:
         refuse(*problem.complaints)
-    if config.auth.htpasswd is None and config.access is None:
+    if not asks_for_logins(config):
         print("allowed: there are no logins and no rules")
         return 0
     decision = build_rules(config).decide(arguments.user, arguments.repository, arguments.action)

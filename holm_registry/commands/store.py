@@ -37,7 +37,10 @@ def open_store(path: str | None) -> tuple[Config, Filesystem]:
 
 
 def duration(text: str) -> float:
-    """Read an argument such as ``1h``."""
+    """Read an argument such as ``1h``, or ``30d``."""
+    days = text.removesuffix("d")
+    if days != text and days.isascii() and days.isdigit():
+        return int(days) * 86400.0
     try:
         return parse_duration(text)
     except ValueError as problem:

@@ -17,7 +17,7 @@ from .addresses import parse_address
 from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .http import Http
-from .model import AUTH_TYPES, Config, Issuer, Notifications
+from .model import AUTH_TYPES, SIGNING_ALGORITHMS, Config, Issuer, Notifications, Token
 from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
 from .storage import DRIVERS
@@ -104,7 +104,9 @@ def load(
         _apply_option(tree, option)
     _expand_bare_names(tree)
     _check_choice(tree, ("storage",), DRIVERS, "storage drivers")
-    _check_choice(tree, ("auth",), AUTH_TYPES, "auth types")
+    for others in (("none", "htpasswd"), ("none", "token"), ("issuer", "token")):
+        # No login and one, or two who give out tokens: which of them is meant?
+        _check_choice(tree, ("auth",), others, "auth types")
     _merge_headers(tree)
     _default_driver(tree)
     config = _convert(tree, Config, tree.values, ())
@@ -298,14 +300,32 @@ def _check_access(tree: Tree, config: Config) -> None:
             tree.complain(("auth", "htpasswd", "path"), "missing: the file of users")
         if '"' in auth.htpasswd.realm or _CONTROL.search(auth.htpasswd.realm):
             tree.complain(("auth", "htpasswd", "realm"), "may hold no quote and no line end")
+    if auth.token is not None:
+        _check_token(tree, auth.token)
     if auth.issuer is not None:
-        if auth.htpasswd is None:
+        if auth.htpasswd is None and auth.robots is None:
             tree.complain(("auth", "issuer"), "needs auth.htpasswd, which says who can log in")
         _check_issuer(tree, auth.issuer)
     for index, rule in enumerate(config.access or ()):
         for name in ("subjects", "repositories"):
             if not getattr(rule, name):
                 tree.complain(("access", index, name), "must name at least one")
+
+
+def _check_token(tree: Tree, token: Token) -> None:
+    path = ("auth", "token")
+    for name in ("realm", "service", "issuer"):
+        value = getattr(token, name)
+        if not value and not (name == "realm" and token.autoredirect):
+            tree.complain((*path, name), "missing")
+        if '"' in value or _CONTROL.search(value):
+            tree.complain((*path, name), "may hold no quote and no line end")
+    if not token.rootcertbundle and not token.jwks:
+        tree.complain(path, "needs rootcertbundle or jwks: the keys that tokens are signed with")
+    for index, name in enumerate(token.signingalgorithms):
+        if name not in SIGNING_ALGORITHMS:
+            known = ", ".join(SIGNING_ALGORITHMS)
+            tree.complain((*path, "signingalgorithms", index), f"expected one of {known}")
 
 
 def _check_issuer(tree: Tree, issuer: Issuer) -> None:

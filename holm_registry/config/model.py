@@ -85,6 +85,13 @@ class Silly(Section, frozen=True):
     service: str = ""
 
 
+#: How tokens of others may be signed: by a key that nobody else has, and known by its other half.
+SIGNING_ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+
+
 class Token(Section, frozen=True):
     """``auth.token``."""
 
@@ -105,18 +112,23 @@ class Issuer(Section, frozen=True):
     expiration: Duration = Duration(15 * 60)
 
 
+class RobotAccounts(Section, frozen=True):
+    """``auth.robots``: ours. Robots can log in, though nobody can by a password."""
+
+
 class Auth(Section, frozen=True):
-    """``auth``: at most one way to log in, and whether tokens are given out for it."""
+    """``auth``: the ways to log in, and whether tokens are given out for them."""
 
     none: dict[str, Any] | None = None
     silly: Silly | None = None
     htpasswd: Htpasswd | None = None
     token: Token | None = None
     issuer: Issuer | None = None
+    robots: RobotAccounts | None = None
 
 
 #: The keys of ``auth``, each of them a way to authenticate.
-AUTH_TYPES = ("none", "silly", "htpasswd", "token")
+AUTH_TYPES = ("none", "silly", "htpasswd", "token", "issuer", "robots")
 
 
 class AccessRule(Section, frozen=True):

@@ -133,7 +133,11 @@ class StreamedRequest(Request):
         transport = None if self.channel is None else self._channel().transport
         ask = getattr(transport, "getPeerCertificate", None)
         certificate = None if ask is None else ask()
-        return "" if certificate is None else str(certificate.get_subject().commonName or "")
+        if certificate is None:
+            return ""
+        from .tls import client_name  # noqa: PLC0415 - memory, for those who speak no TLS
+
+        return client_name(certificate)
 
     @property
     def received_bytes(self) -> int:

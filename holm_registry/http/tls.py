@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
+from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
@@ -137,6 +138,27 @@ def build_context(settings: TlsSettings) -> SSL.Context:
         names = ":".join(map(_openssl_name, settings.suites))
         _use("ciphersuites", lambda: context.set_cipher_list(names.encode()))
     return context
+
+
+def client_name(certificate: Any) -> str:
+    """
+    Give whose certificate it is: its common name, or else its first alternative name.
+
+    :param certificate: Of pyOpenSSL's kind.
+    :return: Empty if it names nobody.
+    """
+    found: x509.Certificate = certificate.to_cryptography()
+    for common in found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+        if common.value:
+            return str(common.value)
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ""
+    for kind in (x509.RFC822Name, x509.DNSName, x509.UniformResourceIdentifier):
+        for name in names.get_values_for_type(kind):
+            return str(name)
+    return ""
 
 
 def _openssl_name(suite: str) -> str:

@@ -39,6 +39,7 @@ STAGING = f"{ROOT}/_staging"
 ASIDE = f"{ROOT}/_aside"
 DAMAGED = f"{ROOT}/_damaged"
 MAINTENANCE = f"{ROOT}/_maintenance"
+ROBOTS = f"{MAINTENANCE}/robots"
 BLOBS = f"{ROOT}/blobs"
 REPOSITORIES = f"{ROOT}/repositories"
 

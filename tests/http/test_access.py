@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import os
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -14,19 +15,24 @@ from twisted.internet.defer import Deferred
 
 from holm_registry.api.announcer import Announcer
 from holm_registry.api.app import build_app
+from holm_registry.api.bearer import Bearer
 from holm_registry.api.context import Context
 from holm_registry.api.guard import MAX_CHECKING, LoginGuard
 from holm_registry.api.locations import Locations
 from holm_registry.auditing import open_audit
 from holm_registry.auth import htpasswd as module
 from holm_registry.auth.htpasswd import Htpasswd, hashed
-from holm_registry.auth.rules import Pattern, Rule, Rules
+from holm_registry.auth.robots import Robots
+from holm_registry.auth.rules import Pattern, Rule, Rules, Scope
 from holm_registry.auth.tokens import Issuer
+from holm_registry.auth.trust import Trust, TrustSettings
+from holm_registry.config.model import SIGNING_ALGORITHMS
 from holm_registry.oci.digest import Digest
 from holm_registry.storage.memory import Memory
 from holm_registry.threads import NoThreads
 
 from ..images import image
+from ..tokens import ISSUER, REALM, SERVICE, TokenIssuer, grant
 from .wire import Server, head
 
 A = image(b"c", [b"1"])
@@ -74,15 +80,16 @@ def users(tmp_path_factory):
     return Htpasswd(str(path), print)
 
 
-def serving(users, rules=RULES, issuer=None, driver=None):
-    guard = LoginGuard(
-        rules=rules,
-        users=users,
-        issuer=issuer,
-        realm="Holm",
-        threads=NoThreads(),
-        locations=Locations(),
-    )
+def guarding(users, rules=RULES, issuer=None, threads=None, **settings):
+    if issuer is not None:
+        realm = partial(Locations().absolute, path="/auth/token")
+        settings["bearer"] = Bearer(issuer.verify, issuer.service, realm, issuer)
+    threads = threads or NoThreads()
+    return LoginGuard(rules=rules, users=users, realm="Holm", threads=threads, **settings)
+
+
+def serving(users, rules=RULES, issuer=None, driver=None, **settings):
+    guard = guarding(users, rules, issuer, **settings)
     return Server(driver or Memory(), settings={"guard": guard})
 
 
@@ -411,14 +418,7 @@ class Slow:
 
 def test_whoever_guesses_fills_no_memory(users):
     slow = Slow()
-    guard = LoginGuard(
-        rules=Rules(),
-        users=users,
-        issuer=None,
-        realm="Holm",
-        threads=slow,
-        locations=Locations(),
-    )
+    guard = guarding(users, Rules(), threads=slow)
     server = Server(settings={"guard": guard})
     connections = [server.connect() for _ in range(MAX_CHECKING)]
     for number, connection in enumerate(connections):
@@ -441,15 +441,7 @@ def test_whoever_guesses_fills_no_memory(users):
 def test_the_audit_log_tells_who_did_what_and_who_was_kept_from_it(users, driver, tmp_path):
     path = tmp_path / "audit.jsonl"
     auditor = open_audit(str(path), NoThreads(), pulls=False)
-    guard = LoginGuard(
-        rules=RULES,
-        users=users,
-        issuer=None,
-        realm="Holm",
-        threads=NoThreads(),
-        locations=Locations(),
-        audit=auditor,
-    )
+    guard = guarding(users, audit=auditor)
     server = Server(driver, settings={"guard": guard, "announcer": Announcer(auditor)})
     server.request("GET", "/v2/public/a/manifests/v1")
     server.request("PUT", "/v2/private/a/manifests/v2", A, X_Request_Id="one", **basic("ci"))
@@ -503,4 +495,121 @@ def test_no_authorization_is_a_fault(users, value):
         answer = server.request("GET", "/v2/a/manifests/v1", Authorization=header)
         assert answer.status in (400, 401, 404), answer
     json.dumps(answer.body.decode())
+    server.hang_up()
+
+
+def test_a_token_buys_no_other_token(issuing):
+    """It might be good for more."""
+    mine = token(issuing, "repository:private/a:pull", **basic("ci"))
+    answer = token(issuing, "repository:private/a:pull,push", status=401, **mine)
+    assert answer.header("WWW-Authenticate") == 'Basic realm="Holm"'
+
+
+@pytest.fixture
+def robots(tmp_path):
+    found = Robots(str(tmp_path / "robots"))
+    scope = Scope((Pattern("private/*"),), frozenset({"pull", "push"}))
+    found.key = found.create("robot", scope)
+    found.named_as_a_user = found.create("admin", Scope((Pattern("x"),), frozenset({"pull"})))
+    return found
+
+
+@pytest.mark.parametrize("rules", [RULES, Rules()], ids=["rules", "none"])
+def test_a_robot_may_do_what_its_key_says_and_what_all_may(users, driver, robots, rules):
+    server = serving(users, rules, driver=driver, robots=robots)
+    login = basic("robot", robots.key)
+    assert server.request("GET", "/v2/", **login).status == 200
+    assert server.request("PUT", "/v2/private/a/manifests/v2", A, **login).status == 201
+    assert server.request("DELETE", "/v2/private/a/manifests/v2", **login).status == 403
+    assert server.request("PUT", "/v2/public/a/manifests/v2", A, **login).status == 403
+    looked = server.request("GET", "/v2/public/a/manifests/v1", **login).status
+    assert looked == (200 if rules is RULES else 403)
+    listed = ["private/a", "public/a"] if rules is RULES else ["private/a"]
+    assert server.request("GET", "/v2/_catalog", **login).json["repositories"] == listed
+    assert server.request("GET", "/v2/", **basic("robot", "wrong")).status == 401
+    robots.revoke("robot")
+    assert server.request("GET", "/v2/", **login).status == 401
+    server.hang_up()
+
+
+def test_a_robot_with_a_users_name_is_not_that_user(users, driver, robots):
+    server = serving(users, driver=driver, robots=robots)
+    delete = ("DELETE", "/v2/private/a/manifests/v1")
+    assert server.request(*delete, **basic("admin", robots.named_as_a_user)).status == 403
+    assert server.request(*delete, **basic("admin")).status == 202
+    server.hang_up()
+
+
+def test_a_robots_token_ends_with_it(users, driver, robots):
+    issuer = Issuer(b"k" * 32, "holm", 900.0)
+    server = serving(users, issuer=issuer, driver=driver, robots=robots)
+    scope = "repository:private/a:pull,push,delete"
+    mine = token(server, scope, **basic("robot", robots.key))
+    path = "/v2/private/a/manifests/v2"
+    assert server.request("PUT", path, A, **mine).status == 201
+    assert server.request("DELETE", path, **mine).status == 403
+    robots.revoke("robot")
+    assert server.request("GET", path, **mine).status == 401
+    robots.create("robot", Scope((Pattern("*"),), frozenset(["pull", "push", "delete"])))
+    assert server.request("GET", path, **mine).status == 401, "another of the same name"
+    server.hang_up()
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Somebody else who gives out tokens."""
+    found = TokenIssuer()
+    found.path = tmp_path_factory.mktemp("trust") / "roots.pem"
+    found.write_certificates(found.path)
+    return found
+
+
+def trusting(others, rules, driver, users=None):
+    settings = TrustSettings(SERVICE, ISSUER, str(others.path), "", SIGNING_ALGORITHMS)
+    bearer = Bearer(Trust(settings, print).verify, SERVICE, lambda request: REALM)
+    return serving(users, rules, driver=driver, bearer=bearer)
+
+
+def test_a_token_of_others_says_what_may_be_done(others, driver):
+    server = trusting(others, Rules(), driver)
+
+    def bearer(*access, **claims):
+        return {"Authorization": f"Bearer {others.sign(access, **claims)}"}
+
+    asked = server.request("PUT", "/v2/private/a/manifests/v2", A)
+    assert (asked.status, asked.header("WWW-Authenticate")) == (
+        401,
+        f'Bearer realm="{REALM}",service="{SERVICE}",scope="repository:private/a:pull,push"',
+    )
+    assert server.request("GET", "/v2/").header("WWW-Authenticate").startswith("Bearer realm=")
+    assert server.request("GET", "/v2/", **bearer()).status == 200
+    nobody = bearer(grant("private/a", "pull"), sub="")
+    assert server.request("GET", "/v2/private/a/manifests/v1", **nobody).status == 200
+    push = bearer(grant("private/a", "pull", "push"))
+    assert server.request("PUT", "/v2/private/a/manifests/v2", A, **push).status == 201
+    refused = server.request("DELETE", "/v2/private/a/manifests/v2", **push)
+    assert refused.status == 401
+    assert 'scope="repository:private/a:delete",error="insufficient_scope"' in refused.header(
+        "WWW-Authenticate"
+    )
+    listed = server.request("GET", "/v2/_catalog", **push)
+    assert 'scope="registry:catalog:*",error="insufficient_scope"' in listed.header(
+        "WWW-Authenticate"
+    )
+    everything = bearer(grant("catalog", "*", kind="registry"), grant("private/a", "pull"))
+    answer = server.request("GET", "/v2/_catalog", **everything)
+    assert answer.json["repositories"] == ["private/a", "public/a"]
+    wrong = server.request("GET", "/v2/", Authorization="Bearer a.b.c")
+    assert 'error="invalid_token"' in wrong.header("WWW-Authenticate")
+    assert server.request("GET", "/auth/token").status == 404
+    server.hang_up()
+
+
+def test_rules_take_from_a_token_of_others_and_passwords_are_taken_beside_it(others, driver, users):
+    server = trusting(others, RULES, driver, users)
+    grants = [grant(name, "pull", "push", "delete") for name in ("private/a", "public/a")]
+    login = {"Authorization": f"Bearer {others.sign(grants, sub='reader')}"}
+    assert server.request("GET", "/v2/private/a/manifests/v1", **login).status == 200
+    assert server.request("PUT", "/v2/private/a/manifests/v2", A, **login).status == 403
+    assert server.request("PUT", "/v2/private/a/manifests/v2", A, **basic("ci")).status == 201
     server.hang_up()

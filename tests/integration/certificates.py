@@ -22,11 +22,11 @@ class Authority:
         self.path = folder / f"{name}.crt"
         self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, file: str = "") -> tuple[Path, Path]:
+    def issue(self, name: str, file: str = "", *other: x509.GeneralName) -> tuple[Path, Path]:
         """Make a certificate and its key; give their files."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        certificate = self._built(subject, key.public_key(), is_authority=False)
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)] if name else [])
+        certificate = self._built(subject, key.public_key(), *other, is_authority=False)
         pem = serialization.Encoding.PEM
         certificate_file = self._folder / f"{file or name}.cert"
         key_file = self._folder / f"{file or name}.key"
@@ -36,7 +36,7 @@ class Authority:
         certificate_file.write_bytes(certificate.public_bytes(pem))
         return certificate_file, key_file
 
-    def _built(self, subject, public_key, *, is_authority):
+    def _built(self, subject, public_key, *other, is_authority):
         now = dt.datetime.now(dt.UTC)
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         return (
@@ -47,7 +47,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(list(other) or [address]), critical=False)
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .sign(self._key, hashes.SHA256())
         )

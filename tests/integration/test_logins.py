@@ -6,9 +6,12 @@ import base64
 import json
 import os
 import subprocess
+from contextlib import ExitStack
 
 import pytest
 
+from ..tokens import ISSUER, SERVICE, TokenIssuer
+from .realm import realm
 from .servers import BIN, CONFIG, ENVIRONMENT, holm, require, run
 from .test_service import TWISTD, refused
 
@@ -21,9 +24,9 @@ access:
 """
 
 
-def htpasswd(*words, password="", check=True):
+def registry(*words, password="", check=True):
     done = subprocess.run(
-        [str(BIN / "registry"), "htpasswd", *map(str, words)],
+        [str(BIN / "registry"), *map(str, words)],
         input=f"{password}\n",
         capture_output=True,
         text=True,
@@ -32,6 +35,10 @@ def htpasswd(*words, password="", check=True):
     )
     assert not check or done.returncode == 0, done.stderr
     return done
+
+
+def htpasswd(*words, **options):
+    return registry("htpasswd", *words, **options)
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +54,47 @@ def config(users, issuer=True, access=ACCESS):
     return f"{CONFIG}auth: {{htpasswd: {{realm: Holm, path: {users}}}{token}}}\n{access}"
 
 
-@pytest.fixture(scope="module", params=["tokens", "passwords"])
+def robots(folder):
+    """Make the users above as robots, and give a configuration in which only robots log in."""
+    file = folder / "robots.yml"
+    root = folder / "root"
+    root.mkdir()
+    everything = "pull,push,delete"
+    text = f"{CONFIG}auth: {{robots: {{}}}}\n{ACCESS}"
+    file.write_text(f"{text}storage: {{filesystem: {{rootdirectory: {root}}}}}\n")
+    secrets = {}
+    for name, actions in (("ci", "pull,push"), ("admin", everything)):
+        words = ["--name", name, "--repository", "*", "--actions", actions, "--expires", "1d"]
+        done = registry("token", "create", *words, file)
+        assert f"{name} may {actions.replace(',', ', ')} in *, until 2" in done.stderr
+        secrets[name] = done.stdout.strip()
+    return text, secrets
+
+
+@pytest.fixture(scope="module", params=["tokens", "passwords", "robots", "others"])
 def server(request, users, tmp_path_factory):
-    text = config(users, issuer=request.param == "tokens")
     folder = tmp_path_factory.mktemp("logins")
-    text += f"log: {{audit: {{path: {folder}/audit}}}}\n"
-    with holm(folder / "root", text) as found:
-        found.kind = request.param
+    secrets = {"ci": "ci-secret", "admin": "admin-secret"}
+    log = f"log: {{audit: {{path: {folder}/audit}}}}\n"
+    with ExitStack() as stack:
+        if request.param == "robots":
+            text, secrets = robots(folder)
+        elif request.param == "others":
+            issuer = TokenIssuer("rsa")
+            issuer.write_certificates(folder / "roots.pem")
+            text = (
+                f"{CONFIG}auth: {{token: {{realm: {stack.enter_context(realm(issuer))}, "
+                f"service: {SERVICE}, issuer: {ISSUER}, rootcertbundle: {folder}/roots.pem}}}}\n"
+            )
+        else:
+            text = config(users, issuer=request.param == "tokens")
+        found = stack.enter_context(holm(folder / "root", text + log))
+        found.kind, found.secrets = request.param, secrets
+        found.gives_tokens = request.param in ("tokens", "others")
         yield found
     audit = (folder / "audit").read_text()
     assert '"user":"ci"' in audit
-    assert "secret" not in audit + "".join(found.lines)
+    assert not any(each in audit + "".join(found.lines) for each in secrets.values())
 
 
 #: What clients say where they may not: each in its own words.
@@ -96,7 +133,7 @@ def test_skopeo_logs_in_pushes_pulls_deletes_and_logs_out(server, layout, home, 
 
     assert is_refusal(skopeo(*push, check=False))
     assert is_refusal(login("ci", "wrong", check=False))
-    login("ci", "ci-secret")
+    login("ci", server.secrets["ci"])
     skopeo(*push)
     skopeo("copy", "--src-tls-verify=false", there, f"dir:{tmp_path}/one")
     delete = ("delete", "--tls-verify=false", there)
@@ -104,7 +141,10 @@ def test_skopeo_logs_in_pushes_pulls_deletes_and_logs_out(server, layout, home, 
     skopeo("logout", "--tls-verify=false", server.address)
     skopeo("copy", "--src-tls-verify=false", there, f"dir:{tmp_path}/two")
     assert is_refusal(skopeo(*push, check=False))
-    login("admin", "admin-secret")
+    if server.kind == "others":
+        # There is no admin there.
+        return
+    login("admin", server.secrets["admin"])
     skopeo(*delete)
     assert "unknown" in skopeo("inspect", "--tls-verify=false", there, check=False).lower()
 
@@ -117,14 +157,14 @@ def test_docker_logs_in_pushes_pulls_and_logs_out(server, docker, layout, skopeo
     assert is_refusal(docker("push", name, check=False))
     wrong = ("login", "--username=ci", "--password=wrong", server.address)
     assert is_refusal(docker(*wrong, check=False))
-    docker("login", "--username=ci", "--password=ci-secret", server.address)
+    docker("login", "--username=ci", f"--password={server.secrets['ci']}", server.address)
     docker("push", name)
     docker("rmi", name)
     docker("pull", name)
     docker("logout", server.address)
     docker("rmi", name)
     anonymous = docker("pull", name, check=False)
-    if server.kind == "tokens":
+    if server.gives_tokens:
         assert "Downloaded newer image" in anonymous
         # What other tests look for is that layers come.
         docker("rmi", name)
@@ -139,7 +179,7 @@ def test_containerd_pulls_without_a_login_and_pushes_with_one(server, layout, ct
         require("skopeo"),
         "--insecure-policy",
         "copy",
-        "--dest-creds=ci:ci-secret",
+        f"--dest-creds=ci:{server.secrets['ci']}",
         "--dest-tls-verify=false",
         f"oci:{layout.root}:single",
         target,
@@ -149,7 +189,7 @@ def test_containerd_pulls_without_a_login_and_pushes_with_one(server, layout, ct
     other = f"{server.address}/containerd/copy:v1"
     ctr("images", "tag", name, other)
     assert is_refusal(ctr("images", "push", "--plain-http", other, check=False))
-    ctr("images", "push", "--plain-http", "--user", "ci:ci-secret", other)
+    ctr("images", "push", "--plain-http", "--user", f"ci:{server.secrets['ci']}", other)
 
 
 def test_buildah_pushes_with_a_login(server, layout, home, tmp_path):
@@ -164,7 +204,7 @@ def test_buildah_pushes_with_a_login(server, layout, home, tmp_path):
     there = f"docker://{server.address}/buildah/app:v1"
     push = ("push", "--tls-verify=false", image, there)
     assert is_refusal(buildah(*push, check=False))
-    buildah("push", "--tls-verify=false", "--creds=ci:ci-secret", image, there)
+    buildah("push", "--tls-verify=false", f"--creds=ci:{server.secrets['ci']}", image, there)
     buildah("pull", "--tls-verify=false", there.removeprefix("docker://"))
 
 
@@ -218,12 +258,34 @@ def test_check_tells_who_may_do_what_and_why(tmp_path, users, user, action, text
     file = tmp_path / "c.yml"
     file.write_text(config(users))
     words = ["--as", user, "--repository", "team/app", "--action", action, str(file)]
-    done = subprocess.run(
-        [str(BIN / "registry"), "check", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=ENVIRONMENT,
-    )
+    done = registry("check", *words, check=False)
     assert done.stdout == f"{text}\n", done.stderr
     assert done.returncode == (0 if text.startswith("allowed") else 1)
+
+
+def test_robots_are_listed_and_revoked(tmp_path):
+    text, secrets = robots(tmp_path)
+    file = tmp_path / "robots.yml"
+    with holm(tmp_path / "root", text) as server:
+        assert server.request("GET", "/v2/", **login("ci", secrets["ci"])).status == 200
+        listed = registry("token", "list", file).stdout.splitlines()
+        assert [each.partition(",")[0] for each in listed] == ["admin may pull", "ci may pull"]
+        again = registry("token", "create", "--name=ci", "--repository=x", file, check=False)
+        assert again.stderr == "registry: there is a robot 'ci' already\n"
+        registry("token", "revoke", "ci", file)
+        assert server.request("GET", "/v2/", **login("ci", secrets["ci"])).status == 401
+        unknown = registry("token", "revoke", "ci", file, check=False)
+        assert unknown.stderr == "registry: there is no robot 'ci'\n"
+    (tmp_path / "plain.yml").write_text(
+        f"{CONFIG}storage: {{filesystem: {{rootdirectory: /tmp}}}}\n"
+    )
+    nobody = registry("token", "list", tmp_path / "plain.yml", check=False)
+    assert "no robot can log in without auth.htpasswd or auth.robots" in nobody.stderr
+
+
+def test_others_keys_that_cannot_be_used_are_said_before_it_serves(tmp_path):
+    file = tmp_path / "c.yml"
+    token = f"{{realm: 'http://x', service: x, issuer: x, jwks: {tmp_path}/none}}"
+    file.write_text(f"{CONFIG}auth: {{token: {token}}}\n")
+    said = refused(*TWISTD, "--config", file, "--root", tmp_path / "root")
+    assert f"auth.token: {tmp_path}/none: No such file or directory" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import ipaddress
 import json
 import os
 import socket
@@ -12,6 +13,10 @@ import time
 from contextlib import closing
 
 import pytest
+from cryptography import x509
+from OpenSSL import crypto
+
+from holm_registry.http.tls import client_name
 
 from .certificates import Authority
 from .servers import CONFIG, holm, require, run
@@ -89,6 +94,44 @@ def test_skopeo_pushes_and_pulls_over_tls(tmp_path, authority, pair, layout):
         run(*skopeo, f"--src-cert-dir={certificates}", there, f"dir:{tmp_path}/pulled")
         strange = run(*skopeo, there, f"dir:{tmp_path}/not", check=False)
         assert "certificate" in strange
+
+
+def test_skopeo_is_who_its_certificate_says(tmp_path, authority, pair, layout):
+    certificates = tmp_path / "certs"
+    certificates.mkdir()
+    (certificates / "ca.crt").write_bytes(authority.path.read_bytes())
+    for each in authority.issue("ci", "client"):
+        os.rename(each, certificates / each.name)
+    copy = [require("skopeo"), "--insecure-policy", "copy"]
+    trust = {"clientcas": [str(authority.path)], "clientauth": "verify-client-cert-if-given"}
+    access = "access:\n  - {subjects: [ci], repositories: ['*'], actions: [pull, push]}\n"
+    with holm(tmp_path / "root", f"{config(pair, **trust)}{access}") as server:
+        there = f"docker://{server.address}/a:v1"
+        run(*copy, f"--dest-cert-dir={certificates}", f"oci:{layout.root}:single", there)
+        run(*copy, f"--src-cert-dir={certificates}", there, f"dir:{tmp_path}/pulled")
+        (certificates / "client.cert").unlink()
+        (certificates / "client.key").unlink()
+        refused = run(
+            *copy, f"--src-cert-dir={certificates}", there, f"dir:{tmp_path}/not", check=False
+        )
+        assert "authentication required" in refused
+
+
+@pytest.mark.parametrize(
+    ("names", "user"),
+    [
+        (("ci", x509.DNSName("other.example")), "ci"),
+        (("", x509.DNSName("ci.example")), "ci.example"),
+        (("", x509.UniformResourceIdentifier("spiffe://a/ci")), "spiffe://a/ci"),
+        (("", x509.DNSName("ci.example"), x509.RFC822Name("ci@a.example")), "ci@a.example"),
+        (("", x509.IPAddress(ipaddress.ip_address("127.0.0.1"))), ""),
+    ],
+)
+def test_whose_certificate_it_is(authority, names, user):
+    name, *other = names
+    file, _ = authority.issue(name, "client", *other)
+    certificate = crypto.load_certificate(crypto.FILETYPE_PEM, file.read_bytes())
+    assert client_name(certificate) == user
 
 
 def test_a_renewed_certificate_is_taken_and_a_broken_one_is_not(tmp_path, authority, pair):

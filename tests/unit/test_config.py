@@ -230,7 +230,7 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
         ({"REGISTRY_STORAGE_S3_BUCKET": "b"}, "storage.s3: not supported yet"),
         ({"REGISTRY_STORAGE": "s3"}, "storage.s3: not supported yet"),
         ({"REGISTRY_AUTH": "htpasswd"}, "auth.htpasswd.path: missing"),
-        ({"REGISTRY_AUTH_TOKEN_REALM": "x"}, "auth.token: not supported yet"),
+        ({"REGISTRY_AUTH_TOKEN_REALM": "x"}, "auth.token.service: missing"),
         ({"REGISTRY_HTTP_TLS_CERTIFICATE": "/x"}, "http.tls: certificate and key go together"),
         ({"REGISTRY_HTTP_TLS_CLIENTCAS_0": "/x"}, "http.tls.clientcas: without a certificate"),
         ({"REGISTRY_PROXY_REMOTEURL": "http://x"}, "proxy.remoteurl: not supported yet"),
@@ -264,7 +264,8 @@ def test_bad_variables_are_complained_of_by_name(environ, complaint):
         ("version: 0.1\nzzzzz: 1", "zzzzz: unknown key (from file /c.yml)"),
         ("version: 0.1\nstorage: {filesystem: {maxthreads: 0}}", "maxthreads: "),
         ("version: 0.1\nstorage: {filesystem: , inmemory: }", "several storage drivers"),
-        ("version: 0.1\nauth: {htpasswd: {path: /x}, token: {}}", "several auth types"),
+        ("version: 0.1\nauth: {htpasswd: {path: /x}, none: {}}", "several auth types"),
+        ("version: 0.1\nauth: {htpasswd: {path: /x}, token: {}, issuer: {}}", "several auth types"),
         ("version: 0.1\nauth: {silly: {realm: x}}", "auth.silly: not supported yet"),
     ],
 )
@@ -401,6 +402,20 @@ def test_no_file_breaks_the_loader(text):
         ),
         ("auth: {htpasswd: {path: x, realm: 'a\"b'}}", "auth.htpasswd.realm: may hold no quote"),
         ("auth: {issuer: {}}", "auth.issuer: needs auth.htpasswd"),
+        (
+            "auth: {token: {realm: x, service: y, issuer: z}}",
+            "auth.token: needs rootcertbundle or jwks",
+        ),
+        (
+            "auth: {token: {realm: 'a\"', service: y, issuer: z, jwks: k}}",
+            "auth.token.realm: may hold no quote",
+        ),
+        ("auth: {token: {service: y, issuer: z, jwks: k}}", "auth.token.realm: missing"),
+        (
+            "auth: {token: {autoredirect: true, service: y, issuer: z, jwks: k, "
+            "signingalgorithms: [HS256]}}",
+            "auth.token.signingalgorithms[0]: expected",
+        ),
         (
             "auth: {htpasswd: {path: x}, issuer: {service: 'a b'}}",
             "auth.issuer.service: may hold letters",

@@ -23,7 +23,7 @@ ALLOWED = {
     "http": {"threads"},
     "auth": set(),
     "auditing": {"events.envelope", "http", "logs", "threads"},
-    "access": {"api", "auth", "config", "storage", "threads"},
+    "access": {"api", "auth", "config", "http.request", "storage", "threads"},
     "events": {"threads"},
     "notifying": {"config", "events", "storage", "threads"},
     "api": {"auth", "events.envelope", "content", "http", "oci", "storage.errors", "threads"},

@@ -154,7 +154,7 @@ def issuer(now):
 
 
 def test_a_token_says_whom_it_is_for_and_what_it_is_good_for(issuer, now):
-    token = issuer.issue("alice", {"a/b": ["push", "pull"], "c": []})
+    token = issuer.issue(Identity("alice"), {"a/b": ["push", "pull"], "c": []})
     found = issuer.verify(token.text)
     assert found == Identity("alice", {"a/b": frozenset({"pull", "push"}), "c": frozenset()})
     assert found.is_granted("a/b", "push")
@@ -179,7 +179,7 @@ def test_servers_of_one_volume_take_each_others_tokens(issuer, now, tmp_path):
     assert os.stat(path).st_mode & 0o077 == 0
     assert os.listdir(tmp_path / "deep") == ["tokens.key"]
     one, two = (Issuer(key, "registry", 900.0, now) for key in keys[:2])
-    assert two.verify(one.issue("alice", {}).text).name == "alice"
+    assert two.verify(one.issue(Identity("alice"), {}).text).name == "alice"
 
 
 def test_a_file_system_without_links_can_keep_a_key(tmp_path, monkeypatch):
