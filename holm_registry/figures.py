@@ -16,6 +16,7 @@ from .api.handlers import handler_of
 from .events.broadcaster import Broadcaster
 from .events.courier import Courier
 from .http.limits import Connections
+from .http.throttle import Throttle
 from .metrics.delay import LoopDelay
 from .metrics.exposition import CONTENT_TYPE, exposed, new_registry
 from .metrics.gauges import Readings
@@ -87,11 +88,16 @@ class Figures:
             "type",
         )
 
-    def show_connections(self, connections: Connections) -> None:
-        """Show how many connections there are, and how many were not let in."""
+    def show_connections(self, connections: Connections, throttle: Throttle) -> None:
+        """Show how many connections there are, and how much was not let in."""
         show, prefix = self._readings, "registry_http_connections"
         show.gauge(prefix, "Connections.", lambda: connections.count)
         show.counter(f"{prefix}_refused", "Those not let in.", lambda: connections.refused)
+        show.counter(
+            "registry_http_throttled",
+            "Requests refused since their address sent too many.",
+            lambda: throttle.refused,
+        )
 
     def show_threads(self, threads: PooledThreads) -> None:
         """Show how busy the threads are."""

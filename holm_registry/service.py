@@ -105,7 +105,7 @@ def build(config: Config, reactor: Any) -> Parts:
         services.append(figures.delay)
     site = build_site(config, reactor, context, figures)
     if figures is not None:
-        figures.show_connections(site.connections)
+        figures.show_connections(site.connections, site.throttle)
     return Parts(site, threads, health, services, figures, audit)
 
 
@@ -190,7 +190,14 @@ def build_site(
     resource = ApiResource(context, config.http.headers, config.http.prefix or "/")
     watcher = None if figures is None else figures.watcher
     wanted = config.http.limits
-    limits = Limits.fitting(wanted.headers, wanted.connections, wanted.connectionsperaddress)
+    limits = Limits(
+        wanted.headers,
+        wanted.body,
+        wanted.connections,
+        wanted.connectionsperaddress,
+        wanted.uploadsperaddress,
+        wanted.requestspersecond,
+    ).fitted()
     return StreamingSite(
         resource, reactor, write_log=access_log(config), watcher=watcher, limits=limits
     )

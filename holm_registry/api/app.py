@@ -5,7 +5,8 @@ All of ``/v2/`` as one resource.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from math import ceil
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from klein import Klein
@@ -15,7 +16,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.errors import NameInvalid, NameUnknown, RegistryError
+from holm_registry.oci.errors import NameInvalid, NameUnknown, RegistryError, TooManyRequests
 
 from .base import BaseRoutes
 from .blobs import BlobRoutes
@@ -88,6 +89,10 @@ class ApiResource(Resource):
         """Answer a request."""
         for name, values in self._headers:
             request.responseHeaders.setRawHeaders(name, values)
+        site: Any = request.site
+        refused = site.throttle.enter(request)
+        if refused is not None:
+            return render_error(request, _too_many(*refused))
         if request.method == b"OPTIONS":
             request.set_header("Allow", _METHODS)
             return empty_body(request)
@@ -116,3 +121,7 @@ class ApiResource(Resource):
         except UnicodeDecodeError:
             raise NameInvalid("address or host is not UTF-8") from None
         request.postpath = decoded.split(b"/")
+
+
+def _too_many(reason: str, seconds: float) -> TooManyRequests:
+    return TooManyRequests(reason, headers={"Retry-After": str(ceil(seconds))})

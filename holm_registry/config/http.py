@@ -67,11 +67,17 @@ def _default_headers() -> dict[str, list[str]]:
 
 
 class Limits(Section, frozen=True):
-    """``http.limits``: ours; 0 for as many connections as the process can have files."""
+    """
+    ``http.limits``: ours; 0 for as many connections as the process can have files, and for any
+    number of requests.
+    """
 
     headers: Duration = Duration(30)
+    body: Duration = Duration(300)
     connections: Annotated[int, Meta(ge=0)] = 0
     connectionsperaddress: Annotated[int, Meta(ge=0)] = 0
+    uploadsperaddress: Annotated[int, Meta(ge=1)] = 256
+    requestspersecond: Annotated[float, Meta(ge=0)] = 0.0
 
 
 class Http(Section, frozen=True):

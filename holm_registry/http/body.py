@@ -73,6 +73,11 @@ class RequestBody:
         #: How much has arrived, taken or not, in bytes.
         self.received_bytes = 0
 
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether its sender is kept waiting: it was paused, or nobody has asked for it yet."""
+        return self._paused or self._on_read is not None
+
     async def read(self) -> list[bytes]:
         """
         Give what has arrived since the last time, waiting for the first bytes if need be.

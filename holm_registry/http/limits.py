@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+from .addresses import client_of
 
 #: What the process needs beside connections and the files they are served from.
 _OTHER_FILES = 64
@@ -23,29 +25,31 @@ _SHARE = 0.75
 class Limits:
     """
     :ivar header_seconds: How long a request's headers may take from their first byte on.
+    :ivar body_seconds: In how much time some of a body must have moved, either way.
     :ivar connections: How many there may be at once.
     :ivar connections_per_address: How many of them may come from one address.
+    :ivar uploads_per_address: How many bodies may arrive at once from one address.
+    :ivar requests_per_second: How many may come from one address in the long run; 0 for any.
     """
 
     header_seconds: float = 30.0
+    body_seconds: float = 300.0
     connections: int = 4096
     connections_per_address: int = 3072
+    uploads_per_address: int = 256
+    requests_per_second: float = 0.0
 
-    @classmethod
-    def fitting(
-        cls, header_seconds: float, connections: int = 0, connections_per_address: int = 0
-    ) -> Limits:
+    def fitted(self) -> Limits:
         """
         Give limits that the process can keep: each connection may need a file beside itself.
 
-        :param connections: 0 for as many as fit.
-        :param connections_per_address: 0 for most of those.
+        0 connections are as many as fit, and 0 from one address most of those.
         """
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         fitting = max(1, (files - _OTHER_FILES) // 2)
-        connections = min(connections or fitting, fitting)
-        most = max(1, int(connections * _SHARE))
-        return cls(header_seconds, connections, connections_per_address or most)
+        connections = min(self.connections or fitting, fitting)
+        most = self.connections_per_address or max(1, int(connections * _SHARE))
+        return evolve(self, connections=connections, connections_per_address=most)
 
 
 class Connections:
@@ -63,7 +67,7 @@ class Connections:
 
     def enter(self, address: Any) -> str | None:
         """Count one in; or tell, in a line, why it cannot be let in."""
-        host = _host(address)
+        host = client_of(address)
         reason = None
         if self._addresses[host] >= self._limits.connections_per_address:
             reason = "too many connections from this address"
@@ -77,14 +81,10 @@ class Connections:
 
     def leave(self, address: Any) -> None:
         """Count one out."""
-        host = _host(address)
+        host = client_of(address)
         self._addresses[host] -= 1
         if self._addresses[host] <= 0:
             del self._addresses[host]
-
-
-def _host(address: Any) -> str:
-    return str(getattr(address, "host", ""))
 
 
 class HeaderDeadline:

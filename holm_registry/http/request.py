@@ -26,12 +26,10 @@ from twisted.web.http import parse_qs
 from twisted.web.server import Request
 
 from .body import RequestBody
+from .progress import Progress
 
 #: How much to take from a socket at once while a body arrives, in bytes.
 RECEIVE_BYTES = 256 * 1024
-
-#: How long a client may send nothing in the middle of a body, in seconds.
-BODY_SECONDS = 300.0
 
 #: After an early answer: how much of the body to throw away, in bytes, and for how long, in
 #: seconds, before the connection is closed all the same.
@@ -66,7 +64,10 @@ class StreamedRequest(Request):
     #: For whoever watches requests: what to remember of this one.
     watched: Any = None
 
-    _streams = False
+    #: Whether it has a body that arrives while it is answered.
+    streams = False
+
+    _progress: Progress | None = None
     _expects_continue = False
     _lingering: Any = None
     _discarded_bytes = 0
@@ -142,7 +143,7 @@ class StreamedRequest(Request):
     @property
     def received_bytes(self) -> int:
         """How much of the body has arrived."""
-        return self.body.received_bytes if self._streams else 0
+        return self.body.received_bytes if self.streams else 0
 
     # What the channel calls, in this order.
 
@@ -153,7 +154,7 @@ class StreamedRequest(Request):
             self.body.finish()
             return
         channel = self._channel()
-        self._streams = True
+        self.streams = True
         self.content = cast("Any", _NoContent())
         self.method, self.uri = channel._command, channel._path  # noqa: SLF001 - see above
         self.clientproto = channel._version  # noqa: SLF001
@@ -163,7 +164,14 @@ class StreamedRequest(Request):
         expectations = self.requestHeaders.getRawHeaders(b"Expect") or [b""]
         self._expects_continue = expectations[0].lower() == b"100-continue"
         self.requestHeaders.removeHeader(b"Expect")
-        channel.setTimeout(BODY_SECONDS)
+        channel.setTimeout(None)
+        self._progress = Progress(
+            channel.site.reactor,
+            channel.site.limits.body_seconds,
+            moved=lambda: self.body.received_bytes,
+            is_ours=lambda: self.body.keeps_waiting,
+            give_up=self.abort,
+        )
         if hasattr(channel.transport, "bufferSize"):
             channel.transport.bufferSize = RECEIVE_BYTES
         self.process()
@@ -179,12 +187,13 @@ class StreamedRequest(Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Note the body's end; a request without a body is only now handled."""
-        if not self._streams:
+        if not self.streams:
             super().requestReceived(command, path, version)
             return
         # The channel has put its time-out aside until the answer is sent: that of an idle one.
         channel = self._channel()
         channel._savedTimeOut = channel.site.timeOut  # noqa: SLF001
+        self._end_progress()
         if self._lingering is None:
             self.body.finish()
         else:
@@ -203,6 +212,7 @@ class StreamedRequest(Request):
         """Tell whoever waits for the request's end, then who reads its body."""
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
+        self._end_progress()
         if self.site is not None and not self.finished:
             self.code = _CLIENT_LEFT
             self.site.log(self)
@@ -230,6 +240,7 @@ class StreamedRequest(Request):
             self._channel().write(b"0\r\n\r\n")
         self._channel().factory.log(self)
         self.finished = True
+        self._end_progress()
         self.body.discard()
         clock = cast("IReactorTime", self._channel().site.reactor)
         self._lingering = clock.callLater(LINGER_SECONDS, self._close)
@@ -250,6 +261,10 @@ class StreamedRequest(Request):
         # Any: the private parts of HTTPChannel that this file exists to hide.
         return self.channel
 
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.end()
+
     def _close(self) -> None:
         self._channel().loseConnection()
 
@@ -258,13 +273,10 @@ class StreamedRequest(Request):
             self._channel()._send100Continue()  # noqa: SLF001
 
     def _pause_body(self) -> None:
-        channel = self._channel()
-        channel.transport.pauseProducing()
-        # It is we who keep the client waiting now.
-        channel.setTimeout(None)
+        self._channel().transport.pauseProducing()
 
     def _resume_body(self) -> None:
         if not self._disconnected and not self.body.complete:
-            channel = self._channel()
-            channel.setTimeout(BODY_SECONDS)
-            channel.transport.resumeProducing()
+            if self._progress is not None:
+                self._progress.excuse()
+            self._channel().transport.resumeProducing()

@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from holm_registry.threads import Threads
 
+from .progress import Progress
 from .request import StreamedRequest
 
 #: How much to hand to the kernel before other connections get their turn, in bytes.
@@ -74,13 +75,23 @@ class _Producer:
 
     def __init__(self, request: StreamedRequest, start: int, stop: int) -> None:
         self._request = request
-        self._offset = start
+        self._start = self._offset = start
         self._stop = stop
+        self._progress: Progress | None = None
         self._done: Deferred[None] = Deferred(lambda _: self._end())
         self._ended = False
 
     def run(self) -> Deferred[None]:
         """Begin; the result comes when all is handed over or the client has left."""
+        # Any: it is our own, which twisted.web does not know.
+        site: Any = self._request.site
+        self._progress = Progress(
+            site.reactor,
+            site.limits.body_seconds,
+            moved=lambda: self._offset - self._start,
+            is_ours=self._is_reading,
+            give_up=self._give_up,
+        )
         self._request.registerProducer(self, streaming=True)
         self.begin()
         return self._done
@@ -100,9 +111,15 @@ class _Producer:
         """Give up, since the client has left; the request's end cancels whoever waits."""
         self._end()
 
+    def _is_reading(self) -> bool:
+        """Tell whether the client waits for what is being read."""
+        return False
+
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
+            if self._progress is not None:
+                self._progress.end()
             if self._request.channel is not None:
                 self._request.unregisterProducer()
 
@@ -201,6 +218,9 @@ class _ThreadProducer(_Producer):
     def pauseProducing(self) -> None:
         """See :class:`_Producer`."""
         self._paused = True
+
+    def _is_reading(self) -> bool:
+        return self._reading
 
     def _read(self) -> None:
         if self._reading or self._paused or self._ended:

@@ -17,6 +17,7 @@ from .accesslog import combined
 from .body import Buffers
 from .limits import Connections, HeaderDeadline, Limits
 from .request import StreamedRequest
+from .throttle import Throttle
 
 #: How long a connection may lie idle between requests, in seconds.
 IDLE_SECONDS = 60.0
@@ -70,6 +71,7 @@ class StreamingSite(Site):
 
     :param limits: What one client may take of what is there for all.
     :param write_log: Takes one line for each request, or None to keep no access log.
+    :ivar throttle: How much one client may ask for.
     :ivar write_log: The same; it may be exchanged.
     :ivar watcher: Hears of each request; None for nobody.
     """
@@ -91,7 +93,8 @@ class StreamingSite(Site):
         self.displayTracebacks = False
         self.buffers = Buffers()
         self.connections = Connections(limits or Limits())
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
+        self.throttle = Throttle(self.limits, reactor.seconds)
         self.watcher = watcher
         self.write_log = write_log
         self._channels: set[Any] = set()
@@ -106,7 +109,7 @@ class StreamingSite(Site):
         channel = super().buildProtocol(addr)
         self._channels.add(channel)
         lost, received = channel.connectionLost, channel.dataReceived
-        deadline = HeaderDeadline(_http_channel(channel), self.reactor, self._limits.header_seconds)
+        deadline = HeaderDeadline(_http_channel(channel), self.reactor, self.limits.header_seconds)
 
         def data_received(data: bytes) -> None:
             received(data)

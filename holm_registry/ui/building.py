@@ -82,7 +82,7 @@ def build(settings: Settings, reactor: Any) -> Parts:
     # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
     write_log = None if sys.__stdout__ is None else AccessLog(sys.__stdout__).write
     figures = context.figures
-    limits = Limits.fitting(HEADER_SECONDS)
+    limits = Limits(HEADER_SECONDS, connections=0, connections_per_address=0).fitted()
     site = StreamingSite(
         UiResource(context), reactor, write_log=write_log, watcher=figures.watcher, limits=limits
     )

@@ -8,8 +8,12 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransportWithDisconnection
 
+from holm_registry.http.addresses import client_of
 from holm_registry.http.limits import Limits
+from holm_registry.http.progress import MIN_BYTES
 from holm_registry.http.site import StreamingSite
+from holm_registry.http.throttle import Rate
+from holm_registry.oci.digest import Digest
 
 from .wire import head, parse
 
@@ -42,9 +46,10 @@ def test_a_body_and_a_pause_between_requests_may_take_longer_than_headers(memory
     connection = memory.connect()
     location = memory.start_upload("a")
     connection.send(head("PATCH", location, {}, 100))
-    for _ in range(100):
-        memory.clock.advance(60.0)
-        connection.send(b"x")
+    memory.clock.advance(60.0)
+    connection.send(b"x" * 50)
+    memory.clock.advance(60.0)
+    connection.send(b"x" * 50)
     assert connection.answer().status == 202
     memory.clock.advance(50.0)
     connection.send(head("GET", "/v2/", {}, None))
@@ -52,7 +57,7 @@ def test_a_body_and_a_pause_between_requests_may_take_longer_than_headers(memory
 
 
 def test_more_connections_than_there_may_be_are_told_so(memory):
-    limits = Limits(30.0, connections=5, connections_per_address=3)
+    limits = Limits(connections=5, connections_per_address=3)
     site = StreamingSite(memory.site.resource, memory.clock, limits=limits)
 
     def connect(host):
@@ -80,6 +85,135 @@ def test_more_connections_than_there_may_be_are_told_so(memory):
 
 def test_limits_fit_the_files_that_the_process_may_have(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
-    assert Limits.fitting(30.0) == Limits(30.0, 480, 360)
-    assert Limits.fitting(30.0, 100) == Limits(30.0, 100, 75)
-    assert Limits.fitting(30.0, 10_000, 7) == Limits(30.0, 480, 7)
+    assert fitted(0, 0) == (480, 360)
+    assert fitted(100, 0) == (100, 75)
+    assert fitted(10_000, 7) == (480, 7)
+
+
+def fitted(connections, from_one):
+    found = Limits(connections=connections, connections_per_address=from_one).fitted()
+    return found.connections, found.connections_per_address
+
+
+PERIOD = Limits().body_seconds
+
+
+def test_a_body_that_drips_is_cut_and_what_came_is_kept(memory):
+    location = memory.start_upload("a")
+    connection = memory.connect()
+    connection.send(head("PATCH", location, {}, 10_000_000))
+    connection.send(b"x" * MIN_BYTES)
+    memory.clock.advance(PERIOD)
+    for _ in range(int(PERIOD) - 1):
+        connection.send(b"x")
+        memory.clock.advance(1.0)
+    assert connection.transport.connected
+    memory.clock.advance(1.0)
+    assert not connection.transport.connected
+    kept = MIN_BYTES + int(PERIOD) - 2
+    assert memory.request("GET", location).header("Range") == f"0-{kept}"
+    memory.hang_up()
+    assert not memory.clock.getDelayedCalls()
+
+
+def test_a_push_over_a_slow_link_takes_hours_and_comes_to_its_end(memory):
+    location = memory.start_upload("a")
+    connection = memory.connect()
+    length = 200 * 100 * 60
+    connection.send(head("PATCH", location, {}, length))
+    for _ in range(200):
+        connection.send(b"x" * 6000)
+        memory.clock.advance(60.0)
+    assert connection.answer().status == 202
+    memory.clock.advance(3600.0)
+    digest = Digest.of(b"x" * length)
+    # An hour later, on another connection.
+    assert memory.request("PUT", f"{location}?digest={digest}", b"").status == 201
+
+
+@pytest.mark.parametrize("pauses", [False, True], ids=["never reads", "reads"])
+def test_a_reader_that_takes_nothing_is_cut(memory, pauses):
+    digest = memory.push_blob("a", b"x" * 10_000_000)
+    connection = memory.connect()
+    channel = connection.protocol._channel
+    write = connection.transport.write
+    # A transport that is full at once.
+    connection.transport.write = lambda data: (write(data), channel.pauseProducing())
+    connection.send(head("GET", f"/v2/a/blobs/{digest}", {}, None))
+    for _ in range(3):
+        memory.clock.advance(PERIOD - 1)
+        if pauses:
+            channel.resumeProducing()
+        memory.clock.advance(1)
+    assert connection.transport.connected is pauses
+    memory.hang_up()
+    assert not memory.clock.getDelayedCalls()
+
+
+def throttled(server, **limits):
+    resource = server.site.resource
+    server.site = StreamingSite(resource, server.clock, limits=Limits(**limits))
+    return server
+
+
+def test_a_client_may_ask_so_often_and_is_told_when_to_come_back(memory):
+    server = throttled(memory, requests_per_second=2.0)
+    statuses = [server.request("GET", "/v2/").status for _ in range(21)]
+    assert statuses == [200] * 20 + [429]
+    refused = server.request("GET", "/v2/")
+    assert (refused.codes, refused.header("Retry-After")) == (["TOOMANYREQUESTS"], "1")
+    assert server.request("OPTIONS", "/v2/").status == 429
+    server.clock.advance(1.0)
+    statuses = [server.request("GET", "/v2/").status for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    server.clock.advance(1000.0)
+    statuses = [server.request("GET", "/v2/").status for _ in range(21)]
+    assert statuses == [200] * 20 + [429]
+
+
+def test_a_client_may_send_so_many_bodies_at_once(memory):
+    server = throttled(memory, uploads_per_address=2)
+    begun = [server.connect() for _ in range(2)]
+    for connection in begun:
+        connection.send(head("PATCH", server.start_upload("a"), {}, 2))
+    refused = server.connect()
+    refused.send(head("PATCH", server.start_upload("a"), {}, 2))
+    answer = refused.answer()
+    assert (answer.status, answer.header("Retry-After")) == (429, "1")
+    assert server.request("GET", "/v2/").status == 200, "what brings no body is none of them"
+    begun[0].leave()
+    begun[1].send(b"01")
+    assert begun[1].answer().status == 202
+    location = server.start_upload("a")
+    assert server.request("PATCH", location, b"01").status == 202
+    server.hang_up()
+    assert not server.site.throttle._uploads
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("", "", True),
+        ("no address", "192.0.2.1", False),
+    ],
+)
+def test_who_counts_as_one_client(one, other, same):
+    first, second = (client_of(IPv4Address("TCP", each, 1)) for each in (one, other))
+    assert (first == second) is same
+
+
+def test_a_rate_remembers_so_many_clients_only():
+    now = [0.0]
+    rate = Rate(1.0, 1.0, lambda: now[0])
+    assert rate.take("first") == 0.0
+    assert rate.take("first") == 1.0
+    for number in range(5000):
+        rate.take(str(number))
+    assert rate.take("4999") == 1.0
+    assert rate.take("first") == 0.0

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from holm_registry.http.body import MAX_SHARE_BYTES, MIN_SHARE_BYTES
-from holm_registry.http.request import BODY_SECONDS, LINGER_BYTES, LINGER_SECONDS
+from holm_registry.http.limits import Limits
+from holm_registry.http.request import LINGER_BYTES, LINGER_SECONDS
 from holm_registry.http.site import IDLE_SECONDS
 from holm_registry.oci.digest import Digest
 
 from .wire import Server, head, parse
+
+BODY_SECONDS = Limits().body_seconds
 
 
 def begin(server, method, path, length, **headers):
@@ -435,7 +438,6 @@ def test_a_client_may_pause_in_a_body_but_not_for_ever(memory):
     connection.send(b"01")
     memory.clock.advance(BODY_SECONDS - 1)
     connection.send(b"23")
-    memory.clock.advance(BODY_SECONDS - 1)
     assert connection.transport.connected
     memory.clock.advance(2)
     assert not connection.transport.connected
@@ -451,6 +453,20 @@ def test_a_connection_that_is_idle_after_a_body_is_closed_as_any_other(memory):
     assert connection.transport.connected
     memory.clock.advance(2)
     assert not connection.transport.connected
+
+
+def test_a_client_that_was_not_asked_for_its_body_is_not_slow(slow):
+    server, threads = slow
+    location = slow_start(server, threads)
+    connection = begin(server, "PATCH", location, 10, Expect="100-continue")
+    server.clock.advance(BODY_SECONDS)
+    server.clock.advance(BODY_SECONDS)
+    assert connection.transport.connected
+    threads.work()
+    assert connection.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    connection.send(b"0123456789")
+    threads.work()
+    assert connection.answer().status == 202
 
 
 def test_a_client_that_the_store_keeps_waiting_is_not_idle(slow):

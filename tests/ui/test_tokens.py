@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
+from holm_registry.api.bearer import Bearer
 from holm_registry.api.guard import LoginGuard
-from holm_registry.api.locations import Locations
 from holm_registry.auth import htpasswd as module
 from holm_registry.auth.htpasswd import Htpasswd, hashed
 from holm_registry.auth.rules import Pattern, Rule, Rules
@@ -45,14 +45,15 @@ def ui(tmp_path, monkeypatch):
     for name in ("public/app", "private/app"):
         open_server.push_image(name, "v1", b"{}", [b"layer"])
     open_server.hang_up()
+    issuer = Issuer(b"k" * 32, "holm", 900.0)
+    # As behind a proxy: a name that the UI does not know the registry by.
+    address = "https://registry.example/auth/token"
     guard = LoginGuard(
         rules=RULES,
         users=Htpasswd(str(path), print),
-        issuer=Issuer(b"k" * 32, "holm", 900.0),
+        bearer=Bearer(issuer.verify, "holm", lambda request: address, issuer),
         realm="Holm",
         threads=NoThreads(),
-        # As behind a proxy: a name that the UI does not know the registry by.
-        locations=Locations("https://registry.example"),
     )
     found = Ui(Server(open_server.driver, settings={"guard": guard}))
     yield found
