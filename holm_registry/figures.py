@@ -13,6 +13,7 @@ from twisted.application.service import IService
 
 from .api.context import Tally
 from .api.handlers import handler_of
+from .content.quotas import Quotas
 from .events.broadcaster import Broadcaster
 from .events.courier import Courier
 from .http.limits import Connections
@@ -145,6 +146,14 @@ class Figures:
         dead = total(lambda courier: courier.queue.dead)
         show.counter(f"{prefix}_dead_letters", "Events given up.", dead, "endpoint")
         show.counter(f"{prefix}_lost", "Events that were not kept.", lambda: broadcaster.lost)
+
+    def show_quotas(self, quotas: Quotas) -> None:
+        """Show how much of each quota is used."""
+        if not quotas.limits:
+            return
+        show, prefix = self._readings, "registry_quota"
+        show.gauge(f"{prefix}_used_bytes", "What is held.", lambda: quotas.used, "prefix")
+        show.gauge(f"{prefix}_limit_bytes", "What may be.", lambda: quotas.limits, "prefix")
 
     def show_upkeep(self, upkeep: Upkeep) -> None:
         """Show what became of collections and purges."""

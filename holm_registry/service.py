@@ -21,7 +21,9 @@ from .api.context import Context
 from .api.locations import Locations
 from .auditing import Auditor, open_audit
 from .config.model import Config, ManifestValidation, TagLimits
-from .config.storage import Storage
+from .config.storage import Storage, StorageLimits
+from .content.capacity import Bounds
+from .content.quotas import Quotas
 from .content.registry import Registry
 from .content.validation import Validation
 from .debug.app import DebugRoutes
@@ -82,9 +84,11 @@ def build(config: Config, reactor: Any) -> Parts:
     notifications = build_notifications(config, reactor, threads)
     passwords = PasswordThreads(reactor)
     audit = build_audit(config, threads)
+    quotas = build_quotas(config.storage)
     context = build_context(
         config,
         driver,
+        quotas=quotas,
         threads=threads,
         health=health,
         notifications=notifications,
@@ -92,6 +96,12 @@ def build(config: Config, reactor: Any) -> Parts:
         audit=audit,
     )
     services: list[IService] = [upkeep, health, passwords]
+    if quotas.limits:
+        from .census import Census  # noqa: PLC0415 - memory, for those who want none
+
+        census = Census(reactor, driver, quotas)
+        upkeep.changed = census.count
+        services.append(census)
     if notifications is not None:
         services.append(notifications.broadcaster)
     if figures is not None:
@@ -100,6 +110,7 @@ def build(config: Config, reactor: Any) -> Parts:
         figures.show_threads(threads)
         figures.show_store(driver)
         figures.show_upkeep(upkeep)
+        figures.show_quotas(quotas)
         if notifications is not None:
             figures.show_notifications(notifications.broadcaster, notifications.couriers)
         services.append(figures.delay)
@@ -130,6 +141,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
     config: Config,
     driver: Driver,
     *,
+    quotas: Quotas,
     threads: PooledThreads,
     health: Health,
     notifications: Notifications | None,
@@ -146,7 +158,12 @@ def build_context(  # noqa: PLR0913 - keyword-only
     if audit is not None:
         publishers.append(audit)
     return Context(
-        Registry(driver, build_validation(config.validation, config.tags)),
+        Registry(
+            driver,
+            build_validation(config.validation, config.tags),
+            build_bounds(config.storage.limits),
+            quotas,
+        ),
         threads,
         locations=locations,
         announcer=build_announcer(config, locations, publishers),
@@ -154,6 +171,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
         troubles=lambda: [f"{each.check.kind}: {each.reason}" for each in health.failing()],
         deletes=config.storage.delete.enabled,
         read_only=config.storage.maintenance.readonly.enabled,
+        max_manifest_bytes=config.storage.limits.manifest,
         max_catalog=config.catalog.maxentries,
         max_tags=config.tags.maxtags,
     )
@@ -255,6 +273,16 @@ def build_driver(storage: Storage) -> Driver:
         return Memory()
     files = Filesystem(storage.filesystem.rootdirectory.rstrip("/"))
     return ReadOnly(files) if storage.maintenance.readonly.enabled else files
+
+
+def build_quotas(storage: Storage) -> Quotas:
+    """Make what knows how much repositories may hold; a prefix may be written as a pattern."""
+    return Quotas({prefix.removesuffix("*"): size for prefix, size in storage.quota.items()})
+
+
+def build_bounds(limits: StorageLimits) -> Bounds:
+    """Make what knows how large things may be."""
+    return Bounds(limits.blob, limits.layers, limits.uploads, limits.free)
 
 
 def build_validation(validation: ManifestValidation, tags: TagLimits | None = None) -> Validation:

@@ -105,6 +105,7 @@ class Upkeep(Service):
     :param spread: Gives when to begin, from 0 to 1 of an hour.
     :param now: Tells the time, in seconds since the epoch.
     :ivar accounts: What became of each task, by name.
+    :ivar changed: Called when a task has perhaps changed what the store holds.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Upkeep(Service):
         self._spread = spread
         self._now = now
         self._turns = [_Turn() for _ in tasks]
+        self.changed: Callable[[], object] = _nothing
         self.accounts = {task.name: Account(last=task.last) for task in tasks}
 
     def startService(self) -> None:
@@ -165,6 +167,7 @@ class Upkeep(Service):
         wait = max(task.interval_seconds, _LEAST_SECONDS)
         turn.call = self._reactor.callLater(wait, self._begin, task, turn)
         status, output, errors = outcome
+        self.changed()
         if status == 0:
             self._succeeded(task, msgspec.json.decode(output))
         else:
@@ -190,6 +193,10 @@ class Upkeep(Service):
             _log.warn("{task}: {problem}", task=task.name, problem=problem)
         found = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in result.items())
         _log.info("{task} done: {found}", task=task.name, found=found)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _pass_on(result: Any, waiting: Deferred[None]) -> Any:

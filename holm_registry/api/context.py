@@ -7,6 +7,7 @@ from attrs import Factory, define, frozen
 
 from holm_registry.content.registry import Registry
 from holm_registry.oci.errors import Unsupported
+from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.threads import Threads
 
 from .announcer import Announcer
@@ -41,6 +42,7 @@ class Context:
     :ivar troubles: Tells what is not well with the registry, a line each.
     :ivar deletes: Whether clients may delete.
     :ivar read_only: Whether nothing at all may be written.
+    :ivar max_manifest_bytes: The largest manifest taken.
     :ivar max_catalog: The most repositories listed in one answer.
     :ivar max_tags: The most tags listed in one answer to a client that asks for a number.
     """
@@ -54,6 +56,7 @@ class Context:
     troubles: Callable[[], Sequence[str]] = tuple
     deletes: bool = True
     read_only: bool = False
+    max_manifest_bytes: int = MAX_MANIFEST_BYTES
     max_catalog: int = 1000
     max_tags: int = 1000
 

@@ -8,10 +8,10 @@ from holm_registry.http.body import BodyTooLarge
 from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.shield import shielded
+from holm_registry.http.warning import warn
 from holm_registry.oci.conditions import accepts, matches
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import SizeInvalid, TagInvalid
-from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.oci.mediatypes import DOCKER_LIST
 from holm_registry.oci.names import parse_tag
 
@@ -69,7 +69,7 @@ class ManifestRoutes:
         await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
         tags = _tag_arguments(request)
-        payload = await _read_manifest(request)
+        payload = await _read_manifest(request, self._context.max_manifest_bytes)
         accepted = await self._threads.run(
             self._manifests.put,
             repository,
@@ -88,6 +88,7 @@ class ManifestRoutes:
         request.set_header("Docker-Content-Digest", str(accepted.digest))
         if accepted.subject is not None:
             request.set_header("OCI-Subject", str(accepted.subject))
+        warn(request, self._context.registry.quotas.warning(repository))
         if tags:
             request.responseHeaders.setRawHeaders("OCI-Tag", tags)
         return empty_body(request)
@@ -122,14 +123,14 @@ def _tag_arguments(request: StreamedRequest) -> list[str]:
     return [parse_tag(tag) for tag in tags]
 
 
-async def _read_manifest(request: StreamedRequest) -> bytes:
-    if (request.content_length or 0) > MAX_MANIFEST_BYTES:
-        raise _too_large()
+async def _read_manifest(request: StreamedRequest, max_bytes: int) -> bytes:
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
     try:
-        return await request.body.read_all(MAX_MANIFEST_BYTES)
+        return await request.body.read_all(max_bytes)
     except BodyTooLarge:
-        raise _too_large() from None
+        raise _too_large(max_bytes) from None
 
 
-def _too_large() -> SizeInvalid:
-    return SizeInvalid(f"manifest larger than {MAX_MANIFEST_BYTES} bytes", status=413)
+def _too_large(max_bytes: int) -> SizeInvalid:
+    return SizeInvalid(f"manifest larger than {max_bytes} bytes", status=413)

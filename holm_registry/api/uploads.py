@@ -7,6 +7,7 @@ from holm_registry.content.uploads import Session
 from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.shield import shielded
+from holm_registry.http.warning import warn
 from holm_registry.oci.digest import Digest, parse_algorithm
 from holm_registry.oci.errors import BlobUnknown, DigestInvalid, RangeInvalid, SizeInvalid
 from holm_registry.oci.names import parse_repository
@@ -53,6 +54,7 @@ class UploadRoutes:
         if whole is not None:
             return await self._take_whole(request, repository, session_id, whole)
         request.setResponseCode(202)
+        self._warn(request, repository)
         # Any chunk will do: none is too short.
         request.set_header("OCI-Chunk-Min-Length", "1")
         return self._progress(request, repository, session_id, 0)
@@ -154,6 +156,9 @@ class UploadRoutes:
         :raises ClientLeft: It broke off; what arrived is kept.
         """
         chunk = self._chunk(request, repository, session)
+        if request.content_length:
+            # Refused before it was sent: a client may have asked by Expect.
+            await self._threads.run(session.require_room, request.content_length)
         begun = session.size_bytes
         while buffers := await request.body.read():
             got = session.size_bytes - begun + sum(map(len, buffers))
@@ -182,9 +187,13 @@ class UploadRoutes:
 
     def _created(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         request.setResponseCode(201)
+        self._warn(request, repository)
         request.set_header("Location", self._locations.blob(repository, digest))
         request.set_header("Docker-Content-Digest", str(digest))
         return empty_body(request)
+
+    def _warn(self, request: StreamedRequest, repository: str) -> None:
+        warn(request, self._context.registry.quotas.warning(repository))
 
     def _progress(
         self, request: StreamedRequest, repository: str, session_id: str, size_bytes: int

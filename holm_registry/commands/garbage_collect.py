@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from holm_registry.maintenance.collection import Collection, Plan, Result
+from holm_registry.oci.sizes import format_size
 from holm_registry.storage.errors import Locked, StorageError
 
 from .store import add_file, duration, open_store, refuse
-from .terminal import ProgressBar, human
+from .terminal import ProgressBar
 
 
 def add_parser(commands: Any) -> None:
@@ -68,7 +69,7 @@ def _tell(write: Any, line: str) -> None:
 def _summary(result: Result) -> str:
     verb = "would be freed" if result.dry_run else "freed"
     return (
-        f"{result.bytes} bytes {verb} ({human(result.bytes)}): {result.blobs} blobs, "
+        f"{result.bytes} bytes {verb} ({format_size(result.bytes)}): {result.blobs} blobs, "
         f"{result.manifests} manifests, {result.layer_links} layer links, "
         f"{result.referrer_links} referrer links, {result.uploads} uploads, "
         f"{result.empty_repositories} empty repositories"

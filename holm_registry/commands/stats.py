@@ -8,10 +8,11 @@ import msgspec
 
 from holm_registry.maintenance.collection import Plan
 from holm_registry.maintenance.stats import Stats, measure
+from holm_registry.oci.sizes import format_size
 from holm_registry.storage.errors import StorageError
 
 from .store import add_file, open_store, refuse
-from .terminal import ProgressBar, human
+from .terminal import ProgressBar
 
 _HEAD = ("REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "ALONE", "FREEABLE")
 
@@ -51,7 +52,7 @@ def _table(stats: Stats) -> str:
     for usage in stats.repositories:
         sizes = (usage.bytes, usage.bytes_alone, usage.bytes_freeable)
         counts = (str(usage.tags), str(usage.manifests))
-        rows.append((usage.name, *counts, *map(human, sizes)))
+        rows.append((usage.name, *counts, *map(format_size, sizes)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = [
         "  ".join(
@@ -63,7 +64,8 @@ def _table(stats: Stats) -> str:
     total = stats.total
     lines.append(
         f"{total.repositories} repositories, {total.tags} tags, {total.manifests} manifests, "
-        f"{total.blobs} blobs: {human(total.bytes)}; a collection would free "
-        f"{human(total.bytes_freeable)}; {total.uploads} uploads: {human(total.upload_bytes)}"
+        f"{total.blobs} blobs: {format_size(total.bytes)}; a collection would free "
+        f"{format_size(total.bytes_freeable)}; {total.uploads} uploads: "
+        f"{format_size(total.upload_bytes)}"
     )
     return "\n".join(lines)

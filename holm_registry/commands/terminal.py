@@ -3,17 +3,7 @@ from __future__ import annotations
 import time
 from typing import TextIO
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _WIDTH = 30
-
-
-def human(size_bytes: float) -> str:
-    """Write a size so that people can read it."""
-    unit = 0
-    while size_bytes >= 1024 and unit < len(_UNITS) - 1:
-        size_bytes /= 1024
-        unit += 1
-    return f"{size_bytes:.1f} {_UNITS[unit]}" if unit else f"{size_bytes:.0f} B"
 
 
 class ProgressBar:

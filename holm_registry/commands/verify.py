@@ -8,10 +8,11 @@ import msgspec
 
 from holm_registry.maintenance.damage import Finding
 from holm_registry.maintenance.verification import Report, Scope, Verification
+from holm_registry.oci.sizes import format_size
 from holm_registry.storage.errors import Locked, StorageError
 
 from .store import add_file, open_store, refuse
-from .terminal import ProgressBar, human
+from .terminal import ProgressBar
 
 #: A base layer may be part of everything: so many images tell that.
 _MAX_IMAGES = 20
@@ -76,9 +77,10 @@ def _text(report: Report) -> str:
     lines = [line for finding in report.findings for line in _lines(finding)]
     damaged = len(report.findings)
     repaired = sum(finding.repaired for finding in report.findings)
-    skipped = f", {human(report.skipped_bytes)} of it by an earlier run"
+    skipped = f", {format_size(report.skipped_bytes)} of it by an earlier run"
     lines.append(
-        f"{report.blobs} blobs ({human(report.bytes)}{skipped if report.skipped_bytes else ''}) "
+        f"{report.blobs} blobs ({format_size(report.bytes)}"
+        f"{skipped if report.skipped_bytes else ''}) "
         f"and {report.manifests} manifests in {report.repositories} repositories: "
         + (f"{damaged} damaged, {repaired} repaired" if damaged else "all sound")
     )

@@ -13,6 +13,9 @@ import msgspec
 import yaml
 from attrs import frozen
 
+from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
+from holm_registry.oci.sizes import Size, parse_size
+
 from .addresses import parse_address
 from .durations import Duration, parse_duration
 from .environment import apply_environment
@@ -20,7 +23,7 @@ from .http import Http
 from .model import AUTH_TYPES, SIGNING_ALGORITHMS, Config, Issuer, Notifications, Token
 from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
-from .storage import DRIVERS
+from .storage import DRIVERS, Storage
 from .support import check_support
 from .tree import Complaint, Tree, nearest
 
@@ -208,10 +211,12 @@ def _convert(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
         if value is None:
             return {}
         if isinstance(value, dict):
-            return {
+            found = {
                 str(name): _convert(tree, free, each, (*path, str(name)))
                 for name, each in value.items()
             }
+            # What was complained of has no value.
+            return {name: each for name, each in found.items() if each is not None}
         tree.complain(path, "expected a mapping of keys to values")
         return {}
     return _convert_leaf(tree, hint, value, path)
@@ -255,6 +260,8 @@ def _convert_leaf(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
     try:
         if hint is Duration:
             return parse_duration(value)
+        if hint is Size:
+            return parse_size(value)
         if hint is bool and isinstance(value, str):
             value = _TRUTH.get(value.lower(), value)
         return msgspec.convert(value, hint, strict=False)
@@ -274,10 +281,20 @@ def _check_values(tree: Tree, config: Config) -> None:
     for index, web in enumerate(config.health.http):
         _check_url(tree, ("health", "http", index, "uri"), web.uri)
     _check_notifications(tree, config.notifications)
+    _check_storage(tree, config.storage)
     _check_access(tree, config)
     for name in ("allow", "deny"):
         for index, pattern in enumerate(getattr(config.validation.manifests.urls, name)):
             _check_pattern(tree, ("validation", "manifests", "urls", name, index), pattern)
+
+
+def _check_storage(tree: Tree, storage: Storage) -> None:
+    if not 0 < storage.limits.manifest <= MAX_MANIFEST_BYTES:
+        most = f"{MAX_MANIFEST_BYTES} bytes"
+        tree.complain(("storage", "limits", "manifest"), f"must be between 1 and {most}")
+    for prefix, size in storage.quota.items():
+        if not size:
+            tree.complain(("storage", "quota", prefix), "must be more than nothing")
 
 
 def _check_notifications(tree: Tree, notifications: Notifications) -> None:

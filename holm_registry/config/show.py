@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from holm_registry.oci.sizes import Size
+
 from .durations import Duration, format_duration
 from .load import Loaded
 from .model import Config
@@ -41,6 +43,8 @@ def _text(value: Any, path: Path) -> str:
         return '"********"'
     if isinstance(value, Duration):
         return format_duration(value)
+    if isinstance(value, Size):
+        return str(int(value))
     return msgspec.json.encode(value).decode()
 
 

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
+from holm_registry.oci.sizes import Size
+
 from .durations import Duration
 from .section import Section
 
@@ -75,8 +78,18 @@ class Maintenance(Section, frozen=True):
     collect: Collect = Collect()
 
 
+class StorageLimits(Section, frozen=True):
+    """``storage.limits``: ours; 0 for any."""
+
+    blob: Size = Size(0)
+    manifest: Size = Size(MAX_MANIFEST_BYTES)
+    layers: Annotated[int, Meta(ge=0)] = 0
+    uploads: Annotated[int, Meta(ge=0)] = 10_000
+    free: Size = Size(64 * 1024 * 1024)
+
+
 class Storage(Section, frozen=True):
-    """``storage``: one driver, and what holds for any."""
+    """``storage``: one driver, and what holds for any; ``quota`` is by prefix of names."""
 
     filesystem: Filesystem | None = None
     inmemory: dict[str, Any] | None = None
@@ -91,6 +104,8 @@ class Storage(Section, frozen=True):
     redirect: Redirect = Redirect()
     cache: Cache = Cache()
     tag: TagLookup = TagLookup()
+    limits: StorageLimits = StorageLimits()
+    quota: dict[str, Size] = {}
 
 
 #: The keys of ``storage`` that name a driver.

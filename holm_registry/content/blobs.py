@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from attrs import frozen
 
 from holm_registry.oci.digest import Digest
@@ -11,6 +13,7 @@ from holm_registry.storage.errors import NotFound
 from . import freshness
 from .freshness import stat_refreshed
 from .links import Links
+from .quotas import Quotas
 
 
 @frozen
@@ -34,9 +37,10 @@ class Blobs:
     :see: OCI distribution-spec, "Pulling blobs", "Mounting a blob from another repository".
     """
 
-    def __init__(self, driver: Driver, links: Links) -> None:
+    def __init__(self, driver: Driver, links: Links, quotas: Quotas) -> None:
         self._driver = driver
         self._links = links
+        self._quotas = quotas
 
     def peek(self, repository: str, digest: Digest) -> BlobStat | None:
         """Do as :meth:`stat` if that takes no reading; None if it does, or there is no blob."""
@@ -76,18 +80,31 @@ class Blobs:
         :param source: The repository it is known to be in, or None for wherever it is.
         :return: Its size, in bytes.
         :raises BlobUnknown: It is not there.
+        :raises Denied: The repository has no room for it.
         """
         try:
             target = digest if source is None else self._target(source, digest)
             stat = stat_refreshed(self._driver, layout.blob_data(target))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
-        self.link(repository, digest, target)
+        with self.taking(repository, digest, stat.size_bytes):
+            self.link(repository, digest, target)
         return stat.size_bytes
 
     def link(self, repository: str, digest: Digest, target: Digest) -> None:
         """Make a blob part of a repository, durably."""
         self._links.put(layout.layer_link(repository, digest), target)
+
+    def taking(
+        self, repository: str, digest: Digest, size_bytes: int
+    ) -> AbstractContextManager[None]:
+        """
+        Count a blob that a repository takes in, unless that fails, or it has it.
+
+        :raises Denied: It has no room for it.
+        """
+        link = layout.layer_link(repository, digest)
+        return self._quotas.taking(repository, size_bytes, lambda: self._has(link))
 
     def delete(self, repository: str, digest: Digest) -> None:
         """
@@ -95,10 +112,29 @@ class Blobs:
 
         :raises BlobUnknown: The repository does not hold it.
         """
+        size = self._counted(repository, digest)
         try:
             self._driver.delete(layout.layer_link(repository, digest))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
+        if size:
+            self._quotas.release(repository, size)
+
+    def _counted(self, repository: str, digest: Digest) -> int:
+        """Tell how much of a quota a blob takes."""
+        if not self._quotas.covers(repository):
+            return 0
+        try:
+            return self._driver.stat(layout.blob_data(self._target(repository, digest))).size_bytes
+        except NotFound:
+            return 0
+
+    def _has(self, link: str) -> bool:
+        try:
+            self._driver.stat(link)
+        except NotFound:
+            return False
+        return True
 
     def _target(self, repository: str, digest: Digest) -> Digest:
         return self._links.resolve(layout.layer_link(repository, digest), digest)

@@ -24,9 +24,11 @@ from holm_registry.storage.errors import NotFound
 
 from . import freshness
 from .blobs import Blobs
+from .capacity import Capacity
 from .links import Links
 from .locks import Locks
 from .payloads import Payload, Payloads
+from .quotas import Quotas
 from .referrers import Referrers
 from .tags import Tags
 from .validation import Validation
@@ -59,6 +61,8 @@ class Manifests:
         payloads: Payloads,
         referrers: Referrers,
         validation: Validation,
+        capacity: Capacity,
+        quotas: Quotas,
     ) -> None:
         self._driver = driver
         self._links = links
@@ -67,6 +71,8 @@ class Manifests:
         self._payloads = payloads
         self._referrers = referrers
         self._validation = validation
+        self._capacity = capacity
+        self._quotas = quotas
         self._locks = Locks()
 
     def peek(self, repository: str, reference: Digest | str) -> Payload | None:
@@ -124,19 +130,19 @@ class Manifests:
         :raises DigestInvalid: The bytes have another digest than ``reference``.
         :raises ManifestInvalid: It does not parse, contradicts itself or breaks a configured rule.
         :raises Several: It names content that is not here, or of another size.
-        :raises Denied: A tag has to stay where it is.
+        :raises Denied: A tag has to stay where it is, or the repository has no room.
         """
         digest = _digest_of(payload, reference)
         manifest = parse_manifest(payload, content_type)
         self._validation.check(manifest)
+        self._capacity.require_manifest(manifest)
         if isinstance(reference, str):
             tags = [reference, *tags]
         for tag in tags:
             self._tags.require_movable(repository, tag, digest)
         with self._locks.hold(repository, digest):
             self._require_parts(repository, manifest)
-            self._payloads.put(digest, payload)
-            self._links.put(layout.revision_link(repository, digest), digest)
+            self._keep(repository, digest, payload)
             if manifest.subject is not None:
                 self._referrers.link(repository, manifest.subject, digest)
             self._confirm(repository, digest, manifest)
@@ -160,7 +166,31 @@ class Manifests:
             subject = self._subject_of(target)
             if subject is not None:
                 self._referrers.unlink(repository, subject, digest)
+            size = self._size_of(target) if self._quotas.covers(repository) else 0
             self._driver.delete_folder(layout.revision(repository, digest))
+        if size:
+            self._quotas.release(repository, size)
+
+    def _has(self, repository: str, digest: Digest) -> bool:
+        try:
+            self._driver.stat(layout.revision_link(repository, digest))
+        except NotFound:
+            return False
+        return True
+
+    def _size_of(self, target: Digest) -> int:
+        try:
+            return self._driver.stat(layout.blob_data(target)).size_bytes
+        except NotFound:
+            return 0
+
+    def _keep(self, repository: str, digest: Digest, payload: bytes) -> None:
+        def is_there() -> bool:
+            return self._has(repository, digest)
+
+        with self._quotas.taking(repository, len(payload), is_there):
+            self._payloads.put(digest, payload)
+            self._links.put(layout.revision_link(repository, digest), digest)
 
     def _confirm(self, repository: str, digest: Digest, manifest: Manifest) -> None:
         """

@@ -3,10 +3,12 @@ from __future__ import annotations
 from holm_registry.storage.driver import Driver
 
 from .blobs import Blobs
+from .capacity import Bounds, Capacity
 from .catalog import Catalog
 from .links import Links
 from .manifests import Manifests
 from .payloads import Payloads
+from .quotas import Quotas
 from .referrers import Referrers
 from .tags import Tags
 from .uploads import Uploads
@@ -19,14 +21,24 @@ class Registry:
 
     :param driver: The store.
     :param validation: What manifests are held to.
+    :param bounds: How large things may be.
+    :param quotas: How much repositories may hold.
     """
 
-    def __init__(self, driver: Driver, validation: Validation | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        validation: Validation | None = None,
+        bounds: Bounds | None = None,
+        quotas: Quotas | None = None,
+    ) -> None:
         validation = validation or Validation()
+        self.quotas = quotas or Quotas({})
+        self.capacity = Capacity(driver, bounds or Bounds(), self.quotas)
         links = Links(driver)
         payloads = Payloads(driver)
-        self.blobs = Blobs(driver, links)
-        self.uploads = Uploads(driver, self.blobs)
+        self.blobs = Blobs(driver, links, self.quotas)
+        self.uploads = Uploads(driver, self.blobs, self.capacity)
         self.tags = Tags(driver, links, validation.frozen_by)
         self.catalog = Catalog(driver)
         self.referrers = Referrers(driver, links, tags=self.tags, payloads=payloads)
@@ -38,4 +50,6 @@ class Registry:
             payloads=payloads,
             referrers=self.referrers,
             validation=validation,
+            capacity=self.capacity,
+            quotas=self.quotas,
         )

@@ -14,12 +14,19 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.errors import BlobUploadUnknown, DigestInvalid, TooManyRequests
+from holm_registry.oci.errors import (
+    BlobUploadUnknown,
+    Denied,
+    DigestInvalid,
+    SizeInvalid,
+    TooManyRequests,
+)
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, Upload
 from holm_registry.storage.errors import NotFound, UploadBusy
 
 from .blobs import Blobs
+from .capacity import Capacity
 from .hashing import Hashing, Hashings
 
 
@@ -34,9 +41,16 @@ class Uploads:
     :param now: Tells the time, in UTC.
     """
 
-    def __init__(self, driver: Driver, blobs: Blobs, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        blobs: Blobs,
+        capacity: Capacity,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
         self._driver = driver
         self._blobs = blobs
+        self.capacity = capacity
         self._now = now
         self._hashings = Hashings()
 
@@ -46,9 +60,13 @@ class Uploads:
 
         :param algorithm: What the client will name the blob by; another one costs a second reading.
         :return: The session's id.
+        :raises TooManyRequests: There are too many.
+        :raises Denied: The repository's quota is used up.
+        :raises StorageUnavailable: The disk is nearly full.
         """
         session_id = str(uuid.uuid4())
         data = layout.upload_data(repository, session_id)
+        self.capacity.begin(repository, data)
         started_at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ").encode()
         self._driver.create_upload(layout.upload_started_at(repository, session_id), started_at)
         self._driver.create_upload(data)
@@ -120,10 +138,15 @@ class Uploads:
 
     def remove(self, repository: str, session_id: str) -> None:
         """Remove what is left of a session that has ended."""
+        self.capacity.end(layout.upload_data(repository, session_id))
         self._driver.delete_folder(layout.upload(repository, session_id))
 
     def file(self, repository: str, digest: Digest, upload: Upload) -> None:
-        """Turn an upload's bytes into a blob of a repository, durably."""
+        """
+        Turn an upload's bytes into a blob of a repository, durably.
+
+        :raises Denied: The repository has no room for it.
+        """
         path = layout.blob_data(digest)
         try:
             known = self._driver.stat(path).size_bytes == upload.size_bytes
@@ -131,9 +154,10 @@ class Uploads:
                 self._driver.refresh(path)
         except NotFound:
             known = False
-        if not known:
-            upload.promote(path)
-        self._blobs.link(repository, digest, digest)
+        with self._blobs.taking(repository, digest, upload.size_bytes):
+            if not known:
+                upload.promote(path)
+            self._blobs.link(repository, digest, digest)
 
 
 class Session:
@@ -164,10 +188,26 @@ class Session:
         Add bytes at the end: all of them, or none.
 
         :raises StorageUnavailable: They could not be written.
+        :raises SizeInvalid: It is too much for a blob; the session is gone then.
         """
+        try:
+            self._uploads.capacity.require_blob(self.size_bytes + sum(map(len, buffers)))
+        except SizeInvalid:
+            self.discard()
+            raise
         self._upload.append(buffers)
         if self._hashing is not None:
             self._hashing.update(buffers)
+
+    def require_room(self, more_bytes: int) -> None:
+        """
+        Make sure that bytes may be added, before they come.
+
+        :raises SizeInvalid: It would be too much for a blob.
+        :raises Denied: Its repository has no room for it.
+        :raises StorageUnavailable: The disk is nearly full.
+        """
+        self._uploads.capacity.require_room(self._repository, self.size_bytes, more_bytes)
 
     def commit(self, digest: Digest) -> None:
         """
@@ -178,6 +218,7 @@ class Session:
         :raises BlobUploadUnknown: The session was thrown away meanwhile.
         :raises DigestInvalid: The bytes have another digest; the session is gone then, since no
             further bytes could mend it.
+        :raises Denied: The repository has no room for it; the session is gone then as well.
         """
         actual = self._digest(digest.algorithm)
         if actual != digest:
@@ -188,6 +229,9 @@ class Session:
         except NotFound:
             # Another process has thrown it away.
             raise BlobUploadUnknown(detail={"upload": self.session_id}) from None
+        except Denied:
+            self.discard()
+            raise
         self.discard()
 
     def discard(self) -> None:

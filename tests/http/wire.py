@@ -11,6 +11,8 @@ from twisted.web.http_headers import Headers
 
 from holm_registry.api.app import ApiResource
 from holm_registry.api.context import Context
+from holm_registry.content.capacity import Bounds
+from holm_registry.content.quotas import Quotas
 from holm_registry.content.registry import Registry
 from holm_registry.content.validation import Validation
 from holm_registry.http.site import StreamingSite
@@ -106,6 +108,8 @@ class Server:
 
     driver: Driver = Factory(Memory)
     validation: Validation = Factory(Validation)
+    bounds: Bounds = Factory(Bounds)
+    quotas: Quotas = Factory(lambda: Quotas({}))
     settings: dict[str, Any] = Factory(dict)
     prefix: str = "/"
     clock: Clock = Factory(Clock)
@@ -115,7 +119,7 @@ class Server:
     site: StreamingSite = None
 
     def __attrs_post_init__(self) -> None:
-        self.registry = Registry(self.driver, self.validation)
+        self.registry = Registry(self.driver, self.validation, self.bounds, self.quotas)
         context = Context(self.registry, NoThreads(), **self.settings)
         resource = ApiResource(context, HEADERS, self.prefix)
         self.site = StreamingSite(resource, self.clock, write_log=self.access_log.append)

@@ -9,9 +9,12 @@ import subprocess
 import pytest
 
 from ..images import image
-from .servers import holm, require, run
+from .servers import CONFIG, holm, require, run
 
 MIB = 1024 * 1024
+
+#: Takes all that the disk has, as nobody should.
+UNRESERVED = f"{CONFIG}storage: {{filesystem: {{}}, limits: {{free: 0}}}}\n"
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def push(registry, content: bytes):
 
 
 def test_a_push_onto_a_full_disk_is_refused_clearly_and_nothing_is_lost(small_disk):
-    with holm(small_disk / "root") as registry:
+    with holm(small_disk / "root", UNRESERVED) as registry:
         config, layer = b"config", os.urandom(3 * MIB)
         for content in (config, layer):
             assert push(registry, content).status == 201
@@ -79,3 +82,26 @@ def test_a_push_onto_a_full_disk_is_refused_clearly_and_nothing_is_lost(small_di
     errors = [line for line in registry.lines if "storage unavailable" in line]
     assert len(errors) == 1, "logged once"
     assert not any("Traceback" in line for line in registry.lines)
+
+
+def test_honest_clients_go_on_while_somebody_fills_the_disk(small_disk, tmp_path, skopeo):
+    """Who pushes without end is stopped before the disk is full, and pulls and deletions go on."""
+    reserved = f"{CONFIG}storage: {{filesystem: {{}}, limits: {{free: 2MiB}}}}\n"
+    with holm(small_disk / "root", reserved) as registry:
+        there = f"docker://{registry.address}/a:v1"
+        config, layer = b"{}", os.urandom(MIB)
+        for content in (config, layer):
+            assert push(registry, content).status == 201
+        manifest = image(config, [layer])
+        assert registry.request("PUT", "/v2/a/manifests/v1", manifest).status == 201
+        statuses = {push(registry, os.urandom(MIB)).status for _ in range(12)}
+        assert statuses == {201, 503}
+        left = os.statvfs(small_disk)
+        assert left.f_bavail * left.f_frsize >= 2 * MIB
+        (error,) = push(registry, os.urandom(MIB)).json["errors"]
+        assert "the disk is nearly full" in error["message"]
+        assert str(small_disk) not in error["message"]
+        skopeo("copy", there, f"dir:{tmp_path}/pulled")
+        skopeo("delete", there)
+    errors = [line for line in registry.lines if "nearly full" in line]
+    assert len(errors) == 1, "logged once"

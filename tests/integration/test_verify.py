@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from holm_registry.commands.terminal import human
 from holm_registry.oci.digest import Digest
+from holm_registry.oci.sizes import format_size
 from holm_registry.storage import layout
 
 from .servers import BIN, ENVIRONMENT, holm, registry2
@@ -36,7 +36,7 @@ def test_damage_is_found_moved_aside_and_pushed_again_while_the_server_runs(root
         assert done.returncode == 0, done.stderr
         assert done.stdout == (
             f"{len(list((root / layout.BLOBS).rglob('data')))} blobs "
-            f"({human(size_of(root))}) and 4 manifests in 2 repositories: all sound\n"
+            f"({format_size(size_of(root))}) and 4 manifests in 2 repositories: all sound\n"
         )
         pull(server, "a", "v1")
         blob_file(root, b"2").write_bytes(b"X")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from holm_registry.config.addresses import parse_address
 from holm_registry.config.load import ConfigInvalid, File, Option, load
 from holm_registry.config.show import show
+from holm_registry.service import build_quotas
 
 #: What the image of registry:2 ships.
 SHIPPED_2 = """
@@ -401,6 +402,12 @@ def test_no_file_breaks_the_loader(text):
             "notifications.endpoints[1].name: expected a name of its own, got 'a'",
         ),
         ("auth: {htpasswd: {path: x, realm: 'a\"b'}}", "auth.htpasswd.realm: may hold no quote"),
+        ("storage: {limits: {blob: big}}", "storage.limits.blob: expected a size such as 10GiB"),
+        ("storage: {limits: {manifest: 5MiB}}", "storage.limits.manifest: must be between 1 and"),
+        ("storage: {limits: {layers: -1}}", "storage.limits.layers: expected `int` >= 0"),
+        ("storage: {quota: {team/: 0}}", "storage.quota.team/: must be more than nothing"),
+        ("storage: {quota: {team/: many}}", "storage.quota.team/: expected a size such as 10GiB"),
+        ("http: {limits: {requestspersecond: -1}}", "http.limits.requestspersecond: expected"),
         ("auth: {issuer: {}}", "auth.issuer: needs auth.htpasswd"),
         (
             "auth: {token: {realm: x, service: y, issuer: z}}",
@@ -454,3 +461,13 @@ http: {headers: {X-Shown: [shown]}}
         from_text("version: 0.1\nhealth: {http: [{uri: 'ftp://me:hidden@x'}]}")
     )
     assert "hidden" not in complaint
+
+
+def test_sizes_are_read_from_file_and_environment():
+    text = "version: 0.1\nstorage: {limits: {blob: 10GiB}, quota: {'': 8Gi, 'team/*': 500MB}}"
+    loaded = from_text(text, {"REGISTRY_STORAGE_LIMITS_FREE": "1GiB"})
+    storage = loaded.require().storage
+    assert (storage.limits.blob, storage.limits.free) == (10 * 2**30, 2**30)
+    assert storage.quota == {"": 8 * 2**30, "team/*": 500_000_000}
+    assert "storage.limits.blob: 10737418240 " in show(loaded)
+    assert build_quotas(storage).limits == {"": 8 * 2**30, "team/": 500_000_000}

@@ -1,0 +1,107 @@
+"""
+What repositories hold, counted while the registry serves: what quotas are held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .content.quotas import Quotas
+from .maintenance.reading import digests_in, repositories
+from .oci.digest import ALGORITHMS, Digest
+from .storage import layout
+from .storage.driver import Driver
+from .storage.errors import NotFound, StorageUnavailable
+from .threads import PooledThreads
+
+#: How often to count anew: other servers of the volume, and collections, change what is there.
+INTERVAL_SECONDS = 3600.0
+
+_log = Logger()
+
+
+class Census(Service):
+    """
+    Counts at the start, every hour, and whenever it is told that much may have changed.
+
+    Until the first count is done, what was there before is not counted against any quota.
+    """
+
+    def __init__(self, reactor: Any, driver: Driver, quotas: Quotas) -> None:
+        self._reactor = reactor
+        self._driver = driver
+        self._quotas = quotas
+        self._threads = PooledThreads(reactor, 1)
+        self._call: Any = None
+        self._counting: Deferred[None] | None = None
+        self._again = False
+
+    def startService(self) -> None:
+        """Begin to count."""
+        super().startService()
+        self._threads.start()
+        self.count()
+
+    def stopService(self) -> None:
+        """Count no more; what is being counted is left at the next repository."""
+        super().stopService()
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._threads.stop()
+
+    def count(self) -> None:
+        """Count everything, as soon as the count that is under way is done."""
+        if not self.running or self._counting is not None:
+            self._again = True
+            return
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._again = False
+        self._counting = self._threads.run(self._count)
+        self._counting.addErrback(_tell)
+        self._counting.addCallback(self._counted)
+
+    def _counted(self, _: object) -> None:
+        self._counting = None
+        if self._again:
+            self.count()
+        elif self.running:
+            self._call = self._reactor.callLater(INTERVAL_SECONDS, self.count)
+
+    def _count(self) -> None:
+        found = {name for name in repositories(self._driver) if self._quotas.covers(name)}
+        for name in sorted(found.union(self._quotas.known())):
+            if not self.running:
+                return
+            self._quotas.count(name, lambda name=name: held_bytes(self._driver, name))  # type: ignore[misc]
+
+
+def held_bytes(driver: Driver, repository: str) -> int:
+    """Tell how many bytes a repository holds: each of its blobs and manifests once."""
+    held = set(_links(driver, repository))
+    return sum(_size(driver, digest) for digest in held)
+
+
+def _links(driver: Driver, repository: str) -> Iterator[Digest]:
+    for algorithm in ALGORITHMS:
+        yield from digests_in(driver, algorithm, layout.layers_by(repository, algorithm))
+        yield from digests_in(driver, algorithm, layout.revisions(repository, algorithm))
+
+
+def _size(driver: Driver, digest: Digest) -> int:
+    """Tell how large a blob is; what cannot be seen is not counted against anybody."""
+    try:
+        return driver.stat(layout.blob_data(digest)).size_bytes
+    except (NotFound, StorageUnavailable):
+        return 0
+
+
+def _tell(failure: Failure) -> None:
+    failure.trap(StorageUnavailable)
+    _log.warn("cannot count what repositories hold: {reason}", reason=failure.value)

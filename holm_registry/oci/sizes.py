@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import re
+
+_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+_UNITS |= {f"{unit}I": 1024**power for power, unit in enumerate("KMGT", 1)}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?")
+_NAMES = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+class Size(int):
+    """A number of bytes."""
+
+    __slots__ = ()
+
+
+def parse_size(value: object) -> Size:
+    """
+    Read a size: ``10GiB``, ``10Gi`` as Kubernetes has it, ``500MB``, or a number of bytes.
+
+    :raises ValueError: It is none.
+    """
+    match = _SIZE.fullmatch(str(value).strip().upper())
+    if match is None or match[2] not in _UNITS:
+        raise ValueError("expected a size such as 10GiB, 500MB or a number of bytes")
+    return Size(float(match[1]) * _UNITS[match[2]])
+
+
+def format_size(size_bytes: float) -> str:
+    """Write a size so that people can read it."""
+    unit = 0
+    while size_bytes >= 1024 and unit < len(_NAMES) - 1:
+        size_bytes /= 1024
+        unit += 1
+    return f"{size_bytes:.1f} {_NAMES[unit]}" if unit else f"{size_bytes:.0f} B"
