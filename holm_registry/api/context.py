@@ -5,7 +5,9 @@ from typing import TypeVar
 
 from attrs import Factory, define, frozen
 
+from holm_registry.auth.identity import DELETE, PUSH
 from holm_registry.content.registry import Registry
+from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import Unsupported
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.threads import Threads
@@ -13,6 +15,11 @@ from holm_registry.threads import Threads
 from .announcer import Announcer
 from .guard import Guard, OpenGuard
 from .locations import Locations
+
+#: What may always be done to what can be seen, as ``Allow`` has it, and by which other methods what
+#: is done.
+_READING = "GET, HEAD, OPTIONS"
+_METHODS = {PUSH: "PUT", DELETE: "DELETE"}
 
 T = TypeVar("T")
 
@@ -60,6 +67,18 @@ class Context:
     max_catalog: int = 1000
     max_tags: int = 1000
 
+    async def methods(self, request: StreamedRequest, repository: str) -> str:
+        """
+        Tell what whoever sent a request may do with a manifest, as ``Allow`` has it.
+
+        :see: RFC 9110, 10.2.1.
+        """
+        if self.read_only:
+            return _READING
+        wanted = [PUSH, DELETE] if self.deletes else [PUSH]
+        allowed = await self.guard.which(request, repository, wanted)
+        return ", ".join([_READING, *(_METHODS[action] for action in allowed)])
+
     def require_writes(self) -> None:
         """
         Refuse to write where that is switched off.
@@ -67,7 +86,7 @@ class Context:
         :raises Unsupported: It is.
         """
         if self.read_only:
-            raise Unsupported("the registry is read-only", headers={"Allow": "GET, HEAD, OPTIONS"})
+            raise Unsupported("the registry is read-only", headers={"Allow": _READING})
 
     def require_deletes(self) -> None:
         """
@@ -77,4 +96,4 @@ class Context:
         """
         self.require_writes()
         if not self.deletes:
-            raise Unsupported("deletion is disabled", headers={"Allow": "GET, HEAD, OPTIONS"})
+            raise Unsupported("deletion is disabled", headers={"Allow": _READING})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from holm_registry.auth.htpasswd import Htpasswd
@@ -57,8 +57,10 @@ class Guard(Protocol):
         :raises Unauthorized: There is nothing that they might see.
         """
 
-    async def may(self, request: StreamedRequest, repository: str, action: str) -> bool:
-        """Tell whether whoever sent a request, which was let pass, may do something else."""
+    async def which(
+        self, request: StreamedRequest, repository: str, actions: Sequence[str]
+    ) -> Sequence[str]:
+        """Tell which actions whoever sent a request, which was let pass, may do elsewhere."""
 
 
 class Refusals(Protocol):
@@ -85,9 +87,11 @@ class OpenGuard:
         """See :class:`Guard`."""
         return None
 
-    async def may(self, request: StreamedRequest, repository: str, action: str) -> bool:
+    async def which(
+        self, request: StreamedRequest, repository: str, actions: Sequence[str]
+    ) -> Sequence[str]:
         """See :class:`Guard`."""
-        return True
+        return actions
 
 
 class LoginGuard:
@@ -180,11 +184,13 @@ class LoginGuard:
             raise self._refuse(request, scope, "")
         return lambda repository: self._rule_allows(identity, repository, PULL)
 
-    async def may(self, request: StreamedRequest, repository: str, action: str) -> bool:
+    async def which(
+        self, request: StreamedRequest, repository: str, actions: Sequence[str]
+    ) -> Sequence[str]:
         """See :class:`Guard`."""
-        return bool(self.allowed(await self.identify(request, ""), repository, [action]))
+        return self.allowed(await self.identify(request, ""), repository, actions)
 
-    def allowed(self, identity: Identity, repository: str, actions: list[str]) -> list[str]:
+    def allowed(self, identity: Identity, repository: str, actions: Sequence[str]) -> list[str]:
         """Give those of some actions that somebody may do."""
         return [
             action

@@ -51,6 +51,7 @@ class ManifestRoutes:
             payload = await self._threads.run(
                 self._manifests.for_platform, repository, payload, "amd64", "linux"
             )
+        request.set_header("Allow", await self._context.methods(request, repository))
         request.set_header("Docker-Content-Digest", str(payload.digest))
         request.set_header("ETag", f'"{payload.digest}"')
         if matches(request.header("If-None-Match"), payload.digest):

@@ -125,7 +125,7 @@ class UploadRoutes:
         if source is None:
             # From wherever it is: perhaps from where the client may not look.
             return self._guard.is_open
-        return await self._guard.may(request, source, PULL)
+        return bool(await self._guard.which(request, source, [PULL]))
 
     async def _commit(
         self, request: StreamedRequest, repository: str, session: Session, digest: Digest

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import parse_qs
 from twisted.web.server import Request
 
+from .addresses import client_of
 from .body import RequestBody
 from .progress import Progress
 
@@ -127,6 +128,11 @@ class StreamedRequest(Request):
         host = str(getattr(address, "host", "")).removeprefix("::ffff:")
         port = getattr(address, "port", None)
         return host if port is None else f"{host}:{port}"
+
+    @property
+    def network(self) -> str:
+        """Where it came from, as one client counts: see :func:`.addresses.client_of`."""
+        return client_of(self.getClientAddress())
 
     @property
     def client_name(self) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 from attrs import define
 
-from .addresses import client_of
 from .limits import Limits
 
 #: For how long a client that was idle may come at twice its rate, in seconds: rolling out an image
@@ -86,7 +85,7 @@ class Throttle:
         """
         if self._rate is None and not request.streams:
             return None
-        client = client_of(request.getClientAddress())
+        client = request.network
         wait = 0.0 if self._rate is None else self._rate.take(client)
         if wait:
             self.refused += 1

@@ -18,6 +18,7 @@ from holm_registry.http.request import StreamedRequest
 
 from .context import Context
 from .errors import LoginNeeded, Missing, Trouble
+from .guesses import TooManyGuesses
 
 _log = Logger()
 
@@ -39,6 +40,7 @@ class ErrorAnswers:
 
     def __init__(self, context: Context) -> None:
         self._templates = context.templates
+        self._guesses = context.guesses
 
     def register(self, app: Klein) -> None:
         """Have an application answer so. The order matters: the first that fits is taken."""
@@ -55,7 +57,11 @@ class ErrorAnswers:
         """Answer what went wrong, and with whose words."""
         problem = cast("Trouble", failure.value)
         if isinstance(problem, LoginNeeded):
+            if request.header("Authorization") is not None:
+                self._guesses.note(request)
             problem = _pass_on(request, problem)
+        if isinstance(problem, TooManyGuesses):
+            request.set_header("Retry-After", str(problem.seconds))
         return await self.render(request, problem)
 
     async def no_route(self, request: StreamedRequest, failure: Failure) -> bytes:

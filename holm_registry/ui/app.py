@@ -21,6 +21,7 @@ from .pages.api import Api
 from .pages.compare import ComparePage
 from .pages.delete import DeletePage
 from .pages.image import ImagePage
+from .pages.login import LoginPage
 from .pages.look import Look
 from .pages.repositories import RepositoriesPage
 from .pages.repository import RepositoryPage
@@ -45,6 +46,7 @@ def build_app(context: Context) -> Klein:
         ComparePage(context),
         DeletePage(context),
         SearchPage(context),
+        LoginPage(context),
         Api(context),
         Look(context),
         ErrorAnswers(context),

@@ -15,6 +15,7 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
 from holm_registry.http.limits import Limits
+from holm_registry.http.request import StreamedRequest
 from holm_registry.http.site import StreamingSite
 from holm_registry.logs.access import AccessLog
 from holm_registry.threads import PooledThreads, Threads
@@ -26,6 +27,7 @@ from .context import Context
 from .exchange import IN_FLIGHT, Exchange
 from .figures import UiFigures
 from .gate import Gate
+from .library import Libraries
 from .rendering import Templates
 from .settings import Settings
 
@@ -52,9 +54,16 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     no_cookies: Any = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     exchange = Exchange(HTTPClient(agent, cookiejar=no_cookies), reactor, Gate(IN_FLIGHT))
     client = RegistryClient(exchange, settings.registry_url)
-    templates = Templates(folder, assets, threads, common)
+    libraries = Libraries()
+
+    def may_gain(request: StreamedRequest) -> bool:
+        return libraries.of(request.header("Authorization") or "").may_gain
+
+    templates = Templates(folder, assets, threads, common, may_gain)
     figures = UiFigures(reactor, exchange)
-    return Context(settings, client, reactor, threads, templates, assets, figures)
+    return Context(
+        settings, client, reactor, threads, templates, assets, figures, libraries=libraries
+    )
 
 
 @frozen

@@ -5,7 +5,7 @@ Asking a registry: every request of the UI is made here.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -42,7 +42,12 @@ _MANIFEST_TYPES = (
     "*/*;q=0.1",
 )
 _ACCEPT = [", ".join(_MANIFEST_TYPES)]
+_MANIFEST_PATH = re.compile(r"/v2/(.+)/manifests/")
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*(?:[^,]*;\s*)?rel="?next"?', re.IGNORECASE)
+
+
+def _nobody(_repository: str, _allow: str) -> None:
+    """Nobody wants to hear."""
 
 
 @frozen
@@ -73,6 +78,8 @@ class RegistryClient:
     :param base_url: Where ``/v2/`` is, without a slash at its end.
     :param authorization: The visitor's ``Authorization`` header, passed on as it is; or empty.
     :param background: Let whoever is waited for go first.
+    :param hear: Hears of each answer that was no error: what repository it was about, and its
+        ``Allow`` header, if any.
     """
 
     def __init__(
@@ -82,7 +89,9 @@ class RegistryClient:
         *,
         authorization: str = "",
         background: bool = False,
+        hear: Callable[[str, str], object] = _nobody,
     ) -> None:
+        self._hear = hear
         self._exchange = exchange
         self._base_url = base_url
         self._authorization = authorization
@@ -91,12 +100,18 @@ class RegistryClient:
     def behind(self) -> RegistryClient:
         """Give a client that asks the same, behind whoever is waited for."""
         return RegistryClient(
-            self._exchange, self._base_url, authorization=self._authorization, background=True
+            self._exchange,
+            self._base_url,
+            authorization=self._authorization,
+            background=True,
+            hear=self._hear,
         )
 
-    def for_visitor(self, authorization: str) -> RegistryClient:
+    def for_visitor(self, authorization: str, hear: Callable[[str, str], object]) -> RegistryClient:
         """Give a client that asks in a visitor's name."""
-        return RegistryClient(self._exchange, self._base_url, authorization=authorization)
+        return RegistryClient(
+            self._exchange, self._base_url, authorization=authorization, hear=hear
+        )
 
     async def ping(self) -> None:
         """Ask whether the registry is there."""
@@ -214,7 +229,7 @@ class RegistryClient:
         sent = {"Accept": list(accept) or ["application/json, */*"], **(headers or {})}
         if self._authorization:
             sent["Authorization"] = [self._authorization]
-        return await self._exchange.ask(
+        answer = await self._exchange.ask(
             method,
             self._base_url + path,
             sent,
@@ -222,6 +237,9 @@ class RegistryClient:
             content=content,
             background=self._background,
         )
+        about = _MANIFEST_PATH.match(path)
+        self._hear(about[1] if about else "", answer.header("Allow"))
+        return answer
 
     def _require_content(self, path: str, digest: str, content: bytes) -> None:
         algorithm = digest.partition(":")[0]

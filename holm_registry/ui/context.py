@@ -16,7 +16,8 @@ from .assets import Asset
 from .client import RegistryClient
 from .contents import Contents
 from .figures import UiFigures
-from .library import Libraries
+from .guesses import Guesses
+from .library import Libraries, Library
 from .outcomes import Outcomes
 from .reader import Reader
 from .rendering import Templates
@@ -41,13 +42,21 @@ class Context:
     contents: Contents = Factory(Contents)
     libraries: Libraries = Factory(Libraries)
     outcomes: Outcomes = Factory(Outcomes)
+    guesses: Guesses = Factory(lambda self: Guesses(self.clock.seconds), takes_self=True)
 
     def reader(self, request: StreamedRequest) -> Reader:
-        """Give a reader that asks in the name of whoever sent a request."""
+        """
+        Give a reader that asks in the name of whoever sent a request.
+
+        :raises TooManyGuesses: Too many logins from there were wrong.
+        """
         authorization = request.header("Authorization") or ""
-        return Reader(
-            self.client.for_visitor(authorization),
-            self.libraries.of(authorization),
-            self.contents,
-            self.clock,
-        )
+        if authorization and not self.libraries.believes(authorization):
+            self.guesses.require(request)
+        library = self.libraries.of(authorization)
+        client = self.client.for_visitor(authorization, library.hear)
+        return Reader(client, library, self.contents, self.clock)
+
+    def library(self, request: StreamedRequest) -> Library:
+        """Give what whoever sent a request knows."""
+        return self.libraries.of(request.header("Authorization") or "")

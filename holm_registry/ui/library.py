@@ -109,6 +109,8 @@ class KnownRepository:
     :ivar problem: Why its tags could not be listed when they were last wanted. A text: an exception
         would hold on to whose login it was.
     :ivar studied_at: When all tags were last looked through, and which version of it that left.
+    :ivar methods: What the registry says that this visitor may do to its images, as HTTP's methods;
+        None where it says nothing.
     :ivar absent: Content that its manifests name and that is not there, and when that was seen.
     """
 
@@ -118,11 +120,17 @@ class KnownRepository:
     doubted: bool = False
     problem: str = ""
     absent: dict[str, float] = Factory(dict)
+    methods: frozenset[str] | None = None
     version: int = 0
     studied_at: float = -inf
     studied_version: int = -1
     _set: TagSet | None = None
     _set_version: int = -1
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether the visitor may delete what is in it, for all that is known."""
+        return self.methods is None or "DELETE" in self.methods
 
     def list_tags(self, names: list[str], asked_at: float) -> None:
         """
@@ -190,6 +198,7 @@ class Library:
     :ivar changes: How often something was changed from here.
     :ivar memory: What was worked out from all of it, by whoever did.
     :ivar removes_tags: Whether the registry can remove a tag without its image; None for unknown.
+    :ivar is_believed: Whether the registry has ever answered this visitor: a login was right then.
     """
 
     repositories: dict[str, KnownRepository] = Factory(dict)
@@ -198,6 +207,7 @@ class Library:
     surveyed_at: float = -inf
     changes: int = 0
     removes_tags: bool | None = None
+    is_believed: bool = False
     flights: Flights = Factory(Flights)
     memory: dict[Hashable, Any] = Factory(dict)
 
@@ -215,6 +225,31 @@ class Library:
             self.repositories = {name: old.get(name) or KnownRepository(name) for name in names}
         self.named_at = asked_at
         self.doubted = self.doubted and self.changes != changes
+
+    def may_delete(self, name: str) -> bool:
+        """Tell whether the visitor may delete what is in a repository, for all that is known."""
+        known = self.repositories.get(name)
+        return known is None or known.may_delete
+
+    @property
+    def may_gain(self) -> bool:
+        """Whether the registry lets others do more than this visitor, for all that is known."""
+        return any(
+            each.methods is not None and "PUT" not in each.methods
+            for each in self.repositories.values()
+        )
+
+    def hear(self, repository: str, allow: str) -> None:
+        """
+        Note that the registry has answered.
+
+        :param repository: What the answer was about; empty for none.
+        :param allow: The answer's ``Allow`` header; empty for none.
+        """
+        self.is_believed = True
+        known = self.repositories.get(repository)
+        if known is not None and allow:
+            known.methods = frozenset(method.strip().upper() for method in allow.split(","))
 
     def repository(self, name: str) -> KnownRepository:
         """Give a repository, adding one that the list does not have yet."""
@@ -258,9 +293,23 @@ class Libraries:
 
         The login itself is not kept: what is, is a hash of it under a key of this process.
         """
-        key = blake2b(authorization.encode(), key=self._key).digest()
+        key = self._hashed(authorization)
         library = self._libraries.setdefault(key, Library())
         self._libraries.move_to_end(key)
         if len(self._libraries) > MAX_VISITORS:
-            self._libraries.popitem(last=False)
+            self._forget_one()
         return library
+
+    def _forget_one(self) -> None:
+        """Forget an older one that was never believed, or else the oldest: guesses cost nobody."""
+        older = list(self._libraries)[:-1]
+        unbelieved = (key for key in older if not self._libraries[key].is_believed)
+        del self._libraries[next(unbelieved, older[0])]
+
+    def believes(self, authorization: str) -> bool:
+        """Tell whether the registry has answered whoever has this login, as far as we remember."""
+        library = self._libraries.get(self._hashed(authorization))
+        return library is not None and library.is_believed
+
+    def _hashed(self, authorization: str) -> bytes:
+        return blake2b(authorization.encode(), key=self._key).digest()

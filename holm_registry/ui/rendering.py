@@ -4,9 +4,11 @@ From plain data to a page: templates, compression, and not sending what a browse
 
 from __future__ import annotations
 
+import base64
+import binascii
 import gzip
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -42,12 +44,19 @@ class Templates:
 
     :param folder: Where the templates are.
     :param common: What every template may use.
+    :param may_gain: Tells whether a visitor might see or do more with another login.
     """
 
     def __init__(
-        self, folder: Path, assets: Mapping[str, Asset], threads: Threads, common: Mapping[str, Any]
+        self,
+        folder: Path,
+        assets: Mapping[str, Asset],
+        threads: Threads,
+        common: Mapping[str, Any],
+        may_gain: Callable[[StreamedRequest], bool],
     ) -> None:
         self._threads = threads
+        self._may_gain = may_gain
         self._environment = Environment(
             loader=FileSystemLoader(folder),
             autoescape=True,
@@ -72,11 +81,12 @@ class Templates:
         self, request: StreamedRequest, name: str, /, *, status: int = 200, **data: Any
     ) -> bytes:
         """Answer with a page."""
-        return await self._threads.run(self._render, request_view(request), name, data).addCallback(
+        visitor = {**request_view(request), "may_gain": self._may_gain(request)}
+        return await self._threads.run(self._render, visitor, name, data).addCallback(
             lambda page: send(request, page, "text/html; charset=utf-8", status=status)
         )
 
-    def _render(self, visitor: Mapping[str, str], name: str, data: Mapping[str, Any]) -> Rendered:
+    def _render(self, visitor: Mapping[str, Any], name: str, data: Mapping[str, Any]) -> Rendered:
         now = datetime.now(UTC).timestamp()
         text = self._environment.get_template(name).render({**data, **visitor, "now": now})
         return compressed(text.encode("utf-8", "replace"))
@@ -148,11 +158,24 @@ def request_view(request: StreamedRequest) -> Mapping[str, str]:
     return {
         "theme": theme if theme in ("dark", "light") else "dark",
         "client": cookie(request, "client"),
+        "user": user_of(request),
         # A page that answers a form cannot be come back to.
         "here": local_path(request.uri.decode("ascii", "replace"))
         if request.method == b"GET"
         else "/",
     }
+
+
+def user_of(request: StreamedRequest) -> str:
+    """Give the name that a visitor's login is for; a mark where it is for a name of no kind."""
+    kind, _, encoded = (request.header("Authorization") or "").partition(" ")
+    if kind.lower() != "basic":
+        return ""
+    try:
+        name, _, _ = base64.b64decode(encoded).partition(b":")
+    except binascii.Error:
+        return ""
+    return name.decode("utf-8", "replace")[:100] or "?"
 
 
 def cookie(request: StreamedRequest, name: str) -> str:
@@ -179,6 +202,10 @@ class Links:
     def delete(self, repository: str, **query: str) -> str:
         """Give the page that asks before it deletes."""
         return f"/delete?{urlencode({'repo': repository, **query})}"
+
+    def login(self, back: str) -> str:
+        """Give the page that asks for a login, and then leads back."""
+        return f"/login?{urlencode({'back': back})}"
 
     def compare(self, a: str, b: str = "") -> str:
         """Give the page that compares two images."""

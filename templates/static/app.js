@@ -131,9 +131,10 @@ function count() {
   const ticked = document.querySelectorAll("input[name=tag]:checked").length;
   const bulk = document.querySelector(".bulk");
   if (!bulk) return;
+  const remove = bulk.querySelector("button[data-dialog]");
   bulk.classList.toggle("ticked", ticked > 0);
-  bulk.querySelector("[data-selected]").textContent = ticked ? `${ticked} selected` : "Tick tags to delete or compare them.";
-  bulk.querySelector("button[data-dialog]").hidden = !ticked;
+  bulk.querySelector("[data-selected]").textContent = ticked ? `${ticked} selected` : remove ? "Tick tags to delete or compare them." : "Tick two tags to compare them.";
+  if (remove) remove.hidden = !ticked;
   bulk.querySelector("[data-compare]").hidden = ticked !== 2;
 }
 

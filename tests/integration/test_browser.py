@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import os
 import re
@@ -9,7 +10,8 @@ import re
 import pytest
 
 from ..gallery import LONG_NAME, LONG_TAG, Gallery
-from .servers import holm, holm_ui, require
+from .servers import CONFIG, holm, holm_ui, require
+from .test_ui_logins import HTPASSWD
 
 WIDTHS = (320, 1440)
 THEMES = ("dark", "light")
@@ -462,3 +464,34 @@ def test_pictures_for_looking_at(visit, request):
                 page.screenshot(
                     path=os.path.join(folder, f"{name}-{width}-{theme}.png"), full_page=True
                 )
+
+
+def test_a_browser_forgets_its_login_when_told_to(chromium, tmp_path):
+    passwords = tmp_path / "htpasswd"
+    passwords.write_text(HTPASSWD)
+    config = (
+        f"{CONFIG}auth: {{htpasswd: {{realm: ours, path: {passwords}}}, issuer: {{}}}}\n"
+        "access:\n  - {subjects: [ada], repositories: ['*'], actions: [pull, push]}\n"
+        "  - {subjects: [anonymous], repositories: ['public/*'], actions: [pull]}\n"
+    )
+    with holm(tmp_path / "root", config) as registry, holm_ui(registry.address) as ui:
+
+        def request(method, path, body=None, **headers):
+            login = base64.b64encode(b"ada:lovelace").decode()
+            return registry.request(method, path, body, Authorization=f"Basic {login}", **headers)
+
+        for name in ("secret/app", "public/app"):
+            Gallery(request).image(name, "v1", [b"x"])
+        page = chromium.new_context().new_page()
+        page.goto(f"http://{ui.address}/repo/public/app")
+        page.get_by_role("link", name="Log in")
+        # As a user does who is asked: the browser keeps the login, and sends it from then on.
+        page.goto(f"http://ada:lovelace@{ui.address}/login?back=/repo/secret/app")
+        page.goto(f"http://{ui.address}/repo/secret/app")
+        assert page.get_by_role("heading", name="secret/app").is_visible()
+        assert not page.get_by_role("link", name="Delete").count(), "ada may not"
+        page.get_by_role("link", name="Log out ada").click()
+        assert page.get_by_role("heading", name="Logged out").is_visible()
+        page.goto(f"http://{ui.address}/repo/public/app")
+        assert page.get_by_role("link", name="Log in").is_visible()
+        page.context.close()

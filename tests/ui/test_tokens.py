@@ -13,9 +13,10 @@ from holm_registry.auth.htpasswd import Htpasswd, hashed
 from holm_registry.auth.rules import Pattern, Rule, Rules
 from holm_registry.auth.tokens import Issuer
 from holm_registry.threads import NoThreads
+from holm_registry.ui.guesses import BURST
 
 from ..http.wire import Server
-from .wire import Ui
+from .wire import Ui, answer
 
 
 def rule(subjects, patterns, *actions):
@@ -94,3 +95,77 @@ def test_who_may_not_delete_deletes_nothing(ui):
     assert ui.server.request("HEAD", path + digest, **reader).status == 200
     assert ui.post("/delete", form, **admin).status == 303
     assert ui.server.request("HEAD", path + digest, **reader).status == 404
+
+
+def test_only_what_a_visitor_may_do_is_offered(ui):
+    for path in ("/repo/private/app", "/image/private/app:v1"):
+        assert "/delete" not in ui.page(path, **login("reader")).source
+        assert "/delete?repo=private/app" in ui.page(path, **login("admin")).source.replace(
+            "%2F", "/"
+        )
+    for path in ("/repo/public/app", "/image/public/app:v1"):
+        assert "/delete?" not in ui.page(path).source
+        assert "/login?back=" in ui.page(path).source
+        assert "/login?back=" not in ui.page(path, **login("admin")).source
+        assert "Log out admin" in ui.page(path, **login("admin")).text
+
+
+def test_where_there_are_no_logins_none_is_offered_and_all_may_be_done():
+    found = Ui()
+    found.gallery.image("app", "v1", [b"x"])
+    page = found.page("/repo/app")
+    assert "/delete?" in page.source
+    assert "/log" not in page.source
+    found.hang_up()
+
+
+def test_a_registry_that_says_nothing_of_what_may_be_done_offers_all(ui):
+    """registry:2 for one."""
+    server = ui.server
+
+    def without_allow(method, path, headers):
+        named = {n.decode(): v[0].decode() for n, v in headers.getAllRawHeaders()}
+        named.pop("content-length", None)
+        found = server.request(method, path, **login("reader"))
+        found.headers.removeHeader("Allow")
+        return found if method != "HEAD" else answer(200, b"", **_kept(found))
+
+    ui.wire.intercept = without_allow
+    assert "/delete?" in ui.page("/repo/private/app", **login("reader")).source
+
+
+def _kept(found):
+    names = ("Content-Type", "Docker-Content-Digest")
+    return {name.replace("-", "_"): found.header(name) for name in names if found.header(name)}
+
+
+def test_a_visitor_logs_in_and_out(ui):
+    asked = ui.get("/login?back=/repo/public/app")
+    assert asked.status == 401
+    assert asked.header("WWW-Authenticate") == 'Basic realm="registry"'
+    assert ui.get("/login?back=/", **login("reader", "wrong")).status == 401
+    back = ui.get("/login?back=/repo/public/app", **login("reader"))
+    assert (back.status, back.header("Location")) == (303, "/repo/public/app")
+    elsewhere = ui.get("/login?back=//evil.example", **login("reader"))
+    assert elsewhere.header("Location") == "/"
+    out = ui.get("/logout", **login("reader"))
+    assert out.status == 401
+    assert "Basic" not in out.header("WWW-Authenticate")
+    assert out.header("Clear-Site-Data") == '"cookies"'
+    assert "Logged out" in ui.page("/logout", 401).text
+
+
+def test_guesses_are_slowed_down_and_nobody_else(ui):
+    ui.page("/repo/private/app", **login("reader"))
+    for number in range(BURST):
+        assert ui.get("/repo/private/app", **login("admin", f"guess{number}")).status == 401
+    asked = len(ui.wire.asked)
+    refused = ui.get("/repo/private/app", **login("admin"))
+    assert refused.status == 429
+    assert refused.header("Retry-After") == "6"
+    assert "too many logins from your address were wrong" in refused.body.decode()
+    assert len(ui.wire.asked) == asked, "the registry is not asked"
+    assert ui.get("/repo/private/app", **login("reader")).status == 200, "believed before"
+    assert ui.get("/repo/public/app").status == 200, "without a login"
+    ui.clock.advance(6.1)
+    assert ui.get("/repo/private/app", **login("admin")).status == 200

@@ -62,6 +62,7 @@ class ImagePage:
             aliases=aliases_of(shot.tagset).get(opened.digest, ()),
             attached=attached,
             unattached=unattached,
+            may_delete=context.library(request).may_delete(image.repository),
             index=await context.threads.run(_index, opened),
             commands=pull_commands(
                 whole.kind if whole else view.kind,

@@ -57,6 +57,7 @@ class RepositoryPage:
             full=full,
             outcome=outcome,
             commands=commands,
+            may_delete=context.library(request).may_delete(name),
         )
 
     async def _look(self, reader: Reader, name: str, listing: Listing) -> None:
