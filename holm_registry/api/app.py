@@ -117,9 +117,10 @@ class ApiResource(Resource):
             raise NameInvalid("an address may hold no encoded slash and no control character")
         try:
             decoded.decode()
-            request.getRequestHostname().decode()
         except UnicodeDecodeError:
-            raise NameInvalid("address or host is not UTF-8") from None
+            raise NameInvalid("the address is not UTF-8") from None
+        if not request.host_is_plain:
+            raise NameInvalid("the Host header names no host")
         request.postpath = decoded.split(b"/")
 
 

@@ -40,6 +40,8 @@ LINGER_SECONDS = 10.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+_HOST = re.compile(rb"[A-Za-z0-9._~:\[\]%-]{0,253}")
+
 #: What the access log calls a request whose client left before its answer, as nginx does.
 _CLIENT_LEFT = 499
 
@@ -257,6 +259,11 @@ class StreamedRequest(Request):
             return b"localhost"
         name: bytes = super().getRequestHostname()
         return name
+
+    @property
+    def host_is_plain(self) -> bool:
+        """Whether the host that was asked for is one that can be: routes are looked up with it."""
+        return _HOST.fullmatch(self.getRequestHostname()) is not None
 
     def abort(self) -> None:
         """Cut the connection, so that nobody takes half an answer for a whole one."""

@@ -53,12 +53,20 @@ class Answer:
         return [error["code"] for error in self.json["errors"]]
 
 
+class _Transport(StringTransportWithDisconnection):
+    """A transport that says, as real ones do, that it is about to close."""
+
+    def loseConnection(self) -> None:
+        self.disconnecting = True
+        super().loseConnection()
+
+
 class Connection:
     """One client's connection."""
 
     def __init__(self, site: StreamingSite) -> None:
         self.protocol = site.buildProtocol(None)
-        self.transport = StringTransportWithDisconnection()
+        self.transport = _Transport()
         self.transport.protocol = self.protocol
         self.protocol.makeConnection(self.transport)
 
