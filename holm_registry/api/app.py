@@ -119,8 +119,6 @@ class ApiResource(Resource):
             decoded.decode()
         except UnicodeDecodeError:
             raise NameInvalid("the address is not UTF-8") from None
-        if not request.host_is_plain:
-            raise NameInvalid("the Host header names no host")
         request.postpath = decoded.split(b"/")
 
 

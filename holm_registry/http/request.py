@@ -40,8 +40,6 @@ LINGER_SECONDS = 10.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_HOST = re.compile(rb"[A-Za-z0-9._~:\[\]%-]{0,253}")
-
 #: What the access log calls a request whose client left before its answer, as nginx does.
 _CLIENT_LEFT = 499
 
@@ -254,16 +252,13 @@ class StreamedRequest(Request):
         self._lingering = clock.callLater(LINGER_SECONDS, self._close)
 
     def getRequestHostname(self) -> bytes:
-        """Give the host that was asked for, also where a socket has none and nobody named one."""
-        if self.getHeader(b"host") is None and not hasattr(self.getHost(), "host"):
-            return b"localhost"
-        name: bytes = super().getRequestHostname()
-        return name
+        """
+        Give one host for all requests.
 
-    @property
-    def host_is_plain(self) -> bool:
-        """Whether the host that was asked for is one that can be: routes are looked up with it."""
-        return _HOST.fullmatch(self.getRequestHostname()) is not None
+        Routes are looked up with it, and depend on none. What a client calls us may be anything,
+        or nothing; whoever needs it reads the header.
+        """
+        return b"localhost"
 
     def abort(self) -> None:
         """Cut the connection, so that nobody takes half an answer for a whole one."""

@@ -73,12 +73,9 @@ class UiResource(Resource):
         request.set_header("Server", "holm-ui")
         try:
             unquote_to_bytes(request.path).decode()
-            is_plain = request.host_is_plain
         except UnicodeDecodeError:
-            is_plain = False
-        if not is_plain:
             request.setResponseCode(400)
             request.set_header("Content-Type", "text/plain; charset=utf-8")
-            return b"the address is not UTF-8, or its host is none\n"
+            return b"the address is not UTF-8\n"
         self._klein.render(request)
         return NOT_DONE_YET
