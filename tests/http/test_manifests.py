@@ -413,15 +413,16 @@ def test_of_two_who_push_an_immutable_tag_at_once_the_second_is_refused(monkeypa
     server.push_image("a", "other", b"c", [b"1"])
     first = image(b"c", [b"1"], annotations={"n": "1"})
     second = image(b"c", [b"1"], annotations={"n": "2"})
-    real = server.registry.manifests._payloads.put
+    tags = server.registry.tags
+    real = tags.require_movable
 
-    def slow(digest, content):
+    def slow(*asked):
         # Both were let through; the first is at its end before the second goes on.
-        monkeypatch.setattr(server.registry.manifests._payloads, "put", real)
+        monkeypatch.setattr(tags, "require_movable", real)
+        real(*asked)
         assert server.request("PUT", "/v2/a/manifests/v1", first).status == 201
-        real(digest, content)
 
-    monkeypatch.setattr(server.registry.manifests._payloads, "put", slow)
+    monkeypatch.setattr(tags, "require_movable", slow)
     answer = server.request("PUT", "/v2/a/manifests/v1", second)
     assert (answer.status, answer.codes) == (403, ["DENIED"])
     found = server.request("HEAD", "/v2/a/manifests/v1").header("Docker-Content-Digest")
