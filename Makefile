@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 
-.PHONY: run test lint conformance clean
+.PHONY: run test lint conformance bench clean
 
 run: $(SETUP)
 	mkdir -p data/registry
@@ -28,6 +28,10 @@ lint: $(SETUP)
 # The official programme of the OCI distribution-spec; see tests/conformance.sh for what it needs.
 conformance: $(SETUP)
 	tests/conformance.sh
+
+# Beside registry 2.8.2 and nginx; see docs/performance.md for what it needs. BENCH="--only push".
+bench: $(SETUP)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 $(SETUP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)

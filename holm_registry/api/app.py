@@ -4,6 +4,7 @@ All of ``/v2/`` as one resource.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any, Protocol
@@ -27,9 +28,12 @@ from .errors import ErrorAnswers, render_error
 from .guard import LoginGuard
 from .manifests import ManifestRoutes
 from .referrers import ReferrerRoutes
+from .routing import remember_routes
 from .tags import TagRoutes
 from .token import TokenRoutes
 from .uploads import UploadRoutes
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 #: What a browser may be told of without asking a route: every method any of them has.
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
@@ -59,6 +63,7 @@ def build_app(context: Context) -> Klein:
         nouns.append(TokenRoutes(context.guard, context.guard.issuer))
     for noun in nouns:
         noun.register(app)
+    remember_routes(app)
     return app
 
 
@@ -80,9 +85,13 @@ class ApiResource(Resource):
         self._klein = KleinResource(build_app(context))
         self._prefix = prefix.encode()
         self._headers = [
-            ("Docker-Distribution-Api-Version", ["registry/2.0"]),
-            ("Server", ["holm-registry"]),
-            *((name, list(values)) for name, values in headers.items() if values),
+            (b"Docker-Distribution-Api-Version", [b"registry/2.0"]),
+            (b"Server", [b"holm-registry"]),
+            *(
+                (name.encode(), [value.encode() for value in values])
+                for name, values in headers.items()
+                if values
+            ),
         ]
 
     def render(self, request: StreamedRequest) -> bytes | int:
@@ -113,7 +122,7 @@ class ApiResource(Resource):
             raise NameUnknown("no such address in this API")
         path = request.path[len(self._prefix) :]
         decoded = unquote_to_bytes(path)
-        if b"%2f" in path.lower() or any(byte < 0x20 or byte == 0x7F for byte in decoded):
+        if b"%2f" in path.lower() or _CONTROL.search(decoded):
             raise NameInvalid("an address may hold no encoded slash and no control character")
         try:
             decoded.decode()
