@@ -29,7 +29,8 @@ class Connection:
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=300)
+        # No time-out: with one a socket does not block, and sendfile wants it to.
+        self._socket = socket.create_connection((host, int(port)))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._host = address
         self._sink = bytearray(_GULP_BYTES)

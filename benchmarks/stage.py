@@ -25,6 +25,9 @@ from .servers import Server
 #: Without it registry 2.8.2 makes an old manifest of what it has.
 _ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
 
+#: How long a client may take at all.
+_LONGEST_SECONDS = 900
+
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -97,7 +100,7 @@ class Stage:
         command += map(str, words)
         for name, value in options.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=_LONGEST_SECONDS)
         found: dict[str, float] = json.loads(done.stdout)
         return found
 

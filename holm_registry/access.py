@@ -104,7 +104,8 @@ def build_robots(config: Config) -> Robots | None:
     filesystem = config.storage.filesystem
     if filesystem is None or (config.auth.htpasswd is None and config.auth.robots is None):
         return None
-    return Robots(f"{filesystem.rootdirectory.rstrip('/')}/{layout.ROBOTS}")
+    folder = f"{filesystem.rootdirectory.rstrip('/')}/{layout.ROBOTS}"
+    return Robots(folder, lambda line: _log.error("{line}", line=line))
 
 
 def _build_issuer(config: Config) -> Issuer | None:

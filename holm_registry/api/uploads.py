@@ -72,7 +72,7 @@ class UploadRoutes:
         """Add a chunk, or a stream of unknown length, to an upload (end-5)."""
         await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
-        session = await self._threads.run(self._uploads.open, repository, session_id)
+        session = await self._open(request, repository, session_id)
         try:
             await self._receive(request, repository, session)
             size = session.size_bytes
@@ -89,7 +89,12 @@ class UploadRoutes:
         digest = _digest_argument(request, "digest")
         if digest is None:
             raise DigestInvalid("the digest parameter is missing")
-        session = await self._threads.run(self._uploads.open, repository, session_id)
+        if request.body.complete and request.header("Content-Range") is None:
+            # Docker's last request brings nothing more: one turn of a thread for all of it.
+            size = await self._threads.run(self._uploads.finish, repository, session_id, digest)
+            await self._context.announcer.blob_pushed(request, repository, digest, size)
+            return self._created(request, repository, digest)
+        session = await self._open(request, repository, session_id)
         try:
             await self._receive(request, repository, session)
             await self._commit(request, repository, session, digest)
@@ -127,6 +132,12 @@ class UploadRoutes:
             return self._guard.is_open
         return bool(await self._guard.which(request, source, [PULL]))
 
+    async def _open(self, request: StreamedRequest, repository: str, session_id: str) -> Session:
+        """Take a session; refuse what is too much before it was sent, where its length is said."""
+        return await self._threads.run(
+            self._uploads.open, repository, session_id, request.content_length or 0
+        )
+
     async def _commit(
         self, request: StreamedRequest, repository: str, session: Session, digest: Digest
     ) -> None:
@@ -137,7 +148,7 @@ class UploadRoutes:
     async def _take_whole(
         self, request: StreamedRequest, repository: str, session_id: str, digest: Digest
     ) -> bytes:
-        session = await self._threads.run(self._uploads.open, repository, session_id)
+        session = await self._open(request, repository, session_id)
         try:
             await self._receive(request, repository, session)
             await self._commit(request, repository, session, digest)
@@ -156,9 +167,6 @@ class UploadRoutes:
         :raises ClientLeft: It broke off; what arrived is kept.
         """
         chunk = self._chunk(request, repository, session)
-        if request.content_length:
-            # Refused before it was sent: a client may have asked by Expect.
-            await self._threads.run(session.require_room, request.content_length)
         begun = session.size_bytes
         while buffers := await request.body.read():
             got = session.size_bytes - begun + sum(map(len, buffers))

@@ -67,13 +67,21 @@ class Robots:
     The robots of a volume.
 
     :param folder: Where their files are; it need not be there.
+    :param complain: Gets a line, once, for a file that cannot be used: it lets nobody in.
     :param now: Tells the time, in seconds since the epoch.
     """
 
-    def __init__(self, folder: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: str,
+        complain: Callable[[str], object] = print,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._folder = folder
+        self._complain = complain
         self._now = now
         self._known: OrderedDict[str, tuple[Hashable, Robot]] = OrderedDict()
+        self._complained: dict[str, str] = {}
 
     def get(self, name: str) -> Robot | None:
         """
@@ -85,7 +93,13 @@ class Robots:
             return None
         try:
             robot = self._current(name)
-        except (OSError, RobotInvalid):
+        except FileNotFoundError:
+            return None
+        except (OSError, RobotInvalid) as problem:
+            # There is a file, or a folder that hides it: so many names, and no more, can come here.
+            if self._complained.get(name) != str(problem) and len(self._complained) < _MAX_ROBOTS:
+                self._complained[name] = str(problem)
+                self._complain(f"auth.robots: {problem}")
             return None
         is_over = robot.expires is not None and robot.expires <= self._now()
         return None if is_over else robot

@@ -17,6 +17,9 @@ from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from .quotas import Quotas
 
+#: How often to look which uploads have ended without us, in seconds.
+_LOOK_SECONDS = 60.0
+
 
 @frozen
 class Bounds:
@@ -42,6 +45,7 @@ class Capacity:
         self._quotas = quotas
         self._lock = Lock()
         self._begun: OrderedDict[str, None] = OrderedDict()
+        self._looked = -_LOOK_SECONDS
 
     def begin(self, repository: str, path: str) -> None:
         """
@@ -59,7 +63,7 @@ class Capacity:
             return
         with self._lock:
             if len(self._begun) >= most:
-                self._forget_lost()
+                self._forget_lost_now_and_then()
             if len(self._begun) >= most:
                 raise TooManyRequests(
                     f"{most} uploads are in progress, and more may not be",
@@ -115,8 +119,13 @@ class Capacity:
         if free is not None and free - more_bytes < wanted:
             raise StorageUnavailable(f"the disk is nearly full: {format_size(free)} are left")
 
-    def _forget_lost(self) -> None:
+    def _forget_lost_now_and_then(self) -> None:
         """Count out what has ended without us: purged, or ended by another process."""
+        now = self._driver.seconds()
+        if now - self._looked < _LOOK_SECONDS:
+            # Whoever begins too many must not have all of them looked at each time.
+            return
+        self._looked = now
         for path in list(self._begun):
             try:
                 self._driver.stat(path)

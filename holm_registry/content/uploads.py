@@ -85,19 +85,45 @@ class Uploads:
             self._require_start(repository, session_id)
             return 0
 
-    def open(self, repository: str, session_id: str) -> Session:
+    def open(self, repository: str, session_id: str, more_bytes: int = 0) -> Session:
         """
         Take a session for adding to it; close it afterwards.
 
+        :param more_bytes: What is about to be added, as far as that is known.
         :raises BlobUploadUnknown: There is no such session.
         :raises TooManyRequests: Another request is adding to it.
+        :raises SizeInvalid: It would be too much for a blob.
+        :raises Denied: Its repository has no room for it.
+        :raises StorageUnavailable: The disk is nearly full.
         """
         path = layout.upload_data(repository, session_id)
         upload = self._take(repository, session_id, path)
         hashing = self._hashings.take(path, upload.size_bytes)
         if hashing is None and upload.size_bytes == 0:
             hashing = Hashing("sha256")
-        return Session(self, repository, session_id, upload, hashing)
+        session = Session(self, repository, session_id, upload, hashing)
+        if more_bytes:
+            try:
+                self.capacity.require_room(repository, session.size_bytes, more_bytes)
+            except BaseException:
+                session.close()
+                raise
+        return session
+
+    def finish(self, repository: str, session_id: str, digest: Digest) -> int:
+        """
+        End a session that has all its bytes: they become a blob of its repository.
+
+        :return: Its size, in bytes.
+        :raises RegistryError: As :meth:`open` and :meth:`Session.commit` do.
+        """
+        session = self.open(repository, session_id)
+        try:
+            size = session.size_bytes
+            session.commit(digest)
+        finally:
+            session.close()
+        return size
 
     def cancel(self, repository: str, session_id: str) -> None:
         """
@@ -198,16 +224,6 @@ class Session:
         self._upload.append(buffers)
         if self._hashing is not None:
             self._hashing.update(buffers)
-
-    def require_room(self, more_bytes: int) -> None:
-        """
-        Make sure that bytes may be added, before they come.
-
-        :raises SizeInvalid: It would be too much for a blob.
-        :raises Denied: Its repository has no room for it.
-        :raises StorageUnavailable: The disk is nearly full.
-        """
-        self._uploads.capacity.require_room(self._repository, self.size_bytes, more_bytes)
 
     def commit(self, digest: Digest) -> None:
         """

@@ -68,7 +68,7 @@ def test_a_manifest_may_be_so_large_and_name_so_much():
     server.hang_up()
 
 
-def test_so_many_uploads_may_be_in_progress():
+def test_so_many_uploads_may_be_in_progress(monkeypatch):
     server = Server(bounds=Bounds(uploads=3))
     begun = [server.start_upload(name) for name in ("a", "b", "b")]
     start = ("POST", "/v2/c/blobs/uploads/")
@@ -81,8 +81,11 @@ def test_so_many_uploads_may_be_in_progress():
     digest = Digest.of(b"")
     assert server.request("PUT", f"{begun[1]}?digest={digest}", b"").status == 201
     assert server.request(*start).status == 202
-    # What another process has thrown away counts no more.
+    # What another process has thrown away counts no more, once somebody looks again.
     server.driver.delete_folder("docker/registry/v2/repositories/b/_uploads")
+    assert server.request(*start).status == 429
+    now = server.driver.seconds()
+    monkeypatch.setattr(server.driver, "seconds", lambda: now + 61.0)
     assert server.request(*start).status == 202
     server.hang_up()
 

@@ -471,3 +471,12 @@ def test_sizes_are_read_from_file_and_environment():
     assert storage.quota == {"": 8 * 2**30, "team/*": 500_000_000}
     assert "storage.limits.blob: 10737418240 " in show(loaded)
     assert build_quotas(storage).limits == {"": 8 * 2**30, "team/": 500_000_000}
+
+
+def test_tokens_of_others_are_configured_by_environment_alone():
+    names = {"REALM": "https://a/token", "SERVICE": "s", "ISSUER": "i", "ROOTCERTBUNDLE": "/r.pem"}
+    environ = {f"REGISTRY_AUTH_TOKEN_{name}": value for name, value in names.items()}
+    config = load(None, {"REGISTRY_AUTH": "token", **environ}).require()
+    token = config.auth.token
+    assert (token.realm, token.service, token.issuer, token.rootcertbundle) == tuple(names.values())
+    assert config.auth.htpasswd is None

@@ -56,7 +56,7 @@ def test_what_another_process_does_is_seen_at_once(folder):
 
 def test_a_robot_ends_when_it_is_to(folder):
     now = [1000.0]
-    robots = Robots(folder, lambda: now[0])
+    robots = Robots(folder, pytest.fail, lambda: now[0])
     robots.create("ci", SCOPE, 60.0)
     now[0] = 1059.0
     assert robots.get("ci") is not None
@@ -86,10 +86,14 @@ def test_what_is_no_name_is_nobodys(folder, name):
 
 
 def test_a_damaged_file_lets_nobody_in_and_is_told_of(folder):
-    robots = Robots(folder)
+    said = []
+    robots = Robots(folder, said.append)
     robots.create("ci", SCOPE)
     with open(f"{folder}/ci.json", "w") as file:
         file.write("{")
-    assert robots.get("ci") is None
+    for _ in range(3):
+        assert robots.get("ci") is None
+    (line,) = said
+    assert line.startswith(f"auth.robots: {folder}/ci.json: ")
     with pytest.raises(RobotInvalid, match=r"ci\.json"):
         list(robots.all())
