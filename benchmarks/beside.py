@@ -21,6 +21,7 @@ from pathlib import Path
 from holm_registry.storage import layout
 
 from .collect import fill
+from .servers import ours
 
 PLAN = json.dumps({"grace_seconds": 3600.0, "untagged": True})
 
@@ -71,31 +72,6 @@ def p99(found: list[float]) -> float:
     return statistics.quantiles(found, n=100)[98]
 
 
-def serve(root: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a server on a folder; give it and its address."""
-    command = [str(Path(sys.executable).parent / "twistd"), "--nodaemon", "--pidfile="]
-    config = Path(root, "serve.yml")
-    config.write_text("version: 0.1\n")
-    command += [
-        "holm-registry",
-        "--config",
-        str(config),
-        "--root",
-        root,
-        "--listen",
-        "tcp:0:interface=127.0.0.1",
-    ]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    for line in process.stderr or ():
-        if "listening on " in line:
-            address = line.rsplit(" ", 1)[1].strip()
-            threading.Thread(target=(process.stderr or sys.stdin).read, daemon=True).start()
-            return process, address
-    raise RuntimeError("it did not start")
-
-
 def main() -> None:
     """Fill, measure in turns, print medians."""
     parser = argparse.ArgumentParser()
@@ -112,15 +88,14 @@ def main() -> None:
         f"team{number % 40}/app{number % arguments.repositories}/manifests/v0"
         for number in range(100)
     ]
-    process, address = serve(root)
     rows = []
-    try:
-        latencies(address, tags, 2.0)
+    with ours(Path(root)) as server:
+        latencies(server.address, tags, 2.0)
         for _ in range(arguments.rounds):
-            idle = latencies(address, tags, arguments.seconds)
+            idle = latencies(server.address, tags, arguments.seconds)
             collector = Collector(root)
             collector.start()
-            busy = latencies(address, tags, arguments.seconds)
+            busy = latencies(server.address, tags, arguments.seconds)
             collector.end()
             rows.append((p99(idle), p99(busy)))
             print(
@@ -128,9 +103,6 @@ def main() -> None:
                 f"p50 {statistics.median(busy):.2f} p99 {p99(busy):.2f} ms, {collector.count} runs",
                 flush=True,
             )
-    finally:
-        process.terminate()
-        process.wait()
     idle_p99, busy_p99 = (statistics.median(column) for column in zip(*rows, strict=True))
     print(
         f"medians: idle {idle_p99:.2f} ms, collecting {busy_p99:.2f} ms: {busy_p99 / idle_p99:.2f}"

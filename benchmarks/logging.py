@@ -10,32 +10,14 @@ import argparse
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
-import threading
 from pathlib import Path
 
 from .collect import fill
+from .servers import QUIET, ours
 
 _FIGURES = "http: {debug: {addr: '127.0.0.1:0', prometheus: {enabled: true}}}\n"
-_QUIET = "log: {accesslog: {disabled: true}}\n"
-KINDS = {"neither": _QUIET, "access log": "", "figures": f"{_QUIET}{_FIGURES}", "both": _FIGURES}
-
-
-def serve(root: str, config: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a server; give it and its address."""
-    file = Path(root, "logging.yml")
-    file.write_text(f"version: 0.1\n{config}")
-    command = [str(Path(sys.executable).parent / "twistd"), "--nodaemon", "--pidfile="]
-    command += ["holm-registry", "--config", str(file), "--root", root]
-    command += ["--listen", "tcp:0:interface=127.0.0.1"]
-    with Path(root, "access.log").open("ab") as log:
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=log, text=True)
-    for line in process.stderr or ():
-        if "storage in" in line and "listening on " in line:
-            threading.Thread(target=(process.stderr or sys.stdin).read, daemon=True).start()
-            return process, line.rsplit(" ", 1)[1].strip()
-    raise RuntimeError("it did not start")
+KINDS = {"neither": QUIET, "access log": "", "figures": f"{QUIET}{_FIGURES}", "both": _FIGURES}
 
 
 def rate(address: str, seconds: int) -> float:
@@ -60,11 +42,9 @@ def main() -> None:
         rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for _ in range(arguments.rounds):
             for kind, config in KINDS.items():
-                process, address = serve(root, config)
-                rate(address, 1)
-                rates[kind].append(rate(address, arguments.seconds))
-                process.terminate()
-                process.wait()
+                with ours(Path(root), config=config, access_log="access.log") as server:
+                    rate(server.address, 1)
+                    rates[kind].append(rate(server.address, arguments.seconds))
         medians = {kind: statistics.median(found) for kind, found in rates.items()}
         for kind, median in medians.items():
             print(f"{kind}: {median:.0f}/s, {median / medians['neither']:.3f} of neither")

@@ -22,6 +22,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 #: How long a server may take to answer at all, in seconds.
 _START_SECONDS = 60.0
 
+#: No access log.
+QUIET = "log: {accesslog: {disabled: true}}\n"
+
 _NGINX = """\
 user root; daemon off; worker_processes 2; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 512; }}
@@ -40,10 +43,19 @@ class Server:
 
     :param url: Where it is; ``https`` for TLS.
     :param command: What starts it; None for one that somebody else runs.
+    :param probe: What is asked for to see whether it serves.
+    :param access_log: Where its standard output goes.
     :ivar start_seconds: How long it took from its start to its first 200.
     """
 
-    def __init__(self, url: str, command: list[str] | None = None, probe: str = "/v2/") -> None:
+    def __init__(
+        self,
+        url: str,
+        command: list[str] | None = None,
+        *,
+        probe: str = "/v2/",
+        access_log: str = os.devnull,
+    ) -> None:
         parts = urlsplit(url)
         self.url = url.rstrip("/")
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
@@ -51,9 +63,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         if command is not None:
             began = time.perf_counter()
-            self._process = subprocess.Popen(
-                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+            with Path(access_log).open("ab") as log:
+                self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.DEVNULL)
             self._await(probe)
             self.start_seconds = time.perf_counter() - began
 
@@ -116,15 +127,22 @@ class Server:
         raise RuntimeError(f"{self.url} does not answer")
 
 
-def ours(root: Path, tls: str = "") -> Server:
-    """Start Holm Registry on a folder, with no access log."""
+def ours(root: Path, tls: str = "", *, config: str = QUIET, access_log: str = "") -> Server:
+    """
+    Start Holm Registry on a folder.
+
+    :param access_log: The file in that folder to write its access log to, if it writes one.
+    """
     address = _free_address()
-    config = _written(
-        root, "ours", f"log: {{accesslog: {{disabled: true}}}}\n{_http(address, tls)}"
-    )
+    # What listens is an option, since a configuration may have a section http of its own.
+    http = _http(address, tls) if tls else ""
+    file = _written(root, "ours", f"{config}{http}")
     command = [str(_BIN / "twistd"), "--nodaemon", "--pidfile=", "holm-registry"]
-    command += ["--config", str(config), "--root", str(root)]
-    return Server(f"{'https' if tls else 'http'}://{address}", command)
+    command += ["--config", str(file), "--root", str(root)]
+    if not tls:
+        command += ["--listen", f"tcp:{address.partition(':')[2]}:interface=127.0.0.1"]
+    log = str(root / access_log) if access_log else os.devnull
+    return Server(f"{'https' if tls else 'http'}://{address}", command, access_log=log)
 
 
 def peer(root: Path, tls: str = "") -> Server:
