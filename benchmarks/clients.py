@@ -1,7 +1,7 @@
 """
 Clients that cost little: a process of their own, which prints what it measured as JSON.
 
-``python -m benchmarks.clients push|pull|mixed HOST:PORT OPTIONS``
+``python -m benchmarks.clients push|pull|head|mixed|hold HOST:PORT OPTIONS``
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import selectors
 import socket
 import sys
 import tempfile
@@ -239,7 +240,49 @@ def holding(arguments: argparse.Namespace) -> dict[str, float]:
     return {"seconds": seconds}
 
 
-WORKS = {"push": pushing, "pull": pulling, "mixed": mixing, "hold": holding}
+class Asker:
+    """Asks for the head of one address again and again, on one connection."""
+
+    def __init__(self, address: str, path: str) -> None:
+        self.socket = Connection(address)._socket  # noqa: SLF001 - of this file
+        accept = "application/vnd.docker.distribution.manifest.v2+json"
+        head = f"HEAD {path} HTTP/1.1\r\nHost: {address}\r\nAccept: {accept}\r\n\r\n"
+        self._head = head.encode()
+        self._began = 0.0
+
+    def ask(self) -> None:
+        """Ask once more."""
+        self._began = time.perf_counter()
+        self.socket.sendall(self._head)
+
+    def take(self) -> float:
+        """Take the answer, which comes in one piece; give how long it took, in seconds."""
+        answer = self.socket.recv(_HEAD_BYTES)
+        if not answer.startswith(b"HTTP/1.1 200 ") or not answer.endswith(b"\r\n\r\n"):
+            raise RuntimeError(answer)
+        return time.perf_counter() - self._began
+
+
+def heading(arguments: argparse.Namespace) -> dict[str, float]:
+    """Ask for the head of an address as often as can be."""
+    took: list[float] = []
+    with selectors.DefaultSelector() as selector:
+        for _ in range(arguments.at_once):
+            asker = Asker(arguments.address, arguments.paths[0])
+            selector.register(asker.socket, selectors.EVENT_READ, asker)
+            asker.ask()
+        began = time.perf_counter()
+        end = began + arguments.seconds
+        while time.perf_counter() < end:
+            for key, _ in selector.select():
+                took.append(key.data.take())
+                key.data.ask()
+        seconds = time.perf_counter() - began
+    took.sort()
+    return {"requests/s": len(took) / seconds, "p99 ms": took[int(len(took) * 0.99)] * 1000}
+
+
+WORKS = {"head": heading, "push": pushing, "pull": pulling, "mixed": mixing, "hold": holding}
 
 
 def main() -> None:
@@ -250,6 +293,7 @@ def main() -> None:
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--size", type=int, default=0)
     parser.add_argument("--count", type=int, default=1)
+    parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=1)
     arguments = parser.parse_args()
     json.dump(WORKS[arguments.work](arguments), sys.stdout)

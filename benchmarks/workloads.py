@@ -17,13 +17,10 @@ from attrs import frozen
 from holm_registry.storage import layout
 
 from .servers import Server, nginx, ours, peer
-from .stage import Stage
+from .stage import Figures, Stage
 
 #: What starts a server on a folder.
 Start = Callable[[Path], Server]
-
-#: What a run gives: figures by name.
-Figures = dict[str, float]
 
 
 @frozen
@@ -122,7 +119,7 @@ def _small(path: str, *, head: bool = False) -> Callable[[Stage, str, Start], Fi
         with start(root) as server:
             before = server.cpu_seconds()
             address = path.format(**_digests(root))
-            found = stage.ab(server, address) if head else stage.wrk(server, address)
+            found = stage.heads(server, address) if head else stage.wrk(server, address)
             return _loaded(server, dict(found), before)
 
     return run

@@ -15,6 +15,7 @@ from klein.resource import KleinResource
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from holm_registry.http.constant import ConstantHeaders
 from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import NameInvalid, NameUnknown, RegistryError, TooManyRequests
@@ -84,20 +85,17 @@ class ApiResource(Resource):
         super().__init__()
         self._klein = KleinResource(build_app(context))
         self._prefix = prefix.encode()
-        self._headers = [
-            (b"Docker-Distribution-Api-Version", [b"registry/2.0"]),
-            (b"Server", [b"holm-registry"]),
-            *(
-                (name.encode(), [value.encode() for value in values])
-                for name, values in headers.items()
-                if values
-            ),
-        ]
+        self._headers = ConstantHeaders(
+            [
+                ("Docker-Distribution-Api-Version", ["registry/2.0"]),
+                ("Server", ["holm-registry"]),
+                *((name, values) for name, values in headers.items() if values),
+            ]
+        )
 
     def render(self, request: StreamedRequest) -> bytes | int:
         """Answer a request."""
-        for name, values in self._headers:
-            request.responseHeaders.setRawHeaders(name, values)
+        self._headers.put_on(request)
         site: Any = request.site
         refused = site.throttle.enter(request)
         if refused is not None:

@@ -76,7 +76,9 @@ class Context:
         if self.read_only:
             return _READING
         wanted = [PUSH, DELETE] if self.deletes else [PUSH]
-        allowed = await self.guard.which(request, repository, wanted)
+        allowed: Sequence[str] = wanted
+        if not self.guard.is_open:
+            allowed = await self.guard.which(request, repository, wanted)
         return ", ".join([_READING, *(_METHODS[action] for action in allowed)])
 
     def require_writes(self) -> None:

@@ -165,7 +165,8 @@ class Uploads:
     def remove(self, repository: str, session_id: str) -> None:
         """Remove what is left of a session that has ended."""
         self.capacity.end(layout.upload_data(repository, session_id))
-        self._driver.delete_folder(layout.upload(repository, session_id))
+        # What a power cut brings back of it is harmless, and purged: that is worth no waiting for.
+        self._driver.delete_folder(layout.upload(repository, session_id), durably=False)
 
     def file(self, repository: str, digest: Digest, upload: Upload) -> None:
         """

@@ -120,8 +120,12 @@ class Driver(Protocol):
         :raises NotFound: There is none.
         """
 
-    def delete_folder(self, path: str) -> None:
-        """Durably remove all that lies under a path, at once; fine if there is nothing."""
+    def delete_folder(self, path: str, *, durably: bool = True) -> None:
+        """
+        Remove all that lies under a path, at once; fine if there is nothing.
+
+        :param durably: Wait until a power cut cannot bring it back.
+        """
 
     def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
         """

@@ -118,14 +118,15 @@ class Filesystem:
             with suppress(FileNotFoundError):
                 sync_folder(os.path.dirname(self._full(path)))
 
-    def delete_folder(self, path: str) -> None:
+    def delete_folder(self, path: str, *, durably: bool = True) -> None:
         """See :class:`.driver.Driver`."""
         aside = self._staging()
         with suppress(NotFound), _translated(path):
             self._folders.ensure(os.path.dirname(aside))
             self._found(lambda full: os.rename(full, aside), path)
-            with suppress(FileNotFoundError):
-                sync_folder(os.path.dirname(self._full(path)))
+            if durably:
+                with suppress(FileNotFoundError):
+                    sync_folder(os.path.dirname(self._full(path)))
             shutil.rmtree(aside)
 
     def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:

@@ -74,7 +74,7 @@ class Memory:
             self._find(path)
             del self._objects[path]
 
-    def delete_folder(self, path: str) -> None:
+    def delete_folder(self, path: str, *, durably: bool = True) -> None:
         """See :class:`.driver.Driver`."""
         with self._lock:
             for objects in (self._objects, self._asides):

@@ -47,7 +47,7 @@ class ReadOnly:
         """Refuse."""
         _refuse()
 
-    def delete_folder(self, path: str) -> None:
+    def delete_folder(self, path: str, *, durably: bool = True) -> None:
         """Refuse."""
         _refuse()
 

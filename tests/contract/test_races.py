@@ -39,9 +39,9 @@ class Interrupted(Memory):
         self._happen("stat", path)
         return found
 
-    def delete_folder(self, path):
+    def delete_folder(self, path, **how):
         self._happen("delete_folder", path)
-        super().delete_folder(path)
+        super().delete_folder(path, **how)
 
     def put(self, path, content):
         self._happen("put", path)
@@ -158,7 +158,7 @@ def test_an_upload_whose_removal_fails_is_not_held_for_ever(driver, registry):
 
     session_id = registry.uploads.start("a")
     session = registry.uploads.open("a", session_id)
-    remove, driver.delete_folder = driver.delete_folder, lambda path: fail()
+    remove, driver.delete_folder = driver.delete_folder, lambda *_, **how: fail()
     with pytest.raises(Failing):
         session.discard()
     driver.delete_folder = remove

@@ -11,7 +11,7 @@ from .servers import require, run
 
 
 def test_every_workload_can_be_measured_and_is_told_of(tmp_path):
-    for program in ("wrk", "ab", "/usr/sbin/nginx", "docker-registry", "openssl", "curl"):
+    for program in ("wrk", "/usr/sbin/nginx", "docker-registry", "openssl", "curl"):
         require(program)
     values, picture = tmp_path / "values.json", tmp_path / "chart.svg"
     command = [sys.executable, "-m", "benchmarks", "--smoke", "--rounds=1", "--folder", tmp_path]
