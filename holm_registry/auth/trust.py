@@ -10,10 +10,9 @@ import base64
 import binascii
 import hashlib
 import json
-import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from msgspec import Struct
 from OpenSSL import crypto
 
+from holm_registry.watched import Watched
+
 from .identity import ACTIONS, Identity
 from .tokens import TokenInvalid
 
@@ -33,9 +34,6 @@ _Ed25519 = ed25519.Ed25519PublicKey
 
 #: How much the clocks of two machines may differ, in seconds.
 SKEW_SECONDS = 60.0
-
-#: How often to look whether the files of keys have changed, in seconds.
-_LOOK_SECONDS = 1.0
 
 _MAX_REMEMBERED = 1024
 
@@ -121,8 +119,7 @@ class Trust:
         self._settings = settings
         self._complain = complain
         self._now = now
-        self._looked = now()
-        self._version = self._look()
+        self._files = Watched(settings.files, now)
         self._keys = read_keys(settings)
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
 
@@ -133,9 +130,8 @@ class Trust:
         :raises TokenInvalid: It is not to be trusted, or not good now.
         """
         now = self._now()
-        if abs(now - self._looked) >= _LOOK_SECONDS:
-            self._looked = now
-            self._refresh()
+        if self._files.have_changed():
+            self._renew()
         known = self._known.get(text)
         if known is None:
             known = self._decode(text, now)
@@ -190,11 +186,7 @@ class Trust:
         except KeyError:
             raise TokenInvalid("the token is signed with a key that nobody knows") from None
 
-    def _refresh(self) -> None:
-        version = self._look()
-        if version == self._version:
-            return
-        self._version = version
+    def _renew(self) -> None:
         try:
             self._keys = read_keys(self._settings)
         except KeysInvalid as problem:
@@ -202,9 +194,6 @@ class Trust:
         else:
             # A key that is gone is trusted no more, whatever was signed with it.
             self._known.clear()
-
-    def _look(self) -> tuple[Hashable, ...]:
-        return tuple(map(_version, self._settings.files))
 
 
 def read_keys(settings: TrustSettings) -> Keys:
@@ -307,11 +296,3 @@ def _vouched(chain: Any, roots: tuple[x509.Certificate, ...], now: float) -> Any
 
 def _actions(names: list[str]) -> frozenset[str]:
     return frozenset(ACTIONS if "*" in names else names)
-
-
-def _version(path: str) -> Hashable:
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size

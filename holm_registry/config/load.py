@@ -331,7 +331,9 @@ def _check_access(tree: Tree, config: Config) -> None:
 
 def _check_token(tree: Tree, token: Token) -> None:
     path = ("auth", "token")
-    for name in ("realm", "service", "issuer"):
+    if not token.autoredirectpath.startswith("/"):
+        tree.complain((*path, "autoredirectpath"), "must begin with a slash")
+    for name in ("realm", "service", "issuer", "autoredirectpath"):
         value = getattr(token, name)
         if not value and not (name == "realm" and token.autoredirect):
             tree.complain((*path, name), "missing")

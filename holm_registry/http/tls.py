@@ -4,7 +4,6 @@ Speaking TLS, with certificates that may be renewed at any time.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -16,8 +15,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
-#: How often to look whether files have changed, in seconds: when connections come.
-_LOOK_SECONDS = 1.0
+from holm_registry.watched import Watched
 
 _VERSIONS = {"tls1.2": SSL.TLS1_2_VERSION, "tls1.3": SSL.TLS1_3_VERSION}
 
@@ -75,41 +73,22 @@ class Tls:
     ) -> None:
         self._settings = settings
         self._tell = tell
-        self._seconds = seconds
-        self._looked = seconds()
-        self._version = self._look()
+        self._files = Watched(settings.files, seconds)
         self._context = build_context(settings)
 
     def serverConnectionForTLS(self, _protocol: Any) -> SSL.Connection:
         """Make the state of one connection."""
-        now = self._seconds()
-        if now - self._looked >= _LOOK_SECONDS:
-            self._looked = now
-            self._refresh()
+        if self._files.have_changed():
+            self._renew()
         return SSL.Connection(self._context, None)
 
-    def _refresh(self) -> None:
-        version = self._look()
-        if version == self._version:
-            return
-        self._version = version
+    def _renew(self) -> None:
         try:
             self._context = build_context(self._settings)
         except TlsInvalid as problem:
             self._tell(f"http.tls: {problem}; the certificate from before stays")
         else:
             self._tell("http.tls: the certificate was renewed")
-
-    def _look(self) -> tuple[object, ...]:
-        return tuple(map(_version, self._settings.files))
-
-
-def _version(path: str) -> object:
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
 def build_context(settings: TlsSettings) -> SSL.Context:

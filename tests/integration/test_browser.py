@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import os
 import re
@@ -10,8 +9,8 @@ import re
 import pytest
 
 from ..gallery import LONG_NAME, LONG_TAG, Gallery
-from .servers import CONFIG, holm, holm_ui, require
-from .test_ui_logins import HTPASSWD
+from .servers import holm, holm_ui, require
+from .test_ui_logins import basic, giving_tokens
 
 WIDTHS = (320, 1440)
 THEMES = ("dark", "light")
@@ -467,18 +466,14 @@ def test_pictures_for_looking_at(visit, request):
 
 
 def test_a_browser_forgets_its_login_when_told_to(chromium, tmp_path):
-    passwords = tmp_path / "htpasswd"
-    passwords.write_text(HTPASSWD)
-    config = (
-        f"{CONFIG}auth: {{htpasswd: {{realm: ours, path: {passwords}}}, issuer: {{}}}}\n"
-        "access:\n  - {subjects: [ada], repositories: ['*'], actions: [pull, push]}\n"
-        "  - {subjects: [anonymous], repositories: ['public/*'], actions: [pull]}\n"
-    )
-    with holm(tmp_path / "root", config) as registry, holm_ui(registry.address) as ui:
+    with (
+        holm(tmp_path / "root", giving_tokens(tmp_path)) as registry,
+        holm_ui(registry.address) as ui,
+    ):
 
         def request(method, path, body=None, **headers):
-            login = base64.b64encode(b"ada:lovelace").decode()
-            return registry.request(method, path, body, Authorization=f"Basic {login}", **headers)
+            login = basic("lovelace")
+            return registry.request(method, path, body, Authorization=login, **headers)
 
         for name in ("secret/app", "public/app"):
             Gallery(request).image(name, "v1", [b"x"])

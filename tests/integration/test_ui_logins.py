@@ -56,15 +56,22 @@ def test_a_browsers_login_opens_registry_2(tmp_path):
         assert not any("lovelace" in line or login in line for line in ui.lines)
 
 
-def test_a_browsers_login_opens_ours_where_tokens_are_given_out(tmp_path):
-    passwords = tmp_path / "htpasswd"
+def giving_tokens(folder) -> str:
+    """Give a configuration by which ada may push, and everybody pulls what is public."""
+    passwords = folder / "htpasswd"
     passwords.write_text(HTPASSWD)
-    config = (
+    return (
         f"{CONFIG}auth: {{htpasswd: {{realm: ours, path: {passwords}}}, issuer: {{}}}}\n"
         "access:\n  - {subjects: [ada], repositories: ['*'], actions: [pull, push]}\n"
         "  - {subjects: [anonymous], repositories: ['public/*'], actions: [pull]}\n"
     )
-    with holm(tmp_path / "root", config) as registry, holm_ui(registry.address) as ui:
+
+
+def test_a_browsers_login_opens_ours_where_tokens_are_given_out(tmp_path):
+    with (
+        holm(tmp_path / "root", giving_tokens(tmp_path)) as registry,
+        holm_ui(registry.address) as ui,
+    ):
         login = basic("lovelace")
 
         def request(method, path, body=None, **headers):

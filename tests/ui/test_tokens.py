@@ -153,6 +153,8 @@ def test_a_visitor_logs_in_and_out(ui):
     assert "Basic" not in out.header("WWW-Authenticate")
     assert out.header("Clear-Site-Data") == '"cookies"'
     assert "Logged out" in ui.page("/logout", 401).text
+    elsewhere = ui.get("/logout", Sec_Fetch_Site="cross-site", **login("reader"))
+    assert elsewhere.status == 403, "no other site logs anybody out"
 
 
 def test_guesses_are_slowed_down_and_nobody_else(ui):

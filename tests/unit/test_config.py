@@ -419,6 +419,14 @@ def test_no_file_breaks_the_loader(text):
         ),
         ("auth: {token: {service: y, issuer: z, jwks: k}}", "auth.token.realm: missing"),
         (
+            "auth: {token: {realm: x, service: y, issuer: z, jwks: k, autoredirectpath: a}}",
+            "auth.token.autoredirectpath: must begin with a slash",
+        ),
+        (
+            "auth: {token: {realm: x, service: y, issuer: z, jwks: k, autoredirectpath: '/\"'}}",
+            "auth.token.autoredirectpath: may hold no quote",
+        ),
+        (
             "auth: {token: {autoredirect: true, service: y, issuer: z, jwks: k, "
             "signingalgorithms: [HS256]}}",
             "auth.token.signingalgorithms[0]: expected",

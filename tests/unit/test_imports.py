@@ -20,8 +20,9 @@ ALLOWED = {
     "storage": {"oci"},
     "content": {"oci", "storage"},
     "maintenance": {"content", "oci", "storage"},
-    "http": {"threads"},
-    "auth": set(),
+    "watched": set(),
+    "http": {"threads", "watched"},
+    "auth": {"watched"},
     "auditing": {"events.envelope", "http", "logs", "threads"},
     "access": {"api", "auth", "config", "http.request", "storage", "threads"},
     "events": {"threads"},
@@ -93,7 +94,7 @@ ALLOWED = {
 }
 
 #: Rooms that must work without Twisted.
-PLAIN = {"oci", "config", "storage", "content", "maintenance", "auth"}
+PLAIN = {"oci", "config", "storage", "content", "maintenance", "auth", "watched"}
 
 
 def modules():

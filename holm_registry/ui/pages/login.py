@@ -7,7 +7,7 @@ from holm_registry.ui.context import Context
 from holm_registry.ui.errors import LoginNeeded
 from holm_registry.ui.parameters import query_of
 from holm_registry.ui.routing import route
-from holm_registry.ui.security import local_path
+from holm_registry.ui.security import local_path, require_own_site
 
 from .look import see_other
 
@@ -42,6 +42,7 @@ class LoginPage:
         There is no word of HTTP for it. A refusal that asks for nothing the browser knows makes it
         give up what it has sent; browsers that keep it are told to clear it as well.
         """
+        require_own_site(request)
         request.set_header("WWW-Authenticate", 'Logout realm="registry"')
         request.set_header("Clear-Site-Data", '"cookies"')
         return await self._context.templates.render(request, "logout.html", status=401)
