@@ -52,10 +52,18 @@ class Workload:
     others: tuple[str, ...] = ("registry 2.8.2",)
 
 
-def _loaded(server: Server, figures: Figures, cpu_before: float = 0.0) -> Figures:
-    """Add what it cost the server."""
+def _loaded(
+    server: Server, figures: Figures, cpu_before: float = 0.0, moved_bytes: int = 0
+) -> Figures:
+    """
+    Add what it cost the server.
+
+    :param moved_bytes: What was pushed or pulled: what each of it costs must not grow.
+    """
     if server.is_local:
         figures["cpu s"] = server.cpu_seconds() - cpu_before
+        if moved_bytes:
+            figures["cpu s/GB"] = figures["cpu s"] / moved_bytes * 1e9
         figures["peak MiB"] = server.peak_bytes() / 2**20
     return figures
 
@@ -73,7 +81,7 @@ def _push(at_once: int, count: int | None, size: str) -> Callable[[Stage, str, S
             rates = {"MB/s": length * total / seconds / 1e6}
             if size == "small":
                 rates = {"blobs/s": total / seconds}
-            return _loaded(server, rates, before)
+            return _loaded(server, rates, before, length * total)
 
     return run
 
@@ -88,8 +96,8 @@ def _pull(at_once: int) -> Callable[[Stage, str, Start], Figures]:
             stage.client("pull", server, path)
             before = server.cpu_seconds()
             found = stage.client("pull", server, path, count=count, at_once=at_once)
-            rate = stage.sizes.blob * count * at_once / found["seconds"] / 1e6
-            return _loaded(server, {"MB/s": rate}, before)
+            moved = stage.sizes.blob * count * at_once
+            return _loaded(server, {"MB/s": moved / found["seconds"] / 1e6}, before, moved)
 
     return run
 
@@ -232,7 +240,9 @@ WORKLOADS = (
 )
 
 #: Figures of which less is better, whatever workload they are of.
-LESS_IS_BETTER = frozenset({"p99 ms", "first ms", "cpu s", "peak MiB", "s", "MiB", "start s"})
+LESS_IS_BETTER = frozenset(
+    {"p99 ms", "first ms", "cpu s", "cpu s/GB", "peak MiB", "s", "MiB", "start s"}
+)
 
 
 def starter(name: str, tls: str) -> Start:

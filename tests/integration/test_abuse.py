@@ -161,3 +161,27 @@ def test_more_uploads_than_one_address_may_send_are_told_to_wait(server):
         assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
         assert server.request("GET", "/v2/").status == 200
     push_until_it_works(server)
+
+
+def test_a_cluster_that_rolls_out_an_image_is_no_abuse(tmp_path):
+    """13 nodes, each with three connections as containerd has, all from one address."""
+    layers = [os.urandom(MIB) for _ in range(5)]
+    digests = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
+    with holm(tmp_path / "root") as server:
+        for layer, digest in zip(layers, digests, strict=True):
+            path = f"/v2/a/blobs/uploads/?digest={digest}"
+            assert server.request("POST", path, layer).status == 201
+        statuses = []
+
+        def pull(digest):
+            answer = server.request("GET", f"/v2/a/blobs/{digest}")
+            statuses.append((answer.status, hashlib.sha256(answer.body).hexdigest() in digest))
+
+        threads = [
+            threading.Thread(target=pull, args=(digest,)) for digest in digests for _ in range(13)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert statuses == [(200, True)] * 65
