@@ -33,11 +33,14 @@ def main() -> None:
         tls = _certificate(Path(folder))
         for workload in chosen:
             _measure(results, workload, stage, arguments, tls)
+        _tell(results, chosen, arguments)
+
+
+def _tell(results: Results, chosen: list[Workload], arguments: argparse.Namespace) -> None:
     print(machine())
-    print(table(results, chosen))
-    _write(
-        arguments.json, as_json(results, shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]))
-    )
+    print(table(results, chosen), flush=True)
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    _write(arguments.json, as_json(results, command))
     _write(arguments.chart, chart(results, chosen))
 
 
