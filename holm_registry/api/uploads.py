@@ -148,12 +148,16 @@ class UploadRoutes:
     async def _take_whole(
         self, request: StreamedRequest, repository: str, session_id: str, digest: Digest
     ) -> bytes:
-        session = await self._open(request, repository, session_id)
+        # Nobody is told of this session: if anything fails, nobody could carry it on.
+        try:
+            session = await self._open(request, repository, session_id)
+        except BaseException:
+            await self._threads.run(self._uploads.cancel, repository, session_id)
+            raise
         try:
             await self._receive(request, repository, session)
             await self._commit(request, repository, session, digest)
         except BaseException:
-            # Nobody was told of this session, so nobody could carry it on.
             await self._threads.run(session.discard)
             raise
         return self._created(request, repository, digest)

@@ -86,19 +86,20 @@ class Capacity:
         :raises Denied: Its repository has no room for it.
         :raises StorageUnavailable: The disk has none.
         """
-        self.require_blob(held_bytes + more_bytes)
+        self.require_growth(held_bytes, more_bytes)
         self._quotas.require(repository, held_bytes + more_bytes)
-        self._require_free(more_bytes)
 
-    def require_blob(self, size_bytes: int) -> None:
+    def require_growth(self, held_bytes: int, more_bytes: int) -> None:
         """
-        Make sure that a blob may have so many bytes.
+        Make sure that an upload may take what has come: not every client says beforehand how much.
 
-        :raises SizeInvalid: It may not.
+        :raises SizeInvalid: It would be too large for a blob.
+        :raises StorageUnavailable: The disk has no room for it.
         """
         most = self._bounds.blob_bytes
-        if most and size_bytes > most:
+        if most and held_bytes + more_bytes > most:
             raise SizeInvalid(f"a blob may have {format_size(most)} at the most", status=413)
+        self._require_free(more_bytes)
 
     def require_manifest(self, manifest: Manifest) -> None:
         """

@@ -214,11 +214,11 @@ class Session:
         """
         Add bytes at the end: all of them, or none.
 
-        :raises StorageUnavailable: They could not be written.
+        :raises StorageUnavailable: They could not be written, or the disk is nearly full.
         :raises SizeInvalid: It is too much for a blob; the session is gone then.
         """
         try:
-            self._uploads.capacity.require_blob(self.size_bytes + sum(map(len, buffers)))
+            self._uploads.capacity.require_growth(self.size_bytes, sum(map(len, buffers)))
         except SizeInvalid:
             self.discard()
             raise

@@ -54,6 +54,14 @@ def test_a_blob_that_is_too_large_is_refused_before_it_was_sent():
     server.hang_up()
 
 
+def test_a_whole_blob_that_is_refused_leaves_no_upload_behind():
+    server = Server(bounds=Bounds(blob_bytes=10, uploads=5))
+    for _ in range(6):
+        assert post(server, "a", b"x" * 11).status == 413
+    assert not server.driver.folders("docker/registry/v2/repositories/a/_uploads")
+    server.hang_up()
+
+
 def test_a_manifest_may_be_so_large_and_name_so_much():
     server = Server(bounds=Bounds(manifest_parts=3), settings={"max_manifest_bytes": 1000})
     server.push_image("a", "v1", b"c", [b"1", b"2"])
@@ -108,6 +116,12 @@ def test_a_disk_that_is_nearly_full_takes_no_more_and_serves():
     location = server.start_upload("a")
     answer = server.request("PATCH", location, b"x")
     assert "the disk is nearly full: 100 B are left" in refused(answer, 503, "UNAVAILABLE")
+    connection = server.connect()
+    connection.send(head("PATCH", location, {"Transfer-Encoding": "chunked"}, None))
+    connection.send(b"1\r\nx\r\n")
+    # Docker does not say how much it sends.
+    assert "nearly full" in refused(connection.answer(), 503, "UNAVAILABLE")
+    assert server.request("GET", location).header("Range") == "0-0"
     driver.free = 99
     refused(server.request("POST", "/v2/a/blobs/uploads/"), 503, "UNAVAILABLE")
     assert server.request("GET", "/v2/a/manifests/v1").status == 200
