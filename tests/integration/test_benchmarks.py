@@ -29,6 +29,16 @@ def test_every_workload_can_be_measured_and_is_told_of(tmp_path):
     assert {each.name for each in tmp_path.iterdir()} == {"values.json", "chart.svg"}
 
 
-def test_another_registry_and_a_workload_that_is_none(tmp_path):
+def test_any_other_registry_can_be_measured(tmp_path, registry):
+    command = [sys.executable, "-m", "benchmarks", "--smoke", "--rounds=1", "--folder", tmp_path]
+    url = f"http://{registry.address}"
+    shown = run(*command, "--only", "push small", "--against", url)
+    assert "| push small | blobs/s |" in shown
+    assert f"| {url} |" in shown
+    # What was pushed there is there.
+    assert registry.request("GET", "/v2/_catalog").json["repositories"]
+
+
+def test_a_workload_that_is_none_is_said_so(tmp_path):
     command = [sys.executable, "-m", "benchmarks", "--only", "no such"]
     assert "there is no workload 'no such'; there are push 1, " in run(*command, check=False)
