@@ -75,7 +75,12 @@ class Census(Service):
             self._call = self._reactor.callLater(INTERVAL_SECONDS, self.count)
 
     def _count(self) -> None:
-        found = {name for name in repositories(self._driver) if self._quotas.covers(name)}
+        found = set()
+        for name in repositories(self._driver):
+            if not self.running:
+                return
+            if self._quotas.covers(name):
+                found.add(name)
         for name in sorted(found.union(self._quotas.known())):
             if not self.running:
                 return
@@ -103,5 +108,8 @@ def _size(driver: Driver, digest: Digest) -> int:
 
 
 def _tell(failure: Failure) -> None:
-    failure.trap(StorageUnavailable)
-    _log.warn("cannot count what repositories hold: {reason}", reason=failure.value)
+    """Say why it failed, whatever it was: it is tried again in an hour."""
+    if failure.check(StorageUnavailable):
+        _log.warn("cannot count what repositories hold: {reason}", reason=failure.value)
+    else:
+        _log.failure("counting what repositories hold failed", failure)

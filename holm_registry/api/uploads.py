@@ -95,7 +95,7 @@ class UploadRoutes:
         digest = _digest_argument(request, "digest")
         if digest is None:
             raise DigestInvalid("the digest parameter is missing")
-        if request.body.complete and request.header("Content-Range") is None:
+        if not request.streams and request.header("Content-Range") is None:
             # Docker's last request brings nothing more: one turn of a thread for all of it.
             size = await self._threads.run(self._uploads.finish, repository, session_id, digest)
             await self._context.announcer.blob_pushed(request, repository, digest, size)

@@ -138,6 +138,8 @@ class Robots:
         if known:
             try:
                 os.unlink(self._path(name))
+                # What was revoked must not come back with a power cut.
+                self._sync()
             except FileNotFoundError:
                 known = False
         if not known:
@@ -191,10 +193,19 @@ class Robots:
             self._give_away(aside)
             # Unlike a renaming, this never takes another robot's place.
             os.link(aside, self._path(name))
+            self._sync()
         except FileExistsError:
             raise RobotInvalid(f"there is a robot {name!r} already") from None
         finally:
             os.unlink(aside)
+
+    def _sync(self) -> None:
+        """Make the folder's entries durable: whoever has a key must find that it works."""
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _give_away(self, path: str) -> None:
         """Let whoever has the volume read what root has made for them."""

@@ -613,3 +613,17 @@ def test_rules_take_from_a_token_of_others_and_passwords_are_taken_beside_it(oth
     assert server.request("PUT", "/v2/private/a/manifests/v2", A, **login).status == 403
     assert server.request("PUT", "/v2/private/a/manifests/v2", A, **basic("ci")).status == 201
     server.hang_up()
+
+
+def test_a_last_chunk_that_came_while_its_login_was_checked_is_not_left_out(users):
+    """All of the body is there by then: that is not the same as that there is none."""
+    slow = Slow()
+    server = Server(settings={"guard": guarding(users, Rules(), threads=slow)})
+    upload = server.registry.uploads.start("a")
+    content = b"all of it"
+    connection = server.connect()
+    path = f"/v2/a/blobs/uploads/{upload}?digest={Digest.of(content)}"
+    connection.send(head("PUT", path, basic("ci"), len(content)) + content)
+    slow.waiting[0].callback(True)
+    assert connection.answer().status == 201
+    server.hang_up()

@@ -12,6 +12,7 @@ from holm_registry.content.capacity import Bounds
 from holm_registry.content.quotas import Quotas
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import Denied
+from holm_registry.storage.errors import StorageUnavailable
 from holm_registry.storage.memory import Memory
 from holm_registry.threads import NoThreads
 
@@ -279,4 +280,27 @@ def test_what_was_there_is_counted_and_what_others_do_is_noticed(limited, census
     limited.driver.delete_folder("docker/registry/v2/repositories/other")
     census.count()
     assert limited.quotas.used == {"": each, "team/": each}
+    elsewhere.hang_up()
+
+
+def test_a_count_that_fails_is_told_and_done_again(limited, census, monkeypatch, logged_failures):
+    real = limited.driver.folders
+    for problem in (StorageUnavailable("gone"), ValueError("a fault of ours")):
+
+        def failing(_, problem=problem):
+            raise problem
+
+        monkeypatch.setattr(limited.driver, "folders", failing)
+        if census.running:
+            census.clock.advance(INTERVAL_SECONDS)
+        else:
+            census.startService()
+        assert limited.quotas.used == {"": 0, "team/": 0}
+    assert [each.value.args for each in logged_failures] == [("a fault of ours",)]
+    logged_failures.clear()
+    monkeypatch.setattr(limited.driver, "folders", real)
+    elsewhere = Server(limited.driver)
+    elsewhere.push_blob("team/a", b"x" * 20)
+    census.clock.advance(INTERVAL_SECONDS)
+    assert limited.quotas.used == {"": 20, "team/": 20}
     elsewhere.hang_up()
