@@ -5,7 +5,7 @@ import re
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _UNITS |= {f"{unit}I": 1024**power for power, unit in enumerate("KMGT", 1)}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?")
-_NAMES = ("B", "KiB", "MiB", "GiB", "TiB")
+_NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 class Size(int):
@@ -27,9 +27,9 @@ def parse_size(value: object) -> Size:
 
 
 def format_size(size_bytes: float) -> str:
-    """Write a size so that people can read it."""
-    unit = 0
-    while size_bytes >= 1024 and unit < len(_NAMES) - 1:
-        size_bytes /= 1024
-        unit += 1
-    return f"{size_bytes:.1f} {_NAMES[unit]}" if unit else f"{size_bytes:.0f} B"
+    """Write a size with one decimal, in units of 1024: ``12.3 MiB``; bytes without a decimal."""
+    size, unit = float(size_bytes), 0
+    # 1023.95 KiB would be rounded to 1024.0 KiB.
+    while abs(size) >= (1023.95 if unit else 1023.5) and unit < len(_NAMES) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.1f} {_NAMES[unit]}" if unit else f"{size:.0f} B"

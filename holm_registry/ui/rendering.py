@@ -19,11 +19,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from holm_registry.http.request import StreamedRequest
+from holm_registry.oci.sizes import format_size
 from holm_registry.threads import Threads
 
 from .assets import Asset
 from .security import local_path
-from .text import age_text, count_text, delta_text, parse_time, short_digest, size_text
+from .text import age_text, count_text, delta_text, parse_time, short_digest
 
 #: Smaller answers are not worth compressing.
 _COMPRESS_BYTES = 1000
@@ -67,7 +68,7 @@ class Templates:
             finalize=visible,
         )
         self._environment.filters.update(
-            size=size_text,
+            size=format_size,
             delta=delta_text,
             short=short_digest,
             count=count_text,

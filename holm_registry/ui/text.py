@@ -1,12 +1,13 @@
 """
-Sizes, ages and digests as people read them.
+Ages, counts, digests and differences of sizes as people read them.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+from holm_registry.oci.sizes import format_size
+
 _AGES = (
     (365 * 86400, "year"),
     (30 * 86400, "month"),
@@ -17,21 +18,12 @@ _AGES = (
 )
 
 
-def size_text(size_bytes: int) -> str:
-    """Write a size with one decimal, in units of 1024: ``12.3 MB``."""
-    size, unit = float(size_bytes), 0
-    # 1023.95 KB would be rounded to 1024.0 KB.
-    while abs(size) >= (1024 if unit == 0 else 1023.95) and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.0f} B" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
-
-
 def delta_text(size_bytes: int) -> str:
-    """Write a difference of sizes with its sign: ``+1.5 KB``."""
+    """Write a difference of sizes with its sign: ``+1.5 KiB``."""
     if size_bytes == 0:
         return "±0 B"
     sign = "+" if size_bytes > 0 else "\N{MINUS SIGN}"
-    return sign + size_text(abs(size_bytes))
+    return sign + format_size(abs(size_bytes))
 
 
 def age_text(seconds: float) -> str:

@@ -10,8 +10,8 @@ from twisted.internet.error import ConnectionRefusedError as Refused
 
 from holm_registry.oci import mediatypes
 from holm_registry.oci.digest import Digest
+from holm_registry.oci.sizes import format_size
 from holm_registry.ui.reader import Reader
-from holm_registry.ui.text import size_text
 
 from .wire import Response, Ui, answer
 
@@ -258,7 +258,7 @@ def test_bytes_that_only_this_image_holds(ui):
         manifest = ui.server.request("GET", f"/v2/app/manifests/{tag}")
         only = layers + len(manifest.body) + manifest.json["config"]["size"]
         text = ui.page(f"/delete?repo=app&tag={tag}").text
-        assert f"{size_text(only)} are only in this image." in text
+        assert f"{format_size(only)} are only in this image." in text
 
 
 def test_bytes_are_a_bound_as_long_as_other_repositories_are_unknown(ui):

@@ -130,7 +130,7 @@ def test_one_tag_that_cannot_be_read_leaves_the_others(gallery):
     page = gallery.page("/repo/team/app")
     assert len(page.rows()) == 7
     assert "UNKNOWN: bad sector" in page.text
-    assert "10.3 KB" in page.text
+    assert "10.3 KiB" in page.text
 
 
 def test_one_repository_that_cannot_be_read_leaves_the_others(gallery):

@@ -28,7 +28,7 @@ def test_the_sum_counts_each_blob_once(ui):
     gallery = ui.gallery
     gallery.image("one", "a", [b"x" * 5000])
     gallery.image("two", "b", [b"x" * 5000])
-    total = ui.page("/").text.split("Stored ")[1].split(" KB")[0].split()[0]
+    total = ui.page("/").text.split("Stored ")[1].split(" KiB")[0].split()[0]
     assert 5000 < float(total) * 1024 < 8000
 
 

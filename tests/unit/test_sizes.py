@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holm_registry.oci.sizes import format_size, parse_size
 
@@ -36,3 +38,22 @@ def test_what_is_no_size_is_refused(text):
 def test_sizes_are_written_for_people(size, text):
     assert format_size(size) == text
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (1023, "1023 B"),
+        (1024**2 - 1, "1.0 MiB"),
+        (12_900_000, "12.3 MiB"),
+        (1024**4, "1.0 TiB"),
+        (1024**5, "1.0 PiB"),
+    ],
+)
+def test_a_size_is_in_the_largest_unit_that_gives_a_number(size, text):
+    assert format_size(size) == text
+
+
+@given(st.integers(min_value=0, max_value=10**17))
+def test_a_size_never_reads_1024(size):
+    assert float(format_size(size).partition(" ")[0]) < 1024
