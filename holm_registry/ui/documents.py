@@ -100,6 +100,7 @@ class Chart(Struct, kw_only=True):
     home: str | None = None
     icon: str | None = None
     deprecated: bool | None = None
+    created: str | None = None
     kube_version: str | None = field(default=None, name="kubeVersion")
     keywords: list[str] | None = None
     sources: list[str] | None = None

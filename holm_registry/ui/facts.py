@@ -8,15 +8,15 @@ from sys import intern
 
 from attrs import define, frozen
 
+from .dates import recorded_date
 from .documents import ImageConfig, Manifest, NotUnderstood, Part, read
-from .kinds import IMAGE, OBSOLETE, ODD, kind_of
+from .kinds import CHART, IMAGE, OBSOLETE, ODD, kind_of
 from .platforms import platform_text
-from .text import parse_time
 
 #: The annotation by which BuildKit marks provenance and SBOMs inside an index.
 _REFERENCE_TYPE = "vnd.docker.reference.type"
 _REFERENCE_DIGEST = "vnd.docker.reference.digest"
-_CREATED = "org.opencontainers.image.created"
+CREATED = "org.opencontainers.image.created"
 
 #: What an object of these costs in memory, roughly, in bytes.
 _COST_OF_FACTS = 600
@@ -55,7 +55,7 @@ class Facts:
     :ivar size: Of the manifest itself, in bytes.
     :ivar config: The config, where it is that of an image.
     :ivar blobs: The config and the layers.
-    :ivar created: When it was built, as its annotations say.
+    :ivar created: When it was built, as its annotations say; see :func:`.dates.recorded_date`.
     :ivar odd: Why it was not understood; empty if it was.
     :ivar summary: Memory for whoever sums it up; see :mod:`.summaries`.
     """
@@ -117,7 +117,7 @@ def manifest_facts(digest: str, media_type: str, content: bytes) -> Facts:
         children=tuple(map(_child, manifest.manifests or [])),
         subject=manifest.subject.digest if manifest.subject else "",
         artifact_type=manifest.artifact_type or (config.media_type if config else ""),
-        created=normal_time((manifest.annotations or {}).get(_CREATED, "")),
+        created=recorded_date((manifest.annotations or {}).get(CREATED, "")),
     )
 
 
@@ -128,24 +128,16 @@ def config_facts(content: bytes) -> ConfigFacts:
     except NotUnderstood as problem:
         return ConfigFacts(odd=str(problem)[:300])
     return ConfigFacts(
-        normal_time(config.created or ""),
+        recorded_date(config.created or ""),
         platform_text(config.os, config.architecture, config.variant)[:100],
     )
 
 
-def normal_time(text: str) -> str:
-    """
-    Write a time so that later ones are greater; empty for none.
-
-    The year 1 is what Go writes for a time that was never set.
-    """
-    found = parse_time(text)
-    return "" if found is None or found.year == 1 else f"{found:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def has_platform_config(facts: Facts) -> bool:
-    """Tell whether build time and platform are in a config that is worth fetching."""
-    return facts.kind == IMAGE and facts.config is not None
+    """Tell whether the config is worth fetching: for build date and platform, or a chart's date."""
+    if facts.config is None:
+        return False
+    return facts.kind == IMAGE or (facts.kind == CHART and not facts.created)
 
 
 def _blob(part: Part) -> Blob:

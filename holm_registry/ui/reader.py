@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from .client import RegistryClient
 from .contents import Contents
+from .dates import build_date
 from .errors import LoginNeeded, Missing, Trouble
 from .exchange import NotFound, TooLarge
 from .facts import Child, ConfigFacts, Facts, config_facts, has_platform_config, manifest_facts
@@ -302,7 +303,7 @@ class Reader:
 
 def _children(facts: Facts) -> Iterator[tuple[Child, bool]]:
     """Give the children that are looked at, and whether their age is wanted: one dates all."""
-    dated = not facts.created
+    dated = build_date(facts.created) is None
     for child in facts.children[:MAX_CHILDREN]:
         wanted = not child.attests and (dated or not child.platform)
         yield child, wanted

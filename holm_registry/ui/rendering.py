@@ -23,8 +23,9 @@ from holm_registry.oci.sizes import format_size
 from holm_registry.threads import Threads
 
 from .assets import Asset
+from .dates import build_date
 from .security import local_path
-from .text import age_text, count_text, delta_text, parse_time, short_digest
+from .text import age_text, count_text, delta_text, short_digest
 
 #: Smaller answers are not worth compressing.
 _COMPRESS_BYTES = 1000
@@ -220,10 +221,18 @@ class Links:
 
 
 def time_markup(text: str, now: float) -> Markup:
-    """Write a time as how long ago it was, with the exact one for whoever wants it."""
-    found = parse_time(text)
-    if found is None or found.year == 1:
-        return Markup("")
+    """
+    Write a build date as how long ago it was, with the exact time in the title.
+
+    What is not a real build date is "unknown", with the text itself in the title; an empty text
+    gives nothing.
+
+    :param now: The present time, in seconds since 1970.
+    """
+    found = build_date(text, datetime.fromtimestamp(now, UTC))
+    if found is None:
+        raw = Markup('<span class="dim" title="{}">unknown</span>').format(visible(text[:100]))
+        return raw if text else Markup("")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         f"{found:%Y-%m-%dT%H:%M:%SZ}",
         f"{found:%Y-%m-%d %H:%M:%S} UTC",

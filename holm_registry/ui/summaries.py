@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from attrs import Factory, define, frozen
 
 from .contents import Contents
-from .facts import Child, Facts
-from .kinds import IMAGE, ODD
+from .dates import first_build_date, newest_build_date
+from .facts import Child, Facts, has_platform_config
+from .kinds import ODD
 from .platforms import in_order
 
 _MAX_DEPTH = 4
@@ -23,7 +24,8 @@ class Summary:
     """
     :ivar size: Of config and layers, of all platforms, each blob once; in bytes.
     :ivar layers: How many; of the first platform where there are several.
-    :ivar created: When it was built, as RFC 3339; empty if nothing says.
+    :ivar created: When it was built, as it says; empty if it does not. Not always a real date: see
+        :func:`.dates.build_date`.
     :ivar complete: Whether everything it is made of could be looked at.
     """
 
@@ -63,14 +65,14 @@ def _summarise(contents: Contents, facts: Facts, depth: int) -> Summary:
     for child in facts.children:
         if not child.attests:
             content.add(contents, child.digest)
-    created = [summary.created for _, summary in known if summary.created]
+    created = newest_build_date(summary.created for _, summary in known)
     return Summary(
         facts.digest,
         facts.kind,
         content.blob_bytes,
         next((summary.layers for _, summary in known), 0),
         in_order(_platforms(parts)),
-        facts.created or max(created, default=""),
+        first_build_date(facts.created, created),
         complete=len(known) == len(parts) and content.complete,
     )
 
@@ -85,15 +87,14 @@ def _platforms(parts: Iterable[tuple[Child, Summary | None]]) -> Iterator[str]:
 
 def _single(contents: Contents, facts: Facts) -> Summary:
     config = contents.configs.peek(facts.config.digest) if facts.config else None
-    wants_config = facts.kind == IMAGE and facts.config is not None
     return Summary(
         facts.digest,
         facts.kind,
         sum({blob.digest: blob.size for blob in facts.blobs}.values()),
         facts.layers,
         in_order([config.platform] if config else []),
-        facts.created or (config.created if config else ""),
-        complete=config is not None or not wants_config,
+        first_build_date(facts.created, config.created if config else ""),
+        complete=config is not None or not has_platform_config(facts),
         odd=facts.odd or (config.odd if config and facts.kind != ODD else ""),
     )
 

@@ -4,8 +4,6 @@ Ages, counts, digests and differences of sizes as people read them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from holm_registry.oci.sizes import format_size
 
 _AGES = (
@@ -29,30 +27,10 @@ def delta_text(size_bytes: int) -> str:
 def age_text(seconds: float) -> str:
     """Write how long ago something was, in its largest unit: ``3 days ago``."""
     for length, name in _AGES:
-        count = int(abs(seconds) // length)
-        if count:
-            noun = name if count == 1 else f"{name}s"
-            return f"{count} {noun} ago" if seconds > 0 else f"in {count} {noun}"
+        count = int(seconds // length)
+        if count > 0:
+            return f"{count_text(count, name)} ago"
     return "just now"
-
-
-def parse_time(text: str) -> datetime | None:
-    """
-    Read a time as images hold it (RFC 3339, up to nanoseconds); None for what is none.
-
-    The year 1, and 1970 for builds that must come out the same each time, are given as they are.
-    """
-    trimmed = text.strip()
-    if len(trimmed) > 64 or "T" not in trimmed.upper():
-        return None
-    try:
-        found = datetime.fromisoformat(trimmed.upper())
-    except ValueError:
-        return None
-    try:
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
-        return None
 
 
 def short_digest(digest: str) -> str:

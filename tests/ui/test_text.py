@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from holm_registry.ui.ordering import matcher, natural_key, newest_first, ranked, version_key
 from holm_registry.ui.platforms import in_order, platform_text
-from holm_registry.ui.rendering import time_markup, visible
-from holm_registry.ui.text import age_text, count_text, delta_text, parse_time
+from holm_registry.ui.rendering import visible
+from holm_registry.ui.text import age_text, count_text, delta_text
 from holm_registry.ui.views.image import web_link
 
 
@@ -27,7 +27,7 @@ def test_differences_have_a_sign():
         (7200, "2 hours ago"),
         (86400 * 3, "3 days ago"),
         (86400 * 800, "2 years ago"),
-        (-7200, "in 2 hours"),
+        (-7200, "just now"),
     ],
 )
 def test_ages(seconds, text):
@@ -41,39 +41,6 @@ def test_counts():
         "2 tags",
         "1,200 tags",
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("2026-11-01T12:00:00Z", "2026-11-01T12:00:00+00:00"),
-        ("2026-11-01T12:00:00.123456789Z", "2026-11-01T12:00:00.123456+00:00"),
-        ("2026-11-01T14:00:00+02:00", "2026-11-01T12:00:00+00:00"),
-        ("2026-11-01T12:00:00", "2026-11-01T12:00:00+00:00"),
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
-        ("0001-01-01T00:00:00+23:00", None),
-        ("yesterday", None),
-        ("", None),
-        ("2026-11-01", None),
-        ("T" * 100, None),
-    ],
-)
-def test_times(text, found):
-    parsed = parse_time(text)
-    assert (parsed and parsed.isoformat()) == found
-
-
-@given(st.text())
-def test_no_text_breaks_a_time(text):
-    parse_time(text)
-    time_markup(text, 0)
-
-
-def test_a_time_says_what_it_is_exactly():
-    assert time_markup("2026-11-01T12:00:00Z", 1793534400 + 86400) == (
-        '<time datetime="2026-11-01T12:00:00Z" title="2026-11-01 12:00:00 UTC">1 day ago</time>'
-    )
-    assert time_markup("0001-01-01T00:00:00Z", 0) == ""
 
 
 def test_versions_come_newest_first():

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from holm_registry.ui.contents import Contents
+from holm_registry.ui.dates import first_build_date
 from holm_registry.ui.documents import (
     Chart,
     ImageConfig,
@@ -22,6 +23,7 @@ from holm_registry.ui.documents import (
     pretty,
     read,
 )
+from holm_registry.ui.facts import CREATED
 from holm_registry.ui.history import Layer, command_text, dockerfile, join, shares
 from holm_registry.ui.kinds import CHART, IMAGE, kind_of
 from holm_registry.ui.library import TagSet
@@ -146,7 +148,10 @@ def image_view(
         artifact_type=manifest.artifact_type
         or (manifest.config.media_type if manifest.config else ""),
         platform=platform_text(image_config.os, image_config.architecture, image_config.variant),
-        created=image_config.created or "",
+        created=first_build_date(
+            (manifest.annotations or {}).get(CREATED, ""),
+            image_config.created or chart.created or "",
+        ),
         author=image_config.author or "",
         size=_size([*parts, *([manifest.config] if manifest.config else [])]),
         layer_count=len(parts),

@@ -200,10 +200,15 @@ def _sorted(rows: Sequence[RepositoryRow], listing: Listing) -> list[RepositoryR
     ordered = sorted(rows, key=by_name)  # type: ignore[arg-type] # keys of one kind
     if listing.sort == "name":
         return ordered[::-1] if listing.descending else ordered
-    value = {
-        "tags": lambda row: row.tags or 0,
-        "size": lambda row: row.totals.size,
-        "newest": lambda row: row.totals.newest,
-    }[listing.sort]
-    ordered.sort(key=value, reverse=listing.descending)
-    return ordered
+    known = [row for row in ordered if _value(row, listing.sort) is not None]
+    known.sort(key=lambda row: _value(row, listing.sort), reverse=listing.descending)  # type: ignore[arg-type,return-value] # none is None
+    return known + [row for row in ordered if _value(row, listing.sort) is None]
+
+
+def _value(row: RepositoryRow, sort: str) -> int | str | None:
+    """Return what a row is sorted by; None as long as that is not known."""
+    if sort == "tags":
+        return row.tags
+    if sort == "newest":
+        return row.totals.newest or None
+    return row.totals.size if row.totals.known or row.complete else None

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from holm_registry.ui.attached import attachment_of
 from holm_registry.ui.contents import Contents
+from holm_registry.ui.dates import build_date
 from holm_registry.ui.library import RepositoryShot, TagSet, TagShot
 from holm_registry.ui.ordering import natural_key, newest_first, ranked
 from holm_registry.ui.summaries import Content, Summary, summary_of
@@ -178,7 +179,9 @@ def _together(tagset: TagSet, names: Sequence[str]) -> list[str]:
 def _value(summary: Summary | None, sort: str) -> int | str | None:
     if summary is None:
         return None
-    return summary.size if sort == "size" else summary.created or None
+    if sort == "size":
+        return summary.size
+    return summary.created if build_date(summary.created) else None
 
 
 def totals_of(contents: Contents, tagset: TagSet) -> Totals:
@@ -196,7 +199,7 @@ def totals_of(contents: Contents, tagset: TagSet) -> Totals:
         content.add(contents, tag.digest)
         known += summary.complete
         platforms.update(summary.platforms)
-        if summary.created > newest:
+        if summary.created > newest and build_date(summary.created):
             newest, newest_tag = summary.created, tag.name
     images = len({tag.digest for tag in tagset.tags if tag.digest})
     pending = sum(not tag.settled for tag in tagset.tags)
