@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from attrs import frozen
 
@@ -17,7 +18,7 @@ from holm_registry.oci.errors import (
     Several,
     SizeInvalid,
 )
-from holm_registry.oci.manifest import Manifest, parse_manifest
+from holm_registry.oci.manifest import Manifest, accept_manifest, parse_manifest
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound
@@ -133,7 +134,7 @@ class Manifests:
         :raises Denied: A tag has to stay where it is, or the repository has no room.
         """
         digest = _digest_of(payload, reference)
-        manifest = parse_manifest(payload, content_type)
+        manifest = accept_manifest(payload, content_type)
         self._validation.check(manifest)
         self._capacity.require_manifest(manifest)
         if isinstance(reference, str):
@@ -246,13 +247,13 @@ class Manifests:
         for digest, descriptor in blobs:
             foreign = mediatypes.is_foreign_layer(descriptor.media_type) and descriptor.urls
             try:
-                stat = self._blobs.stat(repository, digest)
+                size = self._part_bytes(repository, digest, descriptor)
             except BlobUnknown as problem:
                 if not foreign:
                     yield ManifestBlobUnknown(detail=problem.detail)
             else:
-                if not foreign and stat.size_bytes != descriptor.size:
-                    yield _wrong_size(descriptor, stat.size_bytes)
+                if not foreign and size != descriptor.size:
+                    yield _wrong_size(descriptor, size)
 
     def _missing_manifests(
         self, repository: str, manifests: Iterable[tuple[Digest, Descriptor]]
@@ -260,15 +261,42 @@ class Manifests:
         for digest, descriptor in manifests:
             required = self._validation.requires_child(descriptor)
             try:
-                stat = self._find(repository, digest).stat
-            except NotFound:
+                size = self._child_bytes(repository, digest, descriptor)
+            except (NotFound, BlobUnknown):
                 if required:
                     yield ManifestBlobUnknown(
                         "manifest unknown to registry", detail={"digest": str(digest)}
                     )
             else:
-                if required and stat.size_bytes != descriptor.size:
-                    yield _wrong_size(descriptor, stat.size_bytes)
+                if required and size != descriptor.size:
+                    yield _wrong_size(descriptor, size)
+
+    def _part_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int:
+        """
+        Tell the size of a blob that an image names; what is called a manifest may be one.
+
+        :raises BlobUnknown: It is not here.
+        """
+        if mediatypes.is_manifest(descriptor.media_type):
+            with suppress(NotFound):
+                return self._find(repository, digest).stat.size_bytes
+        return self._blobs.stat(repository, digest).size_bytes
+
+    def _child_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int:
+        """
+        Tell the size of a child of an index: a manifest, or a blob if it is not called a manifest.
+
+        A build cache is an index of layers and of a config, all of them blobs; registry:2 takes it.
+
+        :raises NotFound: It is not here.
+        :raises BlobUnknown: It is not here.
+        """
+        try:
+            return self._find(repository, digest).stat.size_bytes
+        except NotFound:
+            if mediatypes.is_manifest(descriptor.media_type):
+                raise
+        return self._blobs.stat(repository, digest).size_bytes
 
 
 def _digest_of(payload: bytes, reference: Digest | str) -> Digest:

@@ -72,4 +72,4 @@ def _is_web_address(url: str) -> bool:
 def _foreign_urls(manifest: Manifest) -> Iterator[str]:
     for _, descriptor in manifest.blobs:
         if mediatypes.is_foreign_layer(descriptor.media_type):
-            yield from descriptor.urls
+            yield from descriptor.urls or ()

@@ -20,8 +20,17 @@ from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from .damage import Damage, Damages, Repair, blob, missing
-from .reading import Contents, Unreadable, digests_in, read_link, read_named, signatures
+from .reading import (
+    Contents,
+    Unreadable,
+    digests_in,
+    is_manifest,
+    read_link,
+    read_named,
+    signatures,
+)
 
+_PUSH_AGAIN = "delete it, or push the image again"
 _NAME_AGAIN = "push the image that it should name, or delete the tag"
 
 
@@ -162,7 +171,7 @@ class Inspection:
             return []
         self._look_at_referrer(digest, named)
         beside = signatures(self._driver, self._name, digest) if named.is_schema1 else set()
-        for part in named.blobs:
+        for part in named.blobs | named.others:
             self._look_at_part(digest, part, named)
         for signature in beside:
             self._look_at_bytes(digest, signature)
@@ -184,8 +193,8 @@ class Inspection:
             self._affected.append((damage, digest))
 
     def _look_at_part(self, digest: Digest, part: Digest, named: Named) -> None:
-        """Look for a config or layer that a manifest names."""
-        target = self._layers.get(part)
+        """Look for a config or layer that a manifest names; it may be a manifest itself."""
+        target = self._layers.get(part, self._contents.revisions.get(part))
         if target is not None:
             if self._has(target) or not self._is_optional(digest, part):
                 self._look_at_bytes(digest, target)
@@ -200,12 +209,22 @@ class Inspection:
         """Look for a child of an index; tell whether it is to be linked again."""
         if child in self._contents.revisions or self._is_excused(digest, child):
             return False
+        if child in self._layers:
+            # It was pushed as a blob, which registry:2 takes as well.
+            self._look_at_bytes(digest, self._layers[child])
+            return False
         return self._is_here(digest) and self._missing_manifest(child, f"{digest} names it")
 
     def _missing_manifest(self, digest: Digest, needed: str) -> bool:
         """Note a manifest that is not linked here; tell whether it can be linked again."""
         if not self._has(digest):
             self._affected.append((self._damages.add(missing(digest)), digest))
+            return False
+        if not is_manifest(self._driver, digest):
+            # A link would serve a blob as a manifest, which nobody has pushed.
+            reason = f"its link is missing, its bytes are no manifest, and {needed}"
+            damage = self._damage(f"manifest {digest}", reason, advice=_PUSH_AGAIN)
+            self._affected.append((damage, digest))
             return False
         self._take_in(digest)
         repair = self._linking(layout.revision_link(self._name, digest), digest)

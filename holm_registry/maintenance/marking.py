@@ -80,6 +80,7 @@ class Marking:
         """Mark manifests with all they need, and all that refer to them."""
         contents = marked.contents
         referrers = _referrers(contents)
+        linked = frozenset(contents.layers)
         waiting = list(digests)
         while waiting:
             digest = waiting.pop()
@@ -88,8 +89,11 @@ class Marking:
             marked.kept.add(digest)
             marked.blobs.add(contents.revisions.get(digest, digest))
             named = self._named(contents, digest)
-            self._keep_layers(marked, named.blobs)
+            # registry:2 takes a child of an index that it holds as a blob.
+            self._keep_layers(marked, named.blobs | named.others | named.manifests)
+            self._keep_layers(marked, named.mentioned & linked)
             waiting += [*named.manifests, *referrers.get(digest, ())]
+            waiting += [each for each in named.mentioned if each in contents.revisions]
 
     def _roots(self, contents: Contents) -> Iterator[Digest]:
         yield from (digest for digest in contents.tags.values() if digest is not None)
@@ -173,6 +177,6 @@ def _dependents_last(contents: Contents, idle: list[Digest]) -> list[Digest]:
                 seen.add(digest)
                 waiting.append((digest, True))
                 named = contents.named.get(digest, _NOTHING)
-                dependents = [*named.manifests, *referrers.get(digest, ())]
+                dependents = [*named.manifests, *named.mentioned, *referrers.get(digest, ())]
                 waiting += [(each, False) for each in dependents]
     return order[::-1]

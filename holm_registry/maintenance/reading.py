@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import Factory, define
 
+from holm_registry.oci import mediatypes
 from holm_registry.oci.digest import ALGORITHMS, Digest
 from holm_registry.oci.errors import DigestInvalid, ManifestInvalid
+from holm_registry.oci.manifest import stored_media_type
 from holm_registry.oci.named import Named, named_in
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
@@ -129,6 +131,15 @@ def read_named(driver: Driver, target: Digest) -> Named:
         raise Unreadable("its bytes are missing") from None
     except (StorageUnavailable, ManifestInvalid) as problem:
         raise Unreadable(str(problem)) from problem
+
+
+def is_manifest(driver: Driver, target: Digest) -> bool:
+    """Tell whether bytes say of themselves that they are a manifest."""
+    try:
+        content = driver.read(layout.blob_data(target))
+    except (NotFound, StorageUnavailable):
+        return False
+    return stored_media_type(content) != mediatypes.OCTET_STREAM
 
 
 def read_contents(driver: Driver, name: str) -> Contents:

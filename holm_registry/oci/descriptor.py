@@ -1,31 +1,33 @@
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import UNSET, Struct, UnsetType, field
 
 
 class Platform(Struct, frozen=True):
-    """What a manifest of an index is for."""
+    """What a manifest of an index is for. A field that is null or missing says nothing."""
 
-    architecture: str = ""
-    os: str = ""
-    variant: str = ""
+    architecture: str | None = ""
+    os: str | None = ""
+    variant: str | None = ""
 
 
 class Descriptor(Struct, frozen=True, kw_only=True):
     """
-    A pointer to content.
+    A pointer to content. A field that is null or missing says nothing.
 
     :see: OCI image-spec, descriptor.md.
     """
 
     digest: str
     size: int
-    media_type: str = field(default="", name="mediaType")
-    urls: list[str] = []
-    artifact_type: str = field(default="", name="artifactType")
+    declared_media_type: str | None = field(default="", name="mediaType")
+    urls: list[str] | None = None
     platform: Platform | None = None
+
+    @property
+    def media_type(self) -> str:
+        """The media type; empty if it says none."""
+        return self.declared_media_type or ""
 
 
 class Referrer(Struct, frozen=True, kw_only=True):
@@ -39,4 +41,4 @@ class Referrer(Struct, frozen=True, kw_only=True):
     digest: str
     size: int
     artifact_type: str | UnsetType = field(default=UNSET, name="artifactType")
-    annotations: dict[str, Any] | UnsetType = UNSET
+    annotations: dict[str, str] | UnsetType = UNSET

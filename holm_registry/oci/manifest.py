@@ -7,15 +7,15 @@ Reading manifests, indexes and artifacts: what they are and what they name.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 from attrs import frozen
-from msgspec import Struct, field
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from . import mediatypes
 from .descriptor import Descriptor, Referrer
 from .digest import Digest
+from .document import require_text, without_depths
 from .errors import DigestInvalid, ManifestInvalid
 
 #: The largest manifest taken, in bytes (the least that the specification wants supported).
@@ -23,21 +23,36 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 
 class _Payload(Struct, kw_only=True):
-    """Every field, of any kind of manifest, that a registry has to look at."""
+    """
+    Every field, of any kind of manifest, that a registry has to look at.
 
-    schema_version: int = field(default=0, name="schemaVersion")
-    media_type: str = field(default="", name="mediaType")
-    artifact_type: str = field(default="", name="artifactType")
+    Any of them may be null, which says as much as leaving it out: Go programs write empty lists so.
+    """
+
+    schema_version: int | None = field(default=0, name="schemaVersion")
+    media_type: str | None = field(default="", name="mediaType")
+    artifact_type: str | None = field(default="", name="artifactType")
     config: Descriptor | None = None
     layers: list[Descriptor] | None = None
     blobs: list[Descriptor] | None = None
-    manifests: list[Descriptor] | None = None
+    manifests: list[Descriptor] | UnsetType | None = UNSET
     subject: Descriptor | None = None
-    annotations: dict[str, Any] | None = None
-    fs_layers: Any = field(default=None, name="fsLayers")
+    #: Left as text, since what stands in it may be anything, and a great deal of it.
+    annotations: Raw = Raw()
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it holds manifests: also none, also null unless it is an image."""
+        return isinstance(self.manifests, list) or not (self.manifests is UNSET or self.is_image)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it holds what an image does."""
+        return self.config is not None or self.layers is not None
 
 
 _decoder = msgspec.json.Decoder(_Payload)
+_annotations = msgspec.json.Decoder(dict[str, str] | None)
 
 
 @frozen
@@ -56,7 +71,7 @@ class Manifest:
     blobs: tuple[tuple[Digest, Descriptor], ...]
     manifests: tuple[tuple[Digest, Descriptor], ...]
     subject: Digest | None
-    annotations: dict[str, Any] | None
+    annotations: dict[str, str]
 
     def referrer(self, digest: Digest, size_bytes: int) -> Referrer:
         """Describe this manifest for the list of its subject's referrers."""
@@ -67,6 +82,23 @@ class Manifest:
             artifact_type=self.artifact_type or msgspec.UNSET,
             annotations=self.annotations or msgspec.UNSET,
         )
+
+
+def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
+    """
+    Understand a manifest that is to be taken in: more is asked of it than of a stored one.
+
+    :param content_type: What the client calls it.
+    :raises ManifestInvalid: As :func:`parse_manifest` does; it is not UTF-8 throughout, nested too
+        deep, or its annotations are no strings.
+    """
+    manifest = parse_manifest(payload, content_type)
+    require_text(payload)
+    try:
+        _read_annotations(_decode(payload))
+    except msgspec.MsgspecError as problem:
+        raise ManifestInvalid(f"annotations must be strings: {problem}") from problem
+    return manifest
 
 
 def parse_manifest(payload: bytes, content_type: str = "") -> Manifest:
@@ -90,7 +122,7 @@ def parse_manifest(payload: bytes, content_type: str = "") -> Manifest:
         blobs=tuple(_digests(blobs)),
         manifests=tuple(_digests(decoded.manifests or [])),
         subject=subject,
-        annotations=decoded.annotations,
+        annotations=_stored_annotations(decoded),
     )
 
 
@@ -112,15 +144,31 @@ def stored_media_type(payload: bytes) -> str:
 
 def _decode(payload: bytes) -> _Payload:
     try:
-        return _decoder.decode(payload)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
+        try:
+            return _decoder.decode(payload)
+        except RecursionError:
+            return _decoder.decode(without_depths(payload))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
         raise ManifestInvalid(f"manifest does not parse: {problem}") from problem
+
+
+def _read_annotations(decoded: _Payload) -> dict[str, str]:
+    text = bytes(decoded.annotations)
+    return (_annotations.decode(text) if text else None) or {}
+
+
+def _stored_annotations(decoded: _Payload) -> dict[str, str]:
+    """Give annotations; none where they are not what the image-spec says, as in older stores."""
+    try:
+        return _read_annotations(decoded)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return {}
 
 
 def _media_type(decoded: _Payload, content_type: str) -> str:
     if decoded.schema_version == 1 or content_type in mediatypes.SCHEMA1:
         raise ManifestInvalid("Docker image manifest schema 1 is no longer accepted")
-    declared = decoded.media_type
+    declared = decoded.media_type or ""
     if content_type in ("", mediatypes.JSON, mediatypes.OCTET_STREAM):
         content_type = declared or _type_by_shape(decoded)
     if declared and declared != content_type:
@@ -134,7 +182,7 @@ def _media_type(decoded: _Payload, content_type: str) -> str:
 
 def _type_by_shape(decoded: _Payload) -> str:
     """Name the type of a manifest without ``mediaType``, which only OCI's two may lack."""
-    if decoded.schema_version == 2 and decoded.manifests is not None:
+    if decoded.schema_version == 2 and decoded.is_index:
         return mediatypes.OCI_INDEX
     if decoded.schema_version == 2 and decoded.config is not None:
         return mediatypes.OCI_MANIFEST
@@ -144,16 +192,15 @@ def _type_by_shape(decoded: _Payload) -> str:
 def _refuse_contradictions(decoded: _Payload, media_type: str) -> None:
     if not media_type:
         raise ManifestInvalid("no media type: neither Content-Type nor the manifest names one")
-    image = decoded.config is not None or decoded.layers is not None
-    if decoded.manifests is not None and image:
+    if isinstance(decoded.manifests, list) and decoded.is_image:
         # A document that reads as two things deceives whoever checked it as the other one
         # (CVE-2021-41190).
         raise ManifestInvalid("a manifest may not hold both manifests and config or layers")
-    if media_type in mediatypes.INDEXES and decoded.manifests is None:
-        raise ManifestInvalid("an index must hold manifests")
+    if media_type in mediatypes.INDEXES and decoded.is_image:
+        raise ManifestInvalid("an index may not hold config or layers")
     images = (mediatypes.OCI_MANIFEST, mediatypes.DOCKER_MANIFEST)
-    if media_type in images and (decoded.config is None or decoded.layers is None):
-        raise ManifestInvalid("an image manifest must hold config and layers")
+    if media_type in images and decoded.config is None:
+        raise ManifestInvalid("an image manifest must hold a config")
     if media_type in (*images, *mediatypes.INDEXES) and decoded.schema_version != 2:
         raise ManifestInvalid("schemaVersion must be 2")
 

@@ -26,6 +26,11 @@ def is_foreign_layer(media_type: str) -> bool:
     return media_type.startswith(_FOREIGN_LAYERS)
 
 
+def is_manifest(media_type: str) -> bool:
+    """Tell whether a media type is that of a manifest or an index, known here or not."""
+    return "manifest" in media_type or "index" in media_type
+
+
 def bare(content_type: str) -> str:
     """Strip parameters such as ``charset`` from a Content-Type."""
     return content_type.partition(";")[0].strip().lower()

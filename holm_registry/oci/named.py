@@ -11,13 +11,15 @@ from collections.abc import Iterable
 
 import msgspec
 from attrs import frozen
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from . import mediatypes
 from .digest import Digest
+from .document import without_depths
 from .errors import DigestInvalid, ManifestInvalid
 
 _ANY_DIGEST = re.compile(rb"sha256:[0-9a-f]{64}(?![0-9a-f])|sha512:[0-9a-f]{128}(?![0-9a-f])")
+_ESCAPED = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 
 _UNDERSTOOD = frozenset(
     {
@@ -33,6 +35,12 @@ _UNDERSTOOD = frozenset(
 
 class _Pointer(Struct):
     digest: str
+    media_type: str | None = field(default="", name="mediaType")
+
+    @property
+    def may_be_manifest(self) -> bool:
+        """Whether its media type is that of a manifest, or missing."""
+        return not self.media_type or mediatypes.is_manifest(self.media_type)
 
 
 class _Layer(Struct):
@@ -40,8 +48,8 @@ class _Layer(Struct):
 
 
 class _Document(Struct, kw_only=True):
-    schema_version: int = field(default=0, name="schemaVersion")
-    media_type: str = field(default="", name="mediaType")
+    schema_version: int | None = field(default=0, name="schemaVersion")
+    media_type: str | None = field(default="", name="mediaType")
     config: _Pointer | None = None
     layers: list[_Pointer] | None = None
     blobs: list[_Pointer] | None = None
@@ -51,6 +59,7 @@ class _Document(Struct, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(_Document)
+_object = msgspec.json.Decoder(dict[str, Raw])
 
 
 @frozen
@@ -59,7 +68,10 @@ class Named:
     What a manifest needs to be pulled whole, and whom it refers to.
 
     :ivar blobs: Its config and layers.
-    :ivar manifests: The children of an index.
+    :ivar manifests: The children of an index, as far as they are, or may be, manifests.
+    :ivar others: The children of an index whose media type says that they are no manifests, such
+        as the layers of a build cache: blobs that were pushed as blobs.
+    :ivar mentioned: Every digest that stands anywhere in it, but for its subject's.
     :ivar is_schema1: It may have signatures beside it in its repository.
     :ivar is_understood: Whether it is of a kind known here; if not, any digest in it counts, as a
         blob and as a manifest.
@@ -70,21 +82,20 @@ class Named:
     subject: Digest | None = None
     is_schema1: bool = False
     is_understood: bool = True
+    others: frozenset[Digest] = frozenset()
+    mentioned: frozenset[Digest] = frozenset()
 
 
 def named_in(payload: bytes) -> Named:
     """
     Tell what stored bytes name. Of a kind not known here, every digest in it counts.
 
-    :raises ManifestInvalid: They cannot be understood, so that they might name anything.
+    :raises ManifestInvalid: They are no JSON object, so that they might have named anything.
     """
-    try:
-        decoded = _decoder.decode(payload)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
-        raise ManifestInvalid(f"it does not parse: {problem}") from problem
-    if not _is_understood(decoded):
-        anything = frozenset(Digest.parse(each.decode()) for each in _ANY_DIGEST.findall(payload))
-        return Named(anything, anything, is_understood=False)
+    decoded = _decode(payload)
+    mentioned = _mentioned_in(payload)
+    if decoded is None or not _is_understood(decoded):
+        return Named(mentioned, mentioned, is_understood=False, mentioned=mentioned)
     pointers: list[_Pointer | _Layer] = [
         *(decoded.layers or []),
         *(decoded.blobs or []),
@@ -92,13 +103,44 @@ def named_in(payload: bytes) -> Named:
     ]
     if decoded.config is not None:
         pointers.append(decoded.config)
-    subject = None if decoded.subject is None else _digests([decoded.subject])
-    return Named(
-        _digests(pointers),
-        _digests(decoded.manifests or []),
-        None if subject is None else next(iter(subject)),
-        decoded.schema_version == 1,
-    )
+    children = decoded.manifests or []
+    try:
+        subject = None if decoded.subject is None else Digest.parse(decoded.subject.digest)
+        return Named(
+            _digests(pointers),
+            _digests(child for child in children if child.may_be_manifest),
+            subject,
+            decoded.schema_version == 1,
+            others=_digests(child for child in children if not child.may_be_manifest),
+            mentioned=mentioned - {subject},
+        )
+    except DigestInvalid:
+        # Something is named by what is no digest; the digests that there are count all the same.
+        return Named(mentioned, mentioned, is_understood=False, mentioned=mentioned)
+
+
+def _decode(payload: bytes) -> _Document | None:
+    """
+    Decode a document; None if it is JSON, but of no shape that is known.
+
+    :raises ManifestInvalid: It is no JSON object.
+    """
+    try:
+        try:
+            return _decoder.decode(payload)
+        except RecursionError:
+            return _decoder.decode(without_depths(payload))
+        except msgspec.ValidationError:
+            _object.decode(payload)
+            return None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
+        raise ManifestInvalid(f"it does not parse: {problem}") from problem
+
+
+def _mentioned_in(payload: bytes) -> frozenset[Digest]:
+    # A digest has no letter that must be escaped, but any may be.
+    text = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), payload)
+    return frozenset(Digest.parse(each.decode()) for each in _ANY_DIGEST.findall(text))
 
 
 def _is_understood(decoded: _Document) -> bool:
@@ -110,7 +152,4 @@ def _is_understood(decoded: _Document) -> bool:
 
 
 def _digests(pointers: Iterable[_Pointer | _Layer]) -> frozenset[Digest]:
-    try:
-        return frozenset([Digest.parse(pointer.digest) for pointer in pointers])
-    except DigestInvalid as problem:
-        raise ManifestInvalid(problem.message) from problem
+    return frozenset([Digest.parse(pointer.digest) for pointer in pointers])

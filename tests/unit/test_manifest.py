@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.oci import mediatypes
 from holm_registry.oci.digest import Digest
+from holm_registry.oci.document import MAX_DEPTH
 from holm_registry.oci.errors import ManifestInvalid
-from holm_registry.oci.manifest import parse_manifest, stored_media_type
+from holm_registry.oci.manifest import accept_manifest, parse_manifest, stored_media_type
 
 from ..images import descriptor, image, index
 
@@ -78,10 +80,9 @@ IMAGE = json.loads(image(b"c", [b"l"]))
         (image(b"c", []), mediatypes.DOCKER_SCHEMA1_SIGNED, "schema 1"),
         (image(b"c", []), mediatypes.DOCKER_MANIFEST, "differs from Content-Type"),
         (encoded(**{**IMAGE, "manifests": []}), "", "may not hold both"),
-        (encoded(**{**IMAGE, "config": None}), "", "must hold config"),
-        (encoded(**{**IMAGE, "layers": None}), "", "must hold config"),
+        (encoded(**{**IMAGE, "config": None}), "", "must hold a config"),
         (encoded(**{**IMAGE, "schemaVersion": 3}), "", "schemaVersion"),
-        (encoded(schemaVersion=2, mediaType=mediatypes.OCI_INDEX), "", "must hold manifests"),
+        (encoded(**{**IMAGE, "mediaType": mediatypes.OCI_INDEX}), "", "may not hold config"),
         (encoded(**{**IMAGE, "config": {"digest": "sha256:x", "size": 1}}), "", "invalid digest"),
         (encoded(**{**IMAGE, "config": {**IMAGE["config"], "size": -1}}), "", "negative size"),
         (encoded(**{**IMAGE, "config": {**IMAGE["config"], "size": "1"}}), "", "does not parse"),
@@ -91,6 +92,93 @@ IMAGE = json.loads(image(b"c", [b"l"]))
 def test_what_is_no_manifest_is_refused_with_its_reason(payload, content_type, complaint):
     with pytest.raises(ManifestInvalid, match=complaint):
         parse_manifest(payload, content_type)
+
+
+@pytest.mark.parametrize("layers", [{"layers": None}, {"layers": []}, {}])
+@pytest.mark.parametrize("declared", [{"mediaType": mediatypes.OCI_MANIFEST}, {"mediaType": None}])
+def test_an_image_without_layers_is_an_image(layers, declared):
+    bare = {"schemaVersion": 2, "config": IMAGE["config"], "manifests": None}
+    payload = encoded(**bare, **layers, **declared)
+    manifest = accept_manifest(payload, mediatypes.OCI_MANIFEST)
+    assert [digest for digest, _ in manifest.blobs] == [Digest.of(b"c")]
+    assert stored_media_type(payload) == mediatypes.OCI_MANIFEST
+
+
+@pytest.mark.parametrize("children", [{"manifests": None}, {"manifests": []}])
+@pytest.mark.parametrize("declared", [{"mediaType": mediatypes.OCI_INDEX}, {}])
+def test_an_index_without_children_is_an_index(children, declared):
+    payload = encoded(schemaVersion=2, **children, **declared, config=None, layers=None)
+    assert accept_manifest(payload, mediatypes.OCI_INDEX).manifests == ()
+    assert stored_media_type(payload) == mediatypes.OCI_INDEX
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"artifactType": None},
+        {"annotations": None},
+        {"subject": None},
+        {"blobs": None},
+        {"config": {**IMAGE["config"], "urls": None, "platform": None, "annotations": None}},
+        {"layers": [{**IMAGE["config"], "mediaType": None}]},
+        {"config": {**IMAGE["config"], "platform": {"os": None, "architecture": None}}},
+    ],
+)
+def test_null_says_as_much_as_leaving_it_out(fields):
+    payload = encoded(**{**IMAGE, **fields})
+    manifest = accept_manifest(payload)
+    assert len(manifest.blobs) == 2
+    assert manifest.referrer(Digest.of(payload), len(payload)).media_type == manifest.media_type
+
+
+def nested(depth: int) -> str:
+    """Make JSON of so many levels."""
+    return "[" * depth + "]" * depth
+
+
+def with_field(value: str, name: str = "x") -> bytes:
+    return image(b"c", [b"l"])[:-1] + f', "{name}": {value}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("payload", "complaint"),
+    [
+        (with_field(nested(MAX_DEPTH)), "nested deeper than 64 levels"),
+        (with_field(nested(985)), "nested deeper"),
+        (with_field(nested(100_000)), "nested deeper|does not parse"),
+        (with_field(f'{{"a": {nested(985)}}}', "annotations"), "nested deeper"),
+        (with_field('"\xff"').replace(b"\xc3\xbf", b"\xff"), "not UTF-8"),
+        (with_field('"\xff"', "author").replace(b"\xc3\xbf", b"\xed\xa0\x80"), "not UTF-8"),
+        (with_field('{"a": []}', "annotations"), "annotations must be strings"),
+        (with_field('{"a": null}', "annotations"), "annotations must be strings"),
+        (with_field("[]", "annotations"), "annotations must be strings"),
+    ],
+)
+def test_what_decoders_pass_over_is_looked_at_before_it_is_taken_in(payload, complaint):
+    with pytest.raises(ManifestInvalid, match=complaint):
+        accept_manifest(payload)
+
+
+def test_brackets_in_strings_are_no_levels():
+    text = json.dumps('"\\' + "[{" * 1000 + '\\"')
+    accept_manifest(with_field(text))
+    accept_manifest(with_field(nested(MAX_DEPTH - 1)))
+    accept_manifest(with_field(f"[{','.join([nested(10)] * 1000)}]"))
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH, 900, 985, 990, 5_000, 100_000])
+def test_a_manifest_of_any_depth_that_an_older_registry_took_keeps_its_type(depth):
+    payload = with_field(nested(depth))
+    assert stored_media_type(payload) == mediatypes.OCI_MANIFEST
+    manifest = parse_manifest(payload)
+    assert [digest for digest, _ in manifest.blobs] == [Digest.of(b"c"), Digest.of(b"l")]
+
+
+@pytest.mark.parametrize("value", [f'{{"a": {nested(500)}}}', '{"a": 1}', "[]", "7"])
+def test_odd_annotations_that_an_older_registry_took_are_left_out_of_lists(value):
+    payload = with_field(value, "annotations")
+    described = parse_manifest(payload).referrer(Digest.of(payload), len(payload))
+    assert b"annotations" not in msgspec.json.encode(described)
 
 
 @given(st.binary(max_size=60))

@@ -39,14 +39,46 @@ def test_of_an_unknown_kind_every_digest_counts():
     assert named.blobs == named.manifests == {Digest.of(b"1", "sha512")}
 
 
+def test_a_child_that_is_called_no_manifest_is_a_blob_and_no_manifest():
+    cache = descriptor(b"layer", "application/vnd.oci.image.layer.v1.tar+gzip")
+    child = descriptor(b"image", mediatypes.OCI_MANIFEST)
+    unknown = descriptor(b"unknown", "application/vnd.acme.manifest+json")
+    untold = {key: value for key, value in descriptor(b"?", "").items() if key != "mediaType"}
+    payload = {"schemaVersion": 2, "manifests": [cache, child, unknown, untold]}
+    named = named_in(json.dumps(payload).encode())
+    assert named.others == {Digest.of(b"layer")}
+    assert named.manifests == {Digest.of(b"image"), Digest.of(b"unknown"), Digest.of(b"?")}
+
+
+def test_whatever_is_mentioned_anywhere_is_told():
+    elsewhere = {"annotations": {"a": str(Digest.of(b"1"))}, "x": [[f"b@{Digest.of(b'2')}"]]}
+    payload = image(b"c", [], subject=descriptor(b"s", "a/b"), **elsewhere)
+    named = named_in(payload.replace(b"sha256:6b", b"\\u0073ha256\\u003a\\u0036b"))
+    assert named.mentioned == {Digest.of(b"c"), Digest.of(b"1"), Digest.of(b"2")}
+    assert named.blobs == {Digest.of(b"c")}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        json.dumps({"config": 1, "x": str(Digest.of(b"1"))}).encode(),
+        json.dumps({"layers": [None, str(Digest.of(b"1"))], "config": {}}).encode(),
+        image(b"1", []).replace(b"layers", b"manifests", 1).replace(b"[]", b'[{"digest":"x"}]'),
+    ],
+)
+def test_of_an_odd_shape_every_digest_counts(payload):
+    named = named_in(payload)
+    assert not named.is_understood
+    assert named.blobs == named.manifests == {Digest.of(b"1")}
+
+
 @pytest.mark.parametrize(
     "payload",
     [
         b"",
         b"{",
         b"[]",
-        b'{"config": 1}',
-        image(b"c", []).replace(b"sha256:", b"sha384:"),
+        b'{"config": 1',
         image(b"c", [])[:-20],
     ],
 )
