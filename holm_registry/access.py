@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from .api.bearer import Bearer
 from .api.guard import Guard, LoginGuard, OpenGuard, Refusals
-from .api.locations import Locations, origin
+from .api.locations import Locations
 from .auth.htpasswd import Htpasswd, HtpasswdInvalid
 from .auth.robots import Robots
 from .auth.rules import Pattern, Rule, Rules
@@ -171,6 +171,6 @@ def _trusting(token: Token, locations: Locations) -> Bearer:
     def realm(request: StreamedRequest) -> str:
         if not token.autoredirect:
             return token.realm
-        return f"{locations.host or origin(request)}{token.autoredirectpath}"
+        return f"{locations.origin(request)}{token.autoredirectpath}"
 
     return Bearer(trust.verify, token.service, realm)

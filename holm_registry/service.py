@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -20,6 +20,7 @@ from .api.app import ApiResource
 from .api.context import Context
 from .api.locations import Locations
 from .auditing import Auditor, open_audit
+from .config.addresses import parse_networks
 from .config.model import Config, ManifestValidation, TagLimits
 from .config.storage import Storage, StorageLimits
 from .content.capacity import Bounds
@@ -32,6 +33,7 @@ from .health.checks import StorageCheck
 from .health.schedule import scheduled_checks
 from .health.service import Health
 from .http.limits import Limits
+from .http.proxies import Proxies
 from .http.site import StreamingSite
 from .logs.access import AccessLog
 from .storage import layout
@@ -152,8 +154,8 @@ def build_context(  # noqa: PLR0913 - keyword-only
     if not config.storage.maintenance.readonly.enabled:
         # What a collection that died was just looking at.
         driver.recover()
-    host = "" if config.http.relativeurls else config.http.host.rstrip("/")
-    locations = Locations(host, config.http.prefix.rstrip("/"))
+    http = config.http
+    locations = Locations.configured(http.host, http.prefix, relative=http.relativeurls)
     publishers: list[Publisher] = [] if notifications is None else [notifications.broadcaster]
     if audit is not None:
         publishers.append(audit)
@@ -217,8 +219,19 @@ def build_site(
         wanted.requestspersecond,
     ).fitted()
     return StreamingSite(
-        resource, reactor, write_log=access_log(config), watcher=watcher, limits=limits
+        resource,
+        reactor,
+        write_log=access_log(config),
+        watcher=watcher,
+        limits=limits,
+        proxies=build_proxies(config.http.proxies),
     )
+
+
+def build_proxies(names: Sequence[str]) -> Proxies:
+    """Make what knows whose word on who sent a request is believed."""
+    networks, local = parse_networks(names)
+    return Proxies(networks, local=local)
 
 
 def access_log(config: Config) -> Callable[[str], object] | None:

@@ -34,6 +34,12 @@ class Options(PluginOptions):
             None,
             "Names to show where the registry lists none, with commas (REPOSITORIES).",
         ],
+        [
+            "trusted-proxies",
+            None,
+            None,
+            "Networks of proxies whose headers are believed, with commas (TRUSTED_PROXIES).",
+        ],
         ["log-level", None, "info", "error, warn, info or debug."],
         ["log-format", None, "text", "text, json or logstash."],
     ]

@@ -4,7 +4,7 @@ from klein import Klein
 
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.paging import next_link, parse_page
+from holm_registry.oci.paging import next_page, parse_page
 
 from .context import Context
 
@@ -34,8 +34,8 @@ class CatalogRoutes:
             maximum=maximum,
         )
         names, more = await self._context.threads.run(self._catalog.page, page, seen)
-        path = f"{self._context.locations.prefix}/v2/_catalog"
-        link = next_link(path, page, names, more=more)
-        if link is not None:
+        query = next_page(page, names, more=more)
+        if query is not None:
+            link = self._context.locations.next_page(request, "/v2/_catalog", **query)
             request.set_header("Link", link)
         return json_body(request, {"repositories": names})

@@ -84,7 +84,7 @@ class ManifestRoutes:
             request, repository, pushed(accepted.digest, payload), tagged
         )
         request.setResponseCode(201)
-        location = self._context.locations.manifest(repository, accepted.digest)
+        location = self._context.locations.manifest(request, repository, accepted.digest)
         request.set_header("Location", location)
         request.set_header("Docker-Content-Digest", str(accepted.digest))
         if accepted.subject is not None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from klein import Klein
 
 from holm_registry.auth.identity import PULL
@@ -42,7 +40,7 @@ class ReferrerRoutes:
             query = {"last": found[-1].digest}
             if artifact_type:
                 query["artifactType"] = artifact_type
-            path = f"{self._context.locations.prefix}/v2/{repository}/referrers/{digest}"
-            request.set_header("Link", f'<{path}?{urlencode(query)}>; rel="next"')
+            path = f"/v2/{repository}/referrers/{digest}"
+            request.set_header("Link", self._context.locations.next_page(request, path, **query))
         index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
         return json_body(request, index, OCI_INDEX)

@@ -5,7 +5,7 @@ from klein import Klein
 from holm_registry.auth.identity import PULL
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.paging import Page, next_link, parse_page
+from holm_registry.oci.paging import Page, next_page, parse_page
 
 from .context import Context
 
@@ -30,8 +30,8 @@ class TagRoutes:
             # registry:3 lists fewer rather than refuse.
             page = Page(min(page.limit, self._context.max_tags), page.last)
         names, more = await self._context.threads.run(self._tags.page, repository, page)
-        path = f"{self._context.locations.prefix}/v2/{repository}/tags/list"
-        link = next_link(path, page, names, more=more)
-        if link is not None:
-            request.set_header("Link", link)
+        query = next_page(page, names, more=more)
+        if query is not None:
+            path = f"/v2/{repository}/tags/list"
+            request.set_header("Link", self._context.locations.next_page(request, path, **query))
         return json_body(request, {"name": repository, "tags": names})

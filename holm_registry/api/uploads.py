@@ -196,7 +196,9 @@ class UploadRoutes:
         if chunk.start != session.size_bytes:
             raise RangeInvalid(
                 f"chunk begins at {chunk.start}, expected {session.size_bytes}",
-                headers=self._progress_headers(repository, session.session_id, session.size_bytes),
+                headers=self._progress_headers(
+                    request, repository, session.session_id, session.size_bytes
+                ),
             )
         declared = request.content_length
         if declared is not None and declared != chunk.length:
@@ -206,7 +208,7 @@ class UploadRoutes:
     def _created(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         request.setResponseCode(201)
         self._warn(request, repository)
-        request.set_header("Location", self._locations.blob(repository, digest))
+        request.set_header("Location", self._locations.blob(request, repository, digest))
         request.set_header("Docker-Content-Digest", str(digest))
         return empty_body(request)
 
@@ -222,14 +224,16 @@ class UploadRoutes:
     def _describe(
         self, request: StreamedRequest, repository: str, session_id: str, size_bytes: int
     ) -> None:
-        for name, value in self._progress_headers(repository, session_id, size_bytes).items():
+        for name, value in self._progress_headers(
+            request, repository, session_id, size_bytes
+        ).items():
             request.set_header(name, value)
 
     def _progress_headers(
-        self, repository: str, session_id: str, size_bytes: int
+        self, request: StreamedRequest, repository: str, session_id: str, size_bytes: int
     ) -> dict[str, str]:
         return {
-            "Location": self._locations.upload(repository, session_id),
+            "Location": self._locations.upload(request, repository, session_id),
             "Range": upload_range(size_bytes),
             "Docker-Upload-UUID": session_id,
         }

@@ -1,5 +1,16 @@
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Sequence
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: Networks by name. What comes by a local socket comes from this machine, as from ``loopback``.
+NAMED_NETWORKS = {
+    "loopback": ("127.0.0.0/8", "::1/128"),
+    "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+}
+
 
 def parse_address(addr: str) -> tuple[str, int]:
     """
@@ -11,3 +22,23 @@ def parse_address(addr: str) -> tuple[str, int]:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError("expected host:port with a port up to 65535")
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def parse_networks(names: Sequence[str]) -> tuple[list[Network], bool]:
+    """
+    Read networks: ``10.1.0.0/16``, single addresses, or names of :data:`NAMED_NETWORKS`.
+
+    :return: The networks, and whether local sockets belong to them.
+    :raises ValueError: One of them is none of these.
+    """
+    networks: list[Network] = []
+    for name in names:
+        for text in NAMED_NETWORKS.get(name, (name,)):
+            try:
+                networks.append(ipaddress.ip_network(text, strict=False))
+            except ValueError:
+                known = ", ".join(NAMED_NETWORKS)
+                raise ValueError(
+                    f"expected a network such as 10.0.0.0/8, an address, or one of {known}"
+                ) from None
+    return networks, "loopback" in names

@@ -90,6 +90,7 @@ class Http(Section, frozen=True):
     secret: str = ""
     relativeurls: bool = False
     draintimeout: Duration = Duration(25)
+    proxies: list[str] = field(default_factory=lambda: ["loopback", "private"])
     tls: Tls = Tls()
     debug: Debug = Debug()
     headers: dict[str, list[str]] = field(default_factory=_default_headers)

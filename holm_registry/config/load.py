@@ -16,7 +16,7 @@ from attrs import frozen
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.oci.sizes import Size, parse_size
 
-from .addresses import parse_address
+from .addresses import parse_address, parse_networks
 from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .http import Http
@@ -34,6 +34,11 @@ _SERVICE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 #: Clients believe tokens to be good for so long where nobody says.
 _LEAST_TOKEN_SECONDS = 60
+
+_PREFIX = re.compile(r"/|(?:/[A-Za-z0-9._~@:+-]+)+/")
+
+#: What would end the header, or the quotes, that an address stands in.
+_NO_URL = re.compile(r"[^!#-;=?-\[\]_a-z~]")
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
@@ -362,10 +367,16 @@ def _check_headers(tree: Tree, path: Path, headers: Mapping[str, Sequence[str]])
 
 def _check_http(tree: Tree, http: Http) -> None:
     prefix = http.prefix
-    if prefix and not (prefix.startswith("/") and prefix.endswith("/")):
-        tree.complain(("http", "prefix"), f"must begin and end with a slash, got {prefix!r}")
-    if http.host:
-        _check_url(tree, ("http", "host"), http.host)
+    if prefix and not _PREFIX.fullmatch(prefix):
+        tree.complain(
+            ("http", "prefix"), f"must begin and end with a slash, as /path/ does, got {prefix!r}"
+        )
+    if http.host and _check_url(tree, ("http", "host"), http.host):
+        parts = urlsplit(http.host)
+        if "@" in parts.netloc or parts.query or parts.fragment or _NO_URL.search(http.host):
+            tree.complain(("http", "host"), "expected https://name[:port][/path] and no more")
+    for index, name in enumerate(http.proxies):
+        _check_network(tree, ("http", "proxies", index), name)
     _check_headers(tree, ("http", "headers"), http.headers)
     if http.net != "unix":
         _check_address(tree, ("http", "addr"), http.addr)
@@ -379,7 +390,8 @@ def _check_http(tree: Tree, http: Http) -> None:
         tree.complain(("http", "debug", "prometheus", "path"), "must begin with a slash")
 
 
-def _check_url(tree: Tree, path: Path, url: str) -> None:
+def _check_url(tree: Tree, path: Path, url: str) -> bool:
+    """Complain of what is no URL; tell whether it is one."""
     try:
         parts = urlsplit(url)
         is_url = parts.scheme in ("http", "https") and bool(parts.netloc)
@@ -389,6 +401,8 @@ def _check_url(tree: Tree, path: Path, url: str) -> None:
         # What stands before an @ may be a password.
         got = "" if "@" in url else f", got {url!r}"
         tree.complain(path, f"expected https://name[:port]{got}")
+        return False
+    return True
 
 
 def _check_address(tree: Tree, path: Path, addr: str) -> None:
@@ -396,6 +410,13 @@ def _check_address(tree: Tree, path: Path, addr: str) -> None:
         parse_address(addr)
     except ValueError as problem:
         tree.complain(path, f"{problem}, got {addr!r}")
+
+
+def _check_network(tree: Tree, path: Path, name: str) -> None:
+    try:
+        parse_networks([name])
+    except ValueError as problem:
+        tree.complain(path, f"{problem}, got {name!r}")
 
 
 def _check_pattern(tree: Tree, path: Path, pattern: str) -> None:

@@ -21,7 +21,7 @@ def combined(request: Any, seconds: float) -> str:
     length = request.sentLength or "-"
     line = b" ".join((request.method, request.uri, request.clientproto))
     return (
-        f"{_peer(request)} - - {_written(int(seconds))} "
+        f"{request.client_host or '-'} - - {_written(int(seconds))} "
         f'"{_escaped(line)}" {request.code} {length} '
         f'"{_escaped(request.getHeader(b"referer") or b"-")}" '
         f'"{_escaped(request.getHeader(b"user-agent") or b"-")}" {request.request_id}\n'
@@ -32,12 +32,6 @@ def combined(request: Any, seconds: float) -> str:
 def _written(seconds: int) -> str:
     """Write a time, which is the same for many requests."""
     return str(datetimeToLogString(seconds))
-
-
-def _peer(request: Any) -> str:
-    address = request.getClientAddress()
-    # An IPv4 client of a socket that listens on both looks like ::ffff:192.0.2.1.
-    return str(getattr(address, "host", "-")).removeprefix("::ffff:")
 
 
 def _escaped(text: bytes) -> str:

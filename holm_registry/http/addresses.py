@@ -7,17 +7,20 @@ from typing import Any
 
 def client_of(address: Any) -> str:
     """
-    Give what counts as one client: an address of IPv4, or a network of IPv6.
-
-    Whoever has one address of IPv6 has all that share its first 64 bits.
-
-    :param address: Twisted's; one without a host, as of a local socket, is the same client always.
+    Return what counts as one client of an address of Twisted's: see :func:`client_network`.
     """
-    return _network(str(getattr(address, "host", "")))
+    return client_network(str(getattr(address, "host", "")))
 
 
 @lru_cache(maxsize=4096)
-def _network(host: str) -> str:
+def client_network(host: str) -> str:
+    """
+    Return what counts as one client: an address of IPv4, or a network of IPv6.
+
+    A machine that has one address of IPv6 has all that share its first 64 bits.
+
+    :param host: An address; an empty one, of a local socket, is always the same client.
+    """
     try:
         found = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -25,9 +25,10 @@ from twisted.python.failure import Failure
 from twisted.web.http import parse_qs
 from twisted.web.server import Request
 
-from .addresses import client_of
+from .addresses import client_network
 from .body import RequestBody
 from .progress import Progress
+from .proxies import Forwarded, plain_host
 
 #: How much to take from a socket at once while a body arrives, in bytes.
 RECEIVE_BYTES = 256 * 1024
@@ -120,19 +121,35 @@ class StreamedRequest(Request):
         text = self.header("Content-Length")
         return int(text) if text is not None and text.isdigit() else None
 
+    @cached_property
+    def client_host(self) -> str:
+        """
+        The address of the client, also behind trusted proxies; empty for a local socket's.
+
+        This is the one for limits, for the access log, the audit log and notifications.
+        """
+        found: str = self._channel().site.proxies.client(self)
+        return found
+
     @property
     def peer(self) -> str:
-        """Where it came from: ``address:port``, or what there is of it."""
+        """The client's ``address:port``; without the port where a proxy tells the address."""
         address = self.getClientAddress()
-        # An IPv4 client of a socket that listens on both looks like ::ffff:192.0.2.1.
-        host = str(getattr(address, "host", "")).removeprefix("::ffff:")
         port = getattr(address, "port", None)
-        return host if port is None else f"{host}:{port}"
+        if port is None or self.client_host != plain_host(address):
+            return self.client_host
+        return f"{self.client_host}:{port}"
 
     @property
     def network(self) -> str:
-        """Where it came from, as one client counts: see :func:`.addresses.client_of`."""
-        return client_of(self.getClientAddress())
+        """What counts as one client: see :func:`.addresses.client_network`."""
+        return client_network(self.client_host)
+
+    @cached_property
+    def forwarded(self) -> Forwarded:
+        """The address that the client called, also behind trusted proxies."""
+        found: Forwarded = self._channel().site.proxies.forwarded(self)
+        return found
 
     @property
     def client_name(self) -> str:

@@ -16,6 +16,7 @@ from twisted.web.server import Site
 from .accesslog import combined
 from .body import Buffers
 from .limits import Connections, HeaderDeadline, Limits
+from .proxies import Proxies
 from .request import StreamedRequest
 from .throttle import Throttle
 
@@ -70,6 +71,7 @@ class StreamingSite(Site):
     A site whose requests stream.
 
     :param limits: What one client may take of what is there for all.
+    :param proxies: Whose word on who sent a request is believed; None for nobody's.
     :param write_log: Takes one line for each request, or None to keep no access log.
     :ivar throttle: How much one client may ask for.
     :ivar write_log: The same; it may be exchanged.
@@ -78,7 +80,7 @@ class StreamingSite(Site):
 
     noisy = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         resource: IResource,
         reactor: IReactorTime,
@@ -86,6 +88,7 @@ class StreamingSite(Site):
         write_log: Callable[[str], object] | None = None,
         watcher: Watcher | None = None,
         limits: Limits | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         super().__init__(
             resource, requestFactory=StreamedRequest, timeout=IDLE_SECONDS, reactor=reactor
@@ -94,6 +97,7 @@ class StreamingSite(Site):
         self.buffers = Buffers()
         self.connections = Connections(limits or Limits())
         self.limits = limits or Limits()
+        self.proxies = proxies or Proxies()
         self.throttle = Throttle(self.limits, reactor.seconds)
         self.watcher = watcher
         self.write_log = write_log

@@ -7,7 +7,6 @@ Pages of a sorted list: ``n``, ``last`` and the ``Link`` to the next one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 from attrs import frozen
 
@@ -45,13 +44,13 @@ def parse_page(
     return Page(limit, last or "")
 
 
-def next_link(path: str, page: Page, names: Sequence[str], *, more: bool) -> str | None:
+def next_page(page: Page, names: Sequence[str], *, more: bool) -> dict[str, object] | None:
     """
-    Write the ``Link`` header to the page behind this one, relative to the host.
+    Return the query of the page behind this one; None where there is none.
 
     :param names: What this page holds.
     :param more: Whether anything follows it.
     """
     if not more or not names:
         return None
-    return f'<{path}?{urlencode({"last": names[-1], "n": page.limit})}>; rel="next"'
+    return {"last": names[-1], "n": page.limit}

@@ -15,6 +15,7 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
 from holm_registry.http.limits import Limits
+from holm_registry.http.proxies import Proxies
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.site import StreamingSite
 from holm_registry.logs.access import AccessLog
@@ -92,7 +93,13 @@ def build(settings: Settings, reactor: Any) -> Parts:
     write_log = None if sys.__stdout__ is None else AccessLog(sys.__stdout__).write
     figures = context.figures
     limits = Limits(HEADER_SECONDS, connections=0, connections_per_address=0).fitted()
+    networks, local = settings.proxies
     site = StreamingSite(
-        UiResource(context), reactor, write_log=write_log, watcher=figures.watcher, limits=limits
+        UiResource(context),
+        reactor,
+        write_log=write_log,
+        watcher=figures.watcher,
+        limits=limits,
+        proxies=Proxies(networks, local=local),
     )
     return Parts(site, threads, [figures.delay])

@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import Factory, frozen
 
-from holm_registry.config.addresses import parse_address
+from holm_registry.config.addresses import Network, parse_address, parse_networks
 from holm_registry.oci.errors import RegistryError
 from holm_registry.oci.names import parse_repository
 
 DEFAULT_REGISTRY_URL = "http://registry.holm.svc.cluster.local:5000"
 DEFAULT_PORT = "8080"
+DEFAULT_PROXIES = "loopback,private"
 
 T = TypeVar("T")
 
@@ -35,12 +36,14 @@ class Settings:
     :ivar public_registry: ``host:port`` as the cluster's machines reach the registry.
     :ivar listen: ``host:port``; without a host every address of the machine.
     :ivar repositories: What to show where the registry does not list its repositories.
+    :ivar proxies: The networks of trusted proxies, and whether local sockets lead to one.
     """
 
     registry_url: str
     public_registry: str
     listen: str
     repositories: tuple[str, ...] = ()
+    proxies: tuple[list[Network], bool] = Factory(lambda: _parse_proxies(DEFAULT_PROXIES))
 
 
 def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
@@ -49,8 +52,8 @@ def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str])
 
     An empty variable counts as none.
 
-    :param options: ``registry-url``, ``public-registry``, ``port``, ``repositories``; None where
-        an option was not given.
+    :param options: ``registry-url``, ``public-registry``, ``port``, ``repositories``,
+        ``trusted-proxies``; None where an option was not given.
     :raises SettingInvalid: One of them cannot be used.
     """
 
@@ -72,6 +75,7 @@ def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str])
         settle("public-registry", urlsplit(registry_url).netloc, _parse_public_registry),
         settle("port", DEFAULT_PORT, _parse_port),
         settle("repositories", "", _parse_repositories),
+        settle("trusted-proxies", DEFAULT_PROXIES, _parse_proxies),
     )
 
 
@@ -103,3 +107,9 @@ def _parse_port(text: str) -> str:
 
 def _parse_repositories(text: str) -> tuple[str, ...]:
     return tuple(parse_repository(name) for name in text.replace(",", " ").split())
+
+
+def _parse_proxies(text: str) -> tuple[list[Network], bool]:
+    """Read networks; ``none`` alone stands for none of them."""
+    names = text.replace(",", " ").split()
+    return parse_networks([] if names == ["none"] else names)

@@ -15,6 +15,7 @@ from holm_registry.content.capacity import Bounds
 from holm_registry.content.quotas import Quotas
 from holm_registry.content.registry import Registry
 from holm_registry.content.validation import Validation
+from holm_registry.http.proxies import Proxies
 from holm_registry.http.site import StreamingSite
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.memory import Memory
@@ -64,9 +65,9 @@ class _Transport(StringTransportWithDisconnection):
 class Connection:
     """One client's connection."""
 
-    def __init__(self, site: StreamingSite) -> None:
-        self.protocol = site.buildProtocol(None)
-        self.transport = _Transport()
+    def __init__(self, site: StreamingSite, peer: Any = None) -> None:
+        self.protocol = site.buildProtocol(peer)
+        self.transport = _Transport(peerAddress=peer)
         self.transport.protocol = self.protocol
         self.protocol.makeConnection(self.transport)
 
@@ -120,6 +121,7 @@ class Server:
     quotas: Quotas = Factory(lambda: Quotas({}))
     settings: dict[str, Any] = Factory(dict)
     prefix: str = "/"
+    proxies: Proxies = Factory(Proxies)
     clock: Clock = Factory(Clock)
     access_log: list[str] = Factory(list)
     connections: list[Connection] = Factory(list)
@@ -130,11 +132,13 @@ class Server:
         self.registry = Registry(self.driver, self.validation, self.bounds, self.quotas)
         context = Context(self.registry, NoThreads(), **self.settings)
         resource = ApiResource(context, HEADERS, self.prefix)
-        self.site = StreamingSite(resource, self.clock, write_log=self.access_log.append)
+        self.site = StreamingSite(
+            resource, self.clock, write_log=self.access_log.append, proxies=self.proxies
+        )
 
-    def connect(self) -> Connection:
-        """Open a connection."""
-        self.connections.append(Connection(self.site))
+    def connect(self, peer: Any = None) -> Connection:
+        """Open a connection, from an address if it matters."""
+        self.connections.append(Connection(self.site, peer))
         return self.connections[-1]
 
     def hang_up(self) -> None:
