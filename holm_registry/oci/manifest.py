@@ -90,10 +90,13 @@ def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
 
     :param content_type: What the client calls it.
     :raises ManifestInvalid: As :func:`parse_manifest` does; it is not UTF-8 throughout, nested too
-        deep, or its annotations are no strings.
+        deep, or of an OCI type, and its annotations are no strings.
     """
     manifest = parse_manifest(payload, content_type)
     require_text(payload)
+    if manifest.media_type not in mediatypes.ANNOTATED:
+        # What others mean by annotations is theirs.
+        return manifest
     try:
         _read_annotations(_decode(payload))
     except msgspec.MsgspecError as problem:

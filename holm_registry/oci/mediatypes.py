@@ -13,6 +13,7 @@ OCTET_STREAM = "application/octet-stream"
 JSON = "application/json"
 
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
+ANNOTATED = frozenset({OCI_MANIFEST, OCI_INDEX, OCI_ARTIFACT})
 SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
 
 _FOREIGN_LAYERS = (

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from .documents import Manifest, NotUnderstood, Part, read
+from .documents import NotUnderstood, Part, ReferrerList, read
 from .errors import LoginNeeded, Refused
 from .exchange import NotFound
 from .kinds import ARTIFACT, ATTESTATION, SBOM, SIGNATURE, telling
@@ -103,7 +103,7 @@ async def _listed(reader: Reader, name: str, digest: str) -> Iterable[Attached]:
 
 def _read(content: bytes, subject: str) -> list[Attached]:
     try:
-        parts = read(content, Manifest).manifests or []
+        parts = read(content, ReferrerList).manifests or []
     except NotUnderstood as problem:
         raise Refused(
             f"the list of referrers of {subject} is not understood: {problem}", registry_status=200

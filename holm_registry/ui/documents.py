@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from holm_registry.oci import mediatypes
+
 
 class NotUnderstood(Exception):
     """Content that does not hold what it should; the text says where and why."""
@@ -38,7 +40,9 @@ class Part(Struct, kw_only=True):
 
 
 class Manifest(Struct, kw_only=True):
-    """Any kind of manifest."""
+    """
+    Any kind of manifest. What an index lists and is no manifest, as build caches do, is a blob.
+    """
 
     schema_version: int = field(default=0, name="schemaVersion")
     media_type: str = field(default="", name="mediaType")
@@ -49,6 +53,19 @@ class Manifest(Struct, kw_only=True):
     manifests: list[Part] | None = None
     subject: Part | None = None
     annotations: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        listed = self.manifests or []
+        blobs = [part for part in listed if not _may_be_manifest(part)]
+        if blobs:
+            self.blobs = [*(self.blobs or []), *blobs]
+            self.manifests = [part for part in listed if _may_be_manifest(part)] or None
+
+
+class ReferrerList(Struct):
+    """An answer to the question who refers to a manifest: an index of manifests of any type."""
+
+    manifests: list[Part] | None = None
 
 
 class RunConfig(Struct, kw_only=True):
@@ -109,6 +126,10 @@ class Chart(Struct, kw_only=True):
 
 
 T = TypeVar("T")
+
+
+def _may_be_manifest(part: Part) -> bool:
+    return not part.media_type or mediatypes.is_manifest(part.media_type)
 
 
 def read(content: bytes, kind: type[T]) -> T:

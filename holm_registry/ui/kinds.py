@@ -16,6 +16,7 @@ SIGNATURE = "signature"
 ATTESTATION = "attestation"
 PROVENANCE = "provenance"
 SBOM = "SBOM"
+CACHE = "build cache"
 OBSOLETE = "schema 1 image"
 ODD = "not understood"
 
@@ -41,6 +42,7 @@ _TELLING = (
     ("in-toto", ATTESTATION),
     ("cosign.artifact.att", ATTESTATION),
     ("dsse", ATTESTATION),
+    ("buildkit.cacheconfig", CACHE),
 )
 _PREDICATE = "in-toto.io/predicate-type"
 
@@ -49,9 +51,10 @@ def kind_of(manifest: Manifest) -> str:
     """Name what a manifest is."""
     if manifest.schema_version == 1:
         return OBSOLETE
-    if manifest.manifests is not None:
-        return INDEX
     layers = manifest.layers or manifest.blobs or []
+    is_empty = manifest.config is None and not layers
+    if manifest.manifests is not None or (is_empty and manifest.media_type in mediatypes.INDEXES):
+        return INDEX
     told = telling(manifest.artifact_type, *(layer.media_type for layer in layers))
     predicates = " ".join((layer.annotations or {}).get(_PREDICATE, "") for layer in layers)
     if told:

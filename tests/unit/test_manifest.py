@@ -174,6 +174,11 @@ def test_a_manifest_of_any_depth_that_an_older_registry_took_keeps_its_type(dept
     assert [digest for digest, _ in manifest.blobs] == [Digest.of(b"c"), Digest.of(b"l")]
 
 
+def test_what_other_kinds_call_annotations_may_be_anything():
+    payload = encoded(mediaType="application/vnd.acme+json", annotations={"a": 1})
+    assert accept_manifest(payload).annotations == {}
+
+
 @pytest.mark.parametrize("value", [f'{{"a": {nested(500)}}}', '{"a": 1}', "[]", "7"])
 def test_odd_annotations_that_an_older_registry_took_are_left_out_of_lists(value):
     payload = with_field(value, "annotations")
