@@ -217,6 +217,7 @@ def build_site(
         wanted.connectionsperaddress,
         wanted.uploadsperaddress,
         wanted.requestspersecond,
+        wanted.idle,
     ).fitted()
     return StreamingSite(
         resource,

@@ -78,6 +78,7 @@ class Limits(Section, frozen=True):
     connectionsperaddress: Annotated[int, Meta(ge=0)] = 0
     uploadsperaddress: Annotated[int, Meta(ge=1)] = 256
     requestspersecond: Annotated[float, Meta(ge=0)] = 0.0
+    idle: Duration = Duration(150)
 
 
 class Http(Section, frozen=True):

@@ -375,8 +375,7 @@ def _check_http(tree: Tree, http: Http) -> None:
         parts = urlsplit(http.host)
         if "@" in parts.netloc or parts.query or parts.fragment or _NO_URL.search(http.host):
             tree.complain(("http", "host"), "expected https://name[:port][/path] and no more")
-    for index, name in enumerate(http.proxies):
-        _check_network(tree, ("http", "proxies", index), name)
+    _check_connections(tree, http)
     _check_headers(tree, ("http", "headers"), http.headers)
     if http.net != "unix":
         _check_address(tree, ("http", "addr"), http.addr)
@@ -388,6 +387,13 @@ def _check_http(tree: Tree, http: Http) -> None:
         tree.complain(("http", "tls", "clientcas"), "without a certificate there is no TLS")
     if not http.debug.prometheus.path.startswith("/"):
         tree.complain(("http", "debug", "prometheus", "path"), "must begin with a slash")
+
+
+def _check_connections(tree: Tree, http: Http) -> None:
+    for index, name in enumerate(http.proxies):
+        _check_network(tree, ("http", "proxies", index), name)
+    if http.limits.idle < 1:
+        tree.complain(("http", "limits", "idle"), "must be 1s at least")
 
 
 def _check_url(tree: Tree, path: Path, url: str) -> bool:

@@ -30,6 +30,9 @@ class Limits:
     :ivar connections_per_address: How many of them may come from one address.
     :ivar uploads_per_address: How many bodies may arrive at once from one address.
     :ivar requests_per_second: How many may come from one address in the long run; 0 for any.
+    :ivar idle_seconds: How long a connection may lie idle between requests. Longer than proxies
+        keep theirs (Traefik and Go 90 s, Caddy 120 s): who sends a request on a connection that is
+        just being closed cannot tell whether it was heard.
     """
 
     header_seconds: float = 30.0
@@ -38,6 +41,7 @@ class Limits:
     connections_per_address: int = 3072
     uploads_per_address: int = 256
     requests_per_second: float = 0.0
+    idle_seconds: float = 150.0
 
     def fitted(self) -> Limits:
         """

@@ -239,6 +239,8 @@ class StreamedRequest(Request):
         if self.site is not None and not self.finished:
             self.code = _CLIENT_LEFT
             self.site.log(self)
+            # What goes on without its client can ask for this no more once the channel has gone.
+            _ = self.client_host, self.forwarded
         body = self.body
         super().connectionLost(reason)
         body.lose()

@@ -20,9 +20,6 @@ from .proxies import Proxies
 from .request import StreamedRequest
 from .throttle import Throttle
 
-#: How long a connection may lie idle between requests, in seconds.
-IDLE_SECONDS = 60.0
-
 #: How long an idle connection may still bring a last request when the site is to end, in seconds.
 LAST_SECONDS = 1.0
 
@@ -90,13 +87,14 @@ class StreamingSite(Site):
         limits: Limits | None = None,
         proxies: Proxies | None = None,
     ) -> None:
+        limits = limits or Limits()
         super().__init__(
-            resource, requestFactory=StreamedRequest, timeout=IDLE_SECONDS, reactor=reactor
+            resource, requestFactory=StreamedRequest, timeout=limits.idle_seconds, reactor=reactor
         )
         self.displayTracebacks = False
         self.buffers = Buffers()
-        self.connections = Connections(limits or Limits())
-        self.limits = limits or Limits()
+        self.connections = Connections(limits)
+        self.limits = limits
         self.proxies = proxies or Proxies()
         self.throttle = Throttle(self.limits, reactor.seconds)
         self.watcher = watcher

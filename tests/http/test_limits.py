@@ -15,7 +15,7 @@ from holm_registry.http.site import StreamingSite
 from holm_registry.http.throttle import Rate
 from holm_registry.oci.digest import Digest
 
-from .wire import head, parse
+from .wire import Connection, head, parse
 
 
 @pytest.mark.parametrize("first", [b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n"])
@@ -217,3 +217,26 @@ def test_a_rate_remembers_so_many_clients_only():
         rate.take(str(number))
     assert rate.take("4999") == 1.0
     assert rate.take("first") == 0.0
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2/_catalog"])
+def test_an_idle_connection_is_kept_longer_than_proxies_keep_theirs(memory, path):
+    connection = memory.connect()
+    for _ in range(3):
+        connection.send(head("GET", path, {}, None))
+        assert connection.answer().status == 200
+        memory.clock.advance(149.0)
+        assert connection.transport.connected
+    memory.clock.advance(2.0)
+    assert not connection.transport.connected
+
+
+def test_how_long_it_is_kept_can_be_set(memory):
+    site = StreamingSite(memory.site.resource, memory.clock, limits=Limits(idle_seconds=5.0))
+    connection = Connection(site)
+    connection.send(head("PATCH", memory.start_upload("a"), {}, 1) + b"x")
+    assert connection.answer().status == 202
+    memory.clock.advance(4.0)
+    assert connection.transport.connected
+    memory.clock.advance(2.0)
+    assert not connection.transport.connected

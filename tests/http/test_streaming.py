@@ -11,7 +11,6 @@ import pytest
 from holm_registry.http.body import MAX_SHARE_BYTES, MIN_SHARE_BYTES
 from holm_registry.http.limits import Limits
 from holm_registry.http.request import LINGER_BYTES, LINGER_SECONDS
-from holm_registry.http.site import IDLE_SECONDS
 from holm_registry.oci.digest import Digest
 
 from .wire import Server, head, parse
@@ -449,7 +448,7 @@ def test_a_connection_that_is_idle_after_a_body_is_closed_as_any_other(memory):
     connection = begin(memory, "PATCH", location, 2)
     connection.send(b"01")
     assert connection.answer().status == 202
-    memory.clock.advance(IDLE_SECONDS - 1)
+    memory.clock.advance(Limits().idle_seconds - 1)
     assert connection.transport.connected
     memory.clock.advance(2)
     assert not connection.transport.connected
@@ -482,5 +481,5 @@ def test_a_client_that_the_store_keeps_waiting_is_not_idle(slow):
     connection.send(b"x" * MAX_SHARE_BYTES)
     threads.work()
     assert connection.answer().status == 202
-    server.clock.advance(IDLE_SECONDS + 1)
+    server.clock.advance(Limits().idle_seconds + 1)
     assert not connection.transport.connected
