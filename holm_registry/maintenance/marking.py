@@ -5,6 +5,7 @@ What is needed, repository by repository.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from attrs import Factory, define, evolve
 
@@ -93,7 +94,7 @@ class Marking:
             self._keep_layers(marked, named.blobs | named.others | named.manifests)
             self._keep_layers(marked, named.mentioned & linked)
             waiting += [*named.manifests, *referrers.get(digest, ())]
-            waiting += [each for each in named.mentioned if each in contents.revisions]
+            waiting += [each for each in _other_names(named) if each in contents.revisions]
 
     def _roots(self, contents: Contents) -> Iterator[Digest]:
         yield from (digest for digest in contents.tags.values() if digest is not None)
@@ -153,6 +154,11 @@ class Marking:
         return True
 
 
+def _other_names(named: Named) -> Iterator[Digest]:
+    """Give what may be a manifest though it is not named as one."""
+    return chain(named.blobs, named.others, named.mentioned)
+
+
 def _referrers(contents: Contents) -> dict[Digest, list[Digest]]:
     found: dict[Digest, list[Digest]] = {}
     for digest, named in contents.named.items():
@@ -177,6 +183,6 @@ def _dependents_last(contents: Contents, idle: list[Digest]) -> list[Digest]:
                 seen.add(digest)
                 waiting.append((digest, True))
                 named = contents.named.get(digest, _NOTHING)
-                dependents = [*named.manifests, *named.mentioned, *referrers.get(digest, ())]
+                dependents = [*named.manifests, *_other_names(named), *referrers.get(digest, ())]
                 waiting += [(each, False) for each in dependents]
     return order[::-1]

@@ -71,7 +71,7 @@ class Named:
     :ivar manifests: The children of an index, as far as they are, or may be, manifests.
     :ivar others: The children of an index whose media type says that they are no manifests, such
         as the layers of a build cache: blobs that were pushed as blobs.
-    :ivar mentioned: Every digest that stands anywhere in it, but for its subject's.
+    :ivar mentioned: Every other digest that stands anywhere in it.
     :ivar is_schema1: It may have signatures beside it in its repository.
     :ivar is_understood: Whether it is of a kind known here; if not, any digest in it counts, as a
         blob and as a manifest.
@@ -93,9 +93,8 @@ def named_in(payload: bytes) -> Named:
     :raises ManifestInvalid: They are no JSON object, so that they might have named anything.
     """
     decoded = _decode(payload)
-    mentioned = _mentioned_in(payload)
     if decoded is None or not _is_understood(decoded):
-        return Named(mentioned, mentioned, is_understood=False, mentioned=mentioned)
+        return _by_mentions(payload)
     pointers: list[_Pointer | _Layer] = [
         *(decoded.layers or []),
         *(decoded.blobs or []),
@@ -104,19 +103,24 @@ def named_in(payload: bytes) -> Named:
     if decoded.config is not None:
         pointers.append(decoded.config)
     children = decoded.manifests or []
+    about = [] if decoded.subject is None else [decoded.subject]
     try:
-        subject = None if decoded.subject is None else Digest.parse(decoded.subject.digest)
         return Named(
             _digests(pointers),
             _digests(child for child in children if child.may_be_manifest),
-            subject,
+            next(iter(_digests(about)), None),
             decoded.schema_version == 1,
             others=_digests(child for child in children if not child.may_be_manifest),
-            mentioned=mentioned - {subject},
+            mentioned=_mentioned_in(payload, *pointers, *children, *about),
         )
     except DigestInvalid:
         # Something is named by what is no digest; the digests that there are count all the same.
-        return Named(mentioned, mentioned, is_understood=False, mentioned=mentioned)
+        return _by_mentions(payload)
+
+
+def _by_mentions(payload: bytes) -> Named:
+    mentioned = _mentioned_in(payload)
+    return Named(mentioned, mentioned, is_understood=False)
 
 
 def _decode(payload: bytes) -> _Document | None:
@@ -137,10 +141,12 @@ def _decode(payload: bytes) -> _Document | None:
         raise ManifestInvalid(f"it does not parse: {problem}") from problem
 
 
-def _mentioned_in(payload: bytes) -> frozenset[Digest]:
+def _mentioned_in(payload: bytes, *told: _Pointer | _Layer) -> frozenset[Digest]:
+    """Find the digests in a text, but for those that are told of."""
     # A digest has no letter that must be escaped, but any may be.
     text = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), payload)
-    return frozenset(Digest.parse(each.decode()) for each in _ANY_DIGEST.findall(text))
+    found = {digest.decode() for digest in _ANY_DIGEST.findall(text)}
+    return frozenset(map(Digest.parse, found.difference(pointer.digest for pointer in told)))
 
 
 def _is_understood(decoded: _Document) -> bool:
