@@ -92,10 +92,15 @@ class ApiResource(Resource):
                 *((name, values) for name, values in headers.items() if values),
             ]
         )
+        # Those that the site has put there; of ours there is nothing to take away.
+        self._left_out = [name for name, values in headers.items() if not values]
 
     def render(self, request: StreamedRequest) -> bytes | int:
         """Answer a request."""
         self._headers.put_on(request)
+        for name in self._left_out:
+            request.responseHeaders.removeHeader(name)
+        request.keep_headers()
         site: Any = request.site
         refused = site.throttle.enter(request)
         if refused is not None:

@@ -38,6 +38,7 @@ def render_error(request: StreamedRequest, error: RegistryError) -> bytes:
 
     :see: OCI distribution-spec, "Error Codes".
     """
+    request.start_over()
     request.setResponseCode(error.status)
     request.set_header("X-Request-Id", request.request_id)
     for name, value in error.headers.items():

@@ -17,16 +17,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import parse_qs
+from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from .addresses import client_network
 from .body import RequestBody
+from .constant import SAFE_HEADERS, ConstantHeaders, restore, snapshot
 from .progress import Progress
 from .proxies import Forwarded, plain_host
 
@@ -38,6 +41,9 @@ RECEIVE_BYTES = 256 * 1024
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 10.0
 
+
+#: On every answer, whatever answers; what answers may put others in their place.
+_SAFE = ConstantHeaders((name, [value]) for name, value in SAFE_HEADERS.items())
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -69,6 +75,7 @@ class StreamedRequest(Request):
     #: Whether it has a body that arrives while it is answered.
     streams = False
 
+    _kept_headers: Mapping[bytes, list[bytes]] = {}
     _progress: Progress | None = None
     _expects_continue = False
     _lingering: Any = None
@@ -114,6 +121,25 @@ class StreamedRequest(Request):
     def set_header(self, name: str, value: str) -> None:
         """Set a header of the answer."""
         self.responseHeaders.setRawHeaders(name, [value])
+
+    def vary(self, name: str) -> None:
+        """Note that the answer, an error too, depends on a header of the request."""
+        names = [*self.responseHeaders.getRawHeaders("Vary", []), name]
+        self.set_header("Vary", ", ".join(names))
+        self._kept_headers = {**self._kept_headers, b"Vary": [", ".join(names).encode()]}
+
+    def keep_headers(self) -> None:
+        """Note that the headers set so far belong to every answer, errors too."""
+        self._kept_headers = snapshot(self)
+
+    def start_over(self) -> None:
+        """
+        Forget the answer that was about to be sent, for an error in its place.
+
+        What was said of the other one (its length, type, digest, how long to keep it) is not true
+        of the error.
+        """
+        restore(self, self._kept_headers)
 
     @property
     def content_length(self) -> int | None:
@@ -229,7 +255,13 @@ class StreamedRequest(Request):
         watcher = self._channel().site.watcher
         if watcher is not None:
             watcher.began(self)
+        _SAFE.put_on(self)
         super().process()
+
+    def render(self, resrc: IResource) -> None:
+        """Have a resource answer; what twisted.web has set belongs to errors too."""
+        self.keep_headers()
+        super().render(resrc)
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell whoever waits for the request's end, then who reads its body."""

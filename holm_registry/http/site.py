@@ -17,6 +17,7 @@ from .accesslog import combined
 from .body import Buffers
 from .limits import Connections, HeaderDeadline, Limits
 from .proxies import Proxies
+from .refusal import last_answer
 from .request import StreamedRequest
 from .throttle import Throttle
 
@@ -24,19 +25,6 @@ from .throttle import Throttle
 LAST_SECONDS = 1.0
 
 _TLS_HANDSHAKE = b"\x16\x03"
-
-
-def _last_answer(status: bytes, text: bytes, headers: bytes = b"") -> bytes:
-    """Write an answer to what did not become a request, after which the connection closes."""
-    return (
-        b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%b"
-        b"Connection: close\r\n\r\n%b\n" % (status, len(text) + 1, headers, text)
-    )
-
-
-_SPEAKS_HTTP = _last_answer(b"400 Bad Request", b"this is HTTP, and TLS was spoken")
-_ADDRESS_TOO_LONG = _last_answer(b"414 URI Too Long", b"the address is too long")
-_HEADER_TOO_LONG = _last_answer(b"431 Request Header Fields Too Large", b"a header is too long")
 
 
 class _Refusal(Connection):
@@ -48,8 +36,7 @@ class _Refusal(Connection):
     def connectionMade(self) -> None:
         """Say it."""
         transport: Any = self.transport
-        status = b"503 Service Unavailable"
-        transport.write(_last_answer(status, self._reason.encode(), b"Retry-After: 1\r\n"))
+        transport.write(last_answer(503, self._reason, {"Retry-After": "1"}))
         transport.loseConnection()
 
 
@@ -193,7 +180,7 @@ def _refuse_tls(channel: Any) -> None:
         channel.dataReceived = received
         if data.startswith(_TLS_HANDSHAKE):
             transport = _http_channel(channel).transport
-            transport.write(_SPEAKS_HTTP)
+            transport.write(last_answer(400, "this is HTTP, and TLS was spoken"))
             transport.loseConnection()
         else:
             received(data)
@@ -206,7 +193,8 @@ def _refuse_long_lines(channel: Any) -> None:
     http = _http_channel(channel)
 
     def line_length_exceeded(_line: bytes) -> None:
-        http.transport.write(_HEADER_TOO_LONG if http.requests else _ADDRESS_TOO_LONG)
+        status, what = (431, "a header") if http.requests else (414, "the address")
+        http.transport.write(last_answer(status, f"{what} is too long"))
         http.loseConnection()
 
     http.lineLengthExceeded = line_length_exceeded

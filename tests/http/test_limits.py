@@ -69,10 +69,11 @@ def test_more_connections_than_there_may_be_are_told_so(memory):
 
     mine = [connect("192.0.2.1") for _ in range(3)]
     answer = parse(connect("192.0.2.1").value())
-    assert (answer.status, answer.body) == (503, b"too many connections from this address\n")
+    assert answer.status == 503
+    assert b"too many connections from this address" in answer.body
     assert answer.header("Retry-After") == "1"
     others = [connect("192.0.2.2") for _ in range(2)]
-    assert parse(connect("192.0.2.3").value()).body == b"too many connections\n"
+    assert b'"too many connections"' in parse(connect("192.0.2.3").value()).body
     assert site.connections.refused == 2
     mine[0].loseConnection()
     again = connect("192.0.2.1")

@@ -120,6 +120,7 @@ class Server:
     bounds: Bounds = Factory(Bounds)
     quotas: Quotas = Factory(lambda: Quotas({}))
     settings: dict[str, Any] = Factory(dict)
+    headers: dict[str, list[str]] = HEADERS
     prefix: str = "/"
     proxies: Proxies = Factory(Proxies)
     clock: Clock = Factory(Clock)
@@ -131,7 +132,7 @@ class Server:
     def __attrs_post_init__(self) -> None:
         self.registry = Registry(self.driver, self.validation, self.bounds, self.quotas)
         context = Context(self.registry, NoThreads(), **self.settings)
-        resource = ApiResource(context, HEADERS, self.prefix)
+        resource = ApiResource(context, self.headers, self.prefix)
         self.site = StreamingSite(
             resource, self.clock, write_log=self.access_log.append, proxies=self.proxies
         )

@@ -1,0 +1,84 @@
+"""Promise: nothing that somebody pushed runs in a browser that opens it here."""
+
+from __future__ import annotations
+
+import pytest
+
+from holm_registry.http.constant import SAFE_HEADERS
+from holm_registry.http.limits import Limits
+from holm_registry.http.site import StreamingSite
+from holm_registry.oci.digest import Digest
+
+from ..images import image
+from .wire import Connection, Server, parse
+
+SCRIPT = "<script>alert(1)</script>"
+ZEROS = "sha256:" + "0" * 64
+
+
+def every_answer(server: Server):
+    """Ask for everything there is, and for what there is not."""
+    digest = server.push_image("a", "v1", b"{}", [b"layer"])
+    blob = Digest.of(b"layer")
+    upload = server.start_upload("a")
+    yield from (
+        server.request(method, path, **headers)
+        for method in ("GET", "HEAD", "OPTIONS", "BREW", "DELETE")
+        for path, headers in [
+            *(("/", {}), ("/v2/", {}), ("/v2/_catalog", {}), ("/v2/a/tags/list", {})),
+            *(("/v2/a/manifests/v1", {}), (f"/v2/a/manifests/{digest}", {})),
+            ("/v2/a/manifests/v1", {"If_None_Match": f'"{digest}"'}),
+            *((f"/v2/a/blobs/{blob}", {}), (f"/v2/a/blobs/{ZEROS}", {})),
+            *((f"/v2/a/blobs/{blob}", {"Range": each}) for each in ("bytes=0-1", "bytes=99-")),
+            *((f"/v2/a/referrers/{digest}", {}), (upload, {}), ("/v2/a/blobs/uploads/", {})),
+            *(("/nowhere", {}), ("/v2/A/tags/list", {}), ("/v2/a/manifests/none", {}), ("*", {})),
+        ]
+    )
+
+
+def test_no_answer_is_without_what_keeps_a_browser_from_running_it(memory):
+    answers = list(every_answer(memory))
+    assert {answer.status for answer in answers} >= {200, 202, 204, 206, 304, 400, 404, 405, 416}
+    for answer in answers:
+        assert {name: answer.header(name) for name in SAFE_HEADERS} == SAFE_HEADERS
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /" + b"x" * 17_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 17_000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x00\x05hello",
+    ],
+)
+def test_nor_is_one_to_what_never_became_a_request(memory, sent):
+    connection = memory.connect()
+    connection.send(sent)
+    answer = connection.answer()
+    assert {name: answer.header(name) for name in SAFE_HEADERS} == SAFE_HEADERS
+    assert (answer.header("Content-Type"), answer.codes) == ("application/json", ["UNKNOWN"])
+    assert answer.header("Date")
+
+
+def test_nor_is_one_to_a_connection_too_many(memory):
+    site = StreamingSite(memory.site.resource, memory.clock, limits=Limits(connections=0))
+    answer = parse(Connection(site).received())
+    assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
+    assert {name: answer.header(name) for name in SAFE_HEADERS} == SAFE_HEADERS
+
+
+def test_a_manifest_that_calls_itself_a_page_is_served_as_it_is_and_runs_nowhere(memory):
+    for content in (b"{}", b"layer"):
+        memory.push_blob("a", content)
+    payload = image(b"{}", [b"layer"], mediaType="text/html", annotations={"a": SCRIPT})
+    memory.push_manifest("a", "v1", payload)
+    answer = memory.request("GET", "/v2/a/manifests/v1")
+    assert (answer.body, answer.header("Content-Type")) == (payload, "text/html")
+    assert {name: answer.header(name) for name in SAFE_HEADERS} == SAFE_HEADERS
+
+
+def test_what_is_configured_takes_their_place():
+    server = Server(headers={"content-security-policy": ["default-src 'self'"]})
+    assert server.request("GET", "/v2/").header("Content-Security-Policy") == "default-src 'self'"
+    server = Server(headers={"X-Content-Type-Options": []})
+    assert server.request("GET", "/v2/").header("X-Content-Type-Options") is None
