@@ -27,7 +27,7 @@ class ReferrerRoutes:
         """List who refers to a manifest, which need not exist (end-12a, end-12b)."""
         await self._context.guard.require(request, repository, PULL)
         artifact_type = request.argument("artifactType") or ""
-        found, more = await self._context.threads.run(
+        found, last = await self._context.threads.run(
             self._referrers.page,
             repository,
             digest,
@@ -36,8 +36,8 @@ class ReferrerRoutes:
         )
         if artifact_type:
             request.set_header("OCI-Filters-Applied", "artifactType")
-        if more:
-            query = {"last": found[-1].digest}
+        if last:
+            query = {"last": last}
             if artifact_type:
                 query["artifactType"] = artifact_type
             path = f"/v2/{repository}/referrers/{digest}"

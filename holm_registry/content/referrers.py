@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -21,27 +23,52 @@ from .tags import Tags
 #: proxies read an answer whole, and annotations may be large.
 MAX_PAGE_BYTES = 1024 * 1024
 
+_NANOSECONDS = re.compile(r"[1-9][0-9]{0,18}")
+_PLACE = re.compile(r"([0-9]{1,19})-(.+)")
+
 
 class Referrers:
     """
-    Who refers to a manifest: signatures, SBOMs, attestations.
+    Who refers to a manifest: signatures, SBOMs, attestations, in the order they were pushed in.
 
     Links from subject to referrer are made when a referrer is pushed. They are derived: for what
     an older registry stored they are made at the first question, and the index under the fallback
     tag, by which clients help themselves where there is no such API, counts as well.
 
+    When a referrer was pushed is written into its link: the times of files are not kept by every
+    copy of a volume, and those of bytes change whenever somebody asks for them.
+
+    :param nanoseconds: Tells the time, since the epoch.
     :see: OCI distribution-spec, "Listing Referrers", "Enabling the Referrers API".
     """
 
-    def __init__(self, driver: Driver, links: Links, *, tags: Tags, payloads: Payloads) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        links: Links,
+        *,
+        tags: Tags,
+        payloads: Payloads,
+        nanoseconds: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._driver = driver
+        self._nanoseconds = nanoseconds
         self._links = links
         self._tags = tags
         self._payloads = payloads
 
     def link(self, repository: str, subject: Digest, digest: Digest) -> None:
-        """Remember, durably, that a manifest refers to a subject, which need not be here."""
-        self._links.put(layout.referrer_link(repository, subject, digest), digest)
+        """
+        Remember, durably, that a manifest refers to a subject, which need not be here.
+
+        A referrer that is pushed again keeps its place.
+        """
+        pushed = self._pushed(repository, subject, digest) or self._nanoseconds()
+        self._put(repository, subject, digest, pushed)
+
+    def _put(self, repository: str, subject: Digest, digest: Digest, pushed: int) -> None:
+        path = layout.referrer_link(repository, subject, digest)
+        self._driver.put(path, f"{digest} {pushed}".encode())
 
     def unlink(self, repository: str, subject: Digest, digest: Digest) -> None:
         """Forget a referrer; fine if it was not known."""
@@ -49,27 +76,55 @@ class Referrers:
 
     def page(
         self, repository: str, subject: Digest, *, artifact_type: str = "", last: str = ""
-    ) -> tuple[list[Referrer], bool]:
+    ) -> tuple[list[Referrer], str]:
         """
-        List the referrers of a manifest, in the order of their digests.
+        List the referrers of a manifest, the one that was pushed first first.
 
         :param artifact_type: List only those of this type; empty for all.
-        :param last: Begin behind this digest.
-        :return: As many as fit a page, and whether more follow.
+        :param last: Begin behind this place, which a page before gave.
+        :return: As many as fit a page, and its last place if more follow, else an empty text.
         """
         found: list[Referrer] = []
         count_bytes = 0
-        for digest in sorted(self._digests(repository, subject), key=str):
-            if str(digest) <= last:
+        place = behind = _parse_place(last)
+        for each in self._places(repository, subject):
+            if each <= behind:
                 continue
-            referrer = self._describe(repository, digest)
+            referrer = self._describe(repository, Digest.parse(each[1]))
             if referrer is None or (artifact_type and referrer.artifact_type != artifact_type):
                 continue
             if count_bytes > MAX_PAGE_BYTES:
-                return found, True
+                return found, f"{place[0]}-{place[1]}"
             found.append(referrer)
+            place = each
             count_bytes += len(msgspec.json.encode(referrer))
-        return found, False
+        return found, ""
+
+    def _places(self, repository: str, subject: Digest) -> list[tuple[int, str]]:
+        """Order the referrers of a manifest: by the time they were pushed, then by digest."""
+        return sorted(
+            (
+                self._pushed(repository, subject, digest) or self._linked_at(repository, digest),
+                str(digest),
+            )
+            for digest in self._digests(repository, subject)
+        )
+
+    def _pushed(self, repository: str, subject: Digest, digest: Digest) -> int:
+        """Read when a referrer was pushed, in nanoseconds since the epoch; 0 if no link says it."""
+        try:
+            content = self._driver.read(layout.referrer_link(repository, subject, digest))
+        except NotFound:
+            return 0
+        pushed = content.decode("ascii", "replace").partition(" ")[2]
+        return int(pushed) if _NANOSECONDS.fullmatch(pushed) else 0
+
+    def _linked_at(self, repository: str, digest: Digest) -> int:
+        """Tell when a manifest was last pushed, as well as the time of its link says it."""
+        try:
+            return int(self._driver.stat(layout.revision_link(repository, digest)).modified * 1e9)
+        except NotFound:
+            return 0
 
     def _digests(self, repository: str, subject: Digest) -> set[Digest]:
         return {
@@ -115,7 +170,9 @@ class Referrers:
         # Where nothing can be written they are looked for each time.
         with suppress(StorageUnavailable):
             for digest, referred in known:
-                self.link(repository, referred, digest)
+                if not self._pushed(repository, referred, digest):
+                    pushed = self._linked_at(repository, digest)
+                    self._put(repository, referred, digest, pushed)
             if self._driver.folders(layout.manifests(repository)):
                 self._driver.put(mark, b"")
         return [digest for digest, referred in known if referred == subject]
@@ -131,3 +188,9 @@ class Referrers:
                     continue
                 if subject is not None:
                     yield digest, subject
+
+
+def _parse_place(text: str) -> tuple[int, str]:
+    """Read a place in the order of referrers; the beginning, where it is none."""
+    match = _PLACE.fullmatch(text)
+    return (int(match[1]), match[2]) if match is not None else (0, "")

@@ -25,7 +25,8 @@ Where everything lies: the tree of registry:2, which is the only truth, and what
 
 A link holds a digest and nothing else. It names the blob to read, which for content that registry:2
 took under sha512 is another digest than that of its path. What is marked as ours is unknown to
-registry:2, ignored by it, and can be derived from the rest.
+registry:2, ignored by it, and can be derived from the rest. The link of a referrer also holds a
+space and the time of its push, in nanoseconds since the epoch.
 
 :see: distribution, ``registry/storage/paths.go``.
 """
