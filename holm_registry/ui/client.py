@@ -178,11 +178,12 @@ class RegistryClient:
         """Delete a manifest by its digest, or a tag (end-9)."""
         await self._ask("DELETE", _manifest_path(repository, reference))
 
-    async def put_index(self, repository: str, tag: str, index: dict[str, Any]) -> None:
-        """Put an index (end-7)."""
+    async def put_index(self, repository: str, tag: str, index: dict[str, Any]) -> str:
+        """Put an index (end-7); return its digest."""
         content = msgspec.json.encode(index)
         headers = {"Content-Type": [mediatypes.OCI_INDEX]}
         await self._ask("PUT", _manifest_path(repository, tag), headers=headers, content=content)
+        return str(Digest.of(content))
 
     async def _names(self, path: str, field: str) -> list[str]:
         """

@@ -27,7 +27,7 @@ MAX_ABSENT = 10_000
 MAX_REMEMBERED = 12
 
 #: What is wrong with a tag that the registry lists, and has nothing behind.
-DANGLING = "listed, but not there"
+DANGLING = "manifest missing"
 
 T = TypeVar("T")
 
@@ -62,10 +62,12 @@ class TagSet:
     """
     The tags of a repository at a moment, safe to hand to another thread.
 
-    :ivar memory: What was worked out from them, by whoever did; forgotten when there is a new set.
+    :ivar absent: Content that their manifests name and that the registry does not have.
+    :ivar memory: What was worked out from them; forgotten when there is a new set.
     """
 
     tags: tuple[TagShot, ...]
+    absent: frozenset[str] = frozenset()
     memory: dict[Hashable, Any] = Factory(dict)
 
     def remember(self, key: Hashable, value: T) -> T:
@@ -128,6 +130,11 @@ class KnownRepository:
     _set_version: int = -1
 
     @property
+    def listed(self) -> bool:
+        """Whether its tags are known."""
+        return self.listed_at > -inf
+
+    @property
     def may_delete(self) -> bool:
         """Whether the visitor may delete what is in it, for all that is known."""
         return self.methods is None or "DELETE" in self.methods
@@ -167,14 +174,23 @@ class KnownRepository:
         known = self.tags.get(tag)
         if known is not None and asked_at >= known.seen_at:
             known.problem, known.seen_at, known.settled = problem, asked_at, True
+            if problem == DANGLING:
+                # What it pointed to before is gone: nobody may be asked to delete that.
+                known.digest = ""
             self.version += 1
 
     def lack(self, digest: str, now: float) -> None:
         """Note that content is not there."""
         if len(self.absent) >= MAX_ABSENT:
             self.absent.clear()
+        # That it is still missing is nothing new.
+        self.version += digest not in self.absent
         self.absent[digest] = now
-        self.version += 1
+
+    def regain(self, digest: str) -> None:
+        """Note that content is there, which was not before."""
+        if self.absent.pop(digest, None) is not None:
+            self.version += 1
 
     def shot(self) -> RepositoryShot:
         """Take a picture."""
@@ -183,7 +199,8 @@ class KnownRepository:
                 TagShot(name, tag.digest, tag.problem, tag.settled)
                 for name, tag in self.tags.items()
             )
-            self._set, self._set_version = TagSet(tags), self.version
+            self._set = TagSet(tags, frozenset(self.absent))
+            self._set_version = self.version
         return RepositoryShot(self.name, self._set, self.listed_at, self.problem)
 
 

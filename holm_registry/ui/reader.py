@@ -237,6 +237,8 @@ class Reader:
             await learn(name, digest, *args, **kwargs)
         except NotFound:
             repository.lack(digest, self.clock.seconds())
+        else:
+            repository.regain(digest)
 
     # Everything.
 
@@ -273,7 +275,11 @@ class Reader:
         """Look through the whole registry, and wait for the end if that is near."""
 
         async def survey() -> None:
-            if self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
+            # A repository that was listed since is not known from the last time.
+            unknown = any(
+                not (each.problem or each.listed) for each in self.library.repositories.values()
+            )
+            if unknown or self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
                 await self.library.flights.join("survey", self.behind()._survey)  # noqa: SLF001
 
         await patiently(self.clock, PATIENCE_SECONDS, survey)
@@ -288,8 +294,6 @@ class Reader:
     async def _survey_tags(self, name: str) -> None:
         try:
             await self.tags(name, SURVEY_TAGS_SECONDS)
-        except LoginNeeded:
-            raise
         except Trouble:
             return  # noted with the repository
 

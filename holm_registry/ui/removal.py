@@ -14,8 +14,10 @@ from attrs import frozen
 
 from .attached import Attached, attachment_of
 from .contents import Contents
-from .library import RepositoryShot
+from .library import DANGLING, RepositoryShot
 from .summaries import Content
+
+_MORE_THAN_KEPT = "the registry holds more than the UI keeps in memory"
 
 
 @frozen
@@ -55,15 +57,19 @@ class Plan:
     What deleting some images of a repository means.
 
     :ivar freed_bytes: What only they hold.
-    :ivar unsure: Why that may be less; empty if it is exact.
+    :ivar unsure: Why that may be less; empty if it is exact, but for what ``unread`` holds.
+    :ivar unread: Other repositories that could not be read: what they share is not taken off.
     :ivar unseen: Tags that stay and of which nothing is known: they might need what is to go.
+    :ivar refusal: Why no image may be deleted; empty if they may.
     """
 
     repository: str
     images: tuple[Image, ...]
     freed_bytes: int
     unsure: str = ""
+    unread: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    refusal: str = ""
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -105,19 +111,19 @@ def plan_removal(
         _image(contents, repository, digest, staying, kept, attached)
         for digest in dict.fromkeys(digests)
     )
-    unsure = "" if kept.complete else "not all of the other tags could be looked at"
-    unsure = _add_others(contents, kept, others) or unsure
+    others = list(others)
+    _add_others(contents, kept, others)
+    unsure = _unsure(contents, kept, [repository, *others])
     gone = Content()
     for image in images:
         gone.add(contents, image.digest)
         for companion in image.companions:
             gone.add(contents, companion.digest)
-    if not gone.complete:
-        unsure = "not all of it could be looked at"
-    unseen = tuple(
-        tag for tag, digest in staying.items() if digest and contents.facts.peek(digest) is None
-    )
-    return Plan(repository.name, images, gone.only_in(kept), unsure, unseen)
+    if gone.unknown - repository.tagset.absent:
+        unsure = "not all of it could be read"
+    unseen = tuple(tag for tag, digest in staying.items() if contents.facts.peek(digest) is None)
+    unread = tuple(other.name for other in others if _is_unread(other))
+    return Plan(repository.name, images, gone.only_in(kept), unsure, unread, unseen)
 
 
 def _staying(
@@ -128,7 +134,9 @@ def _staying(
 
     Tags that only say what is attached to what goes, go with it and keep nothing alive.
     """
-    others = {tag.name: tag.digest for tag in repository.tags if tag.digest not in going}
+    others = {
+        tag.name: tag.digest for tag in repository.tags if tag.digest and tag.digest not in going
+    }
     staying = {tag: digest for tag, digest in others.items() if attachment_of(tag) is None}
     for digest in staying.values():
         kept.add(contents, digest)
@@ -142,16 +150,39 @@ def _staying(
     return staying
 
 
-def _add_others(contents: Contents, kept: Content, others: Iterable[RepositoryShot]) -> str:
-    """Add what other repositories hold; say how many of them are not known well enough."""
-    unknown = 0
+def _add_others(contents: Contents, kept: Content, others: Iterable[RepositoryShot]) -> None:
+    """Add what other repositories hold, as far as that is known."""
     for other in others:
-        kept.complete = other.listed
         for tag in other.tags:
-            kept.add(contents, tag.digest)
-        unknown += not kept.complete
-    noun = "repository is" if unknown == 1 else "repositories are"
-    return f"{unknown:,} other {noun} not looked through yet" if unknown else ""
+            # A tag whose manifest is missing holds nothing.
+            if tag.digest:
+                kept.add(contents, tag.digest)
+
+
+def _is_unread(other: RepositoryShot) -> bool:
+    """Tell whether a repository could not be read: its tags, or what is behind one of them."""
+    return bool(other.problem) or any(tag.problem not in ("", DANGLING) for tag in other.tags)
+
+
+def _unsure(contents: Contents, kept: Content, repositories: Sequence[RepositoryShot]) -> str:
+    """Say why more may be kept than is known; what the registry does not have keeps nothing."""
+    if contents.full:
+        return _MORE_THAN_KEPT
+    reading = sum(not _is_read(repository) for repository in repositories[1:])
+    if reading:
+        noun = "repository is" if reading == 1 else "repositories are"
+        return f"{reading:,} other {noun} still being read"
+    missing = frozenset[str]().union(*(each.tagset.absent for each in repositories))
+    if kept.unknown - missing and not any(map(_is_unread, repositories)):
+        return _MORE_THAN_KEPT
+    return ""
+
+
+def _is_read(repository: RepositoryShot) -> bool:
+    """Tell whether reading a repository has come to its end, whatever that was."""
+    if repository.problem:
+        return True
+    return repository.listed and all(tag.settled for tag in repository.tags)
 
 
 def _image(  # noqa: PLR0913, PLR0917
@@ -199,7 +230,7 @@ def _children(contents: Contents, digest: str, depth: int = 0) -> Iterable[tuple
     for child in facts.children:
         # A child that is not here cannot go.
         if contents.facts.peek(child.digest) is not None:
-            yield child.digest, child.platform or ("provenance" if child.attests else "part")
+            yield child.digest, child.platform or ("provenance" if child.attests else "manifest")
             yield from _children(contents, child.digest, depth + 1)
 
 

@@ -5,7 +5,7 @@ Finding out what a deletion takes along, and doing it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from hashlib import sha256
 from math import inf
 
@@ -16,6 +16,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from holm_registry.threads import Threads
 
 from .attached import Attached, attached_to, fallback_tag
+from .dangling import remove_dangling
 from .documents import Manifest, NotUnderstood, read
 from .errors import Changed, Missing, Refused, Slow, Trouble
 from .exchange import NotFound
@@ -65,26 +66,27 @@ class Remover:
                 f"{len(names):,} tags could not be looked at within {STUDY_SECONDS:.0f} seconds; "
                 "nothing was deleted, and trying again goes on from here"
             ) from problem
-        self._require_all_seen()
 
-    def _require_all_seen(self) -> None:
+    def _refusal(self) -> str:
+        """Say why no image can be deleted safely: a tag that cannot be read may point to it."""
         for tag in self._reader.shot(self._repository).tags:
-            if tag.problem == DANGLING:
-                continue
-            if tag.problem or not tag.digest:
-                # It might point to what is to go.
-                raise Refused(
-                    f"tag {tag.name} cannot be looked at, so nothing can be deleted safely: "
+            if tag.problem != DANGLING and (tag.problem or not tag.digest):
+                return (
+                    f"tag {tag.name} cannot be read, so no image can be deleted safely: "
                     f"{tag.problem or 'not known yet'}"
                 )
+        return ""
 
     def digests_of(self, tags: Sequence[str]) -> dict[str, str]:
         """
-        Give what tags point to.
+        Give what tags point to; an empty text for one whose manifest is missing or unreadable.
 
         :raises Missing: There is no such tag.
         """
-        known = {tag.name: tag.digest for tag in self._reader.shot(self._repository).tags}
+        known = {
+            tag.name: "" if tag.problem else tag.digest
+            for tag in self._reader.shot(self._repository).tags
+        }
         gone = [tag for tag in tags if tag not in known]
         if gone:
             raise Missing(f"no such tag in {self._repository}: {', '.join(gone[:10])}")
@@ -121,11 +123,13 @@ class Remover:
         plan = await self._threads.run(
             plan_removal, contents, reader.shot(repository), digests, attached, others
         )
+        refusal = self._refusal()
         if plan.unseen:
-            raise Refused(
-                f"this repository holds more than is remembered at once, so nothing can be deleted "
-                f"safely: {len(plan.unseen):,} tags are not known well enough"
+            refusal = (
+                "this repository holds more than the UI keeps in memory, so no image can be "
+                f"deleted safely: {len(plan.unseen):,} tags are not known well enough"
             )
+        plan = evolve(plan, refusal=refusal)
         if reader.library.named_at == -inf:
             return evolve(plan, unsure="other repositories are not known here")
         if len(subjects) > MAX_SUBJECTS:
@@ -164,17 +168,29 @@ class Remover:
                 library.removes_tags = False
         return library.removes_tags
 
-    async def remove_tags(self, tags: Sequence[str], agreed: str = "") -> list[Item]:
+    def require_unmoved(self, tags: Sequence[str], agreed: str) -> None:
         """
-        Remove tags and nothing else; what they point to stays.
+        Check that tags point to what somebody saw.
 
         :param agreed: The :func:`tags_fingerprint` somebody saw; empty for none.
         :raises Changed: A tag has moved since.
         """
-        pointing = self.digests_of(tags)
-        if agreed and tags_fingerprint(pointing) != agreed:
+        if agreed and tags_fingerprint(self.digests_of(tags)) != agreed:
             raise Changed("a tag has moved since you were asked; look again")
-        return [await self._delete(tag, f"tag {tag}") for tag in tags]
+
+    async def remove_tags(self, tags: Sequence[str]) -> list[Item]:
+        """Remove tags and nothing else; what they point to stays."""
+        pointing = self.digests_of(tags)
+        return [await self._remove_tag(tag, pointing[tag]) for tag in tags]
+
+    async def _remove_tag(self, tag: str, digest: str) -> Item:
+        by_name = await self.may_remove_tags()
+        if digest:
+            return await self._delete(tag, f"tag {tag}")
+        return await self._noted(
+            f"tag {tag}",
+            remove_dangling(self._reader.client, self._repository, tag, by_name=by_name),
+        )
 
     async def remove_images(self, plan: Plan, *, companions: bool, agreed: str = "") -> list[Item]:
         """
@@ -184,6 +200,8 @@ class Remover:
         :param agreed: The fingerprint of the plan somebody saw; empty for none.
         :raises Changed: Other things would go than were seen, or something must stay.
         """
+        if plan.refusal:
+            raise Refused(plan.refusal)
         if agreed and plan.fingerprint != agreed:
             raise Changed("the repository has changed since you were asked; look again")
         for image in plan.blocked:
@@ -215,8 +233,12 @@ class Remover:
         return await self._delete(companion.digest, f"{companion.role} {companion.digest}")
 
     async def _delete(self, reference: str, what: str) -> Item:
+        return await self._noted(what, self._reader.client.delete(self._repository, reference))
+
+    async def _noted(self, what: str, deletion: Awaitable[None]) -> Item:
+        """Wait for the end of a deletion; return what became of it."""
         try:
-            await self._reader.client.delete(self._repository, reference)
+            await deletion
         except NotFound:
             return Item(what, "was gone already")
         except Trouble as problem:

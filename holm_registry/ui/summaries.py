@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from attrs import Factory, define, frozen
 
 from .contents import Contents
-from .dates import first_build_date, newest_build_date
+from .dates import build_date, first_build_date, newest_build_date
 from .facts import Child, Facts, has_platform_config
 from .kinds import ODD
 from .platforms import in_order
@@ -23,7 +23,8 @@ _MAX_DEPTH = 4
 class Summary:
     """
     :ivar size: Of config and layers, of all platforms, each blob once; in bytes.
-    :ivar layers: How many; of the first platform where there are several.
+    :ivar sized: Whether that is all of it.
+    :ivar layers: How many; of the first platform where there are several. None if not known.
     :ivar created: When it was built, as it says; empty if it does not. Not always a real date: see
         :func:`.dates.build_date`.
     :ivar complete: Whether everything it is made of could be looked at.
@@ -32,10 +33,11 @@ class Summary:
     digest: str
     kind: str
     size: int
-    layers: int
+    layers: int | None
     platforms: tuple[str, ...]
     created: str
     complete: bool
+    sized: bool = True
     odd: str = ""
 
 
@@ -60,20 +62,27 @@ def _summarise(contents: Contents, facts: Facts, depth: int) -> Summary:
         for child in facts.children
         if not child.attests
     ]
-    known = [(child, summary) for child, summary in parts if summary is not None]
     content = Content()
     for child in facts.children:
         if not child.attests:
             content.add(contents, child.digest)
-    created = newest_build_date(summary.created for _, summary in known)
+    dated = build_date(facts.created) is not None
+    # As many as the reader looks into; see there.
+    looked_into = [
+        summary
+        for number, (child, summary) in enumerate(parts)
+        if not child.platform or (number == 0 and not dated)
+    ]
+    created = newest_build_date(summary.created for _, summary in parts if summary)
     return Summary(
         facts.digest,
         facts.kind,
         content.blob_bytes,
-        next((summary.layers for _, summary in known), 0),
+        next((summary.layers for _, summary in parts if summary), None if parts else 0),
         in_order(_platforms(parts)),
         first_build_date(facts.created, created),
-        complete=len(known) == len(parts) and content.complete,
+        complete=content.complete and all(each and each.complete for each in looked_into),
+        sized=content.complete,
     )
 
 
@@ -104,11 +113,11 @@ class Content:
     """
     Everything that manifests consist of, each piece once.
 
-    :ivar complete: Whether all of them were known.
+    :ivar unknown: The digests of manifests of which nothing is known.
     """
 
     pieces: dict[str, int] = Factory(dict)
-    complete: bool = True
+    unknown: set[str] = Factory(set)
     _manifests: set[str] = Factory(set)
 
     def add(self, contents: Contents, digest: str, depth: int = 0) -> None:
@@ -117,7 +126,7 @@ class Content:
             return
         facts = contents.facts.peek(digest)
         if facts is None or depth > _MAX_DEPTH:
-            self.complete = False
+            self.unknown.add(digest)
             return
         self._manifests.add(digest)
         self.pieces[digest] = facts.size
@@ -125,6 +134,11 @@ class Content:
             self.pieces[blob.digest] = blob.size
         for child in facts.children:
             self.add(contents, child.digest, depth + 1)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them were known."""
+        return not self.unknown
 
     def has(self, digest: str) -> bool:
         """Tell whether a manifest was added."""

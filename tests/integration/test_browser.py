@@ -130,7 +130,7 @@ def test_every_page_fits_its_window(visit, name, width):
 def test_nothing_is_left_out_on_a_phone(visit, width):
     page = visit("/repo/team/app", width=width)
     row = page.locator("tr[data-row]").filter(has_text="v1.9.0").first
-    for text in ("linux/amd64", "linux/arm64", "KB", "Delete", "days ago"):
+    for text in ("linux/amd64", "linux/arm64", "KiB", "Delete", "days ago"):
         assert row.get_by_text(text).first.is_visible(), text
     for heading in ("Tag", "Size", "Built"):
         assert page.locator("thead").get_by_role("link", name=heading).is_visible()
@@ -291,7 +291,7 @@ def test_an_image_is_deleted_after_its_box_is_ticked(visit, shown, repository):
     button = dialog.get_by_role("button", name="Delete 1 image and 2 tags")
     button.click()
     assert dialog.is_visible(), "the box is required"
-    dialog.get_by_label("2 tags will be gone").check()
+    dialog.get_by_label("Yes, delete 2 tags").check()
     button.click()
     page.get_by_text("Deleted 1 item.").wait_for()
     assert tags(shown, repository) == ["v2"]
@@ -304,7 +304,7 @@ def test_several_are_deleted_at_once(visit, shown, repository):
     assert page.get_by_text("2 selected").is_visible()
     page.get_by_role("button", name="Delete…").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("2 tags", exact=True).check()
+    dialog.get_by_label("Yes, remove 2 tags").check()
     dialog.get_by_role("button", name="Remove 2 tags").click()
     page.get_by_text("Removed 2 items.").wait_for()
     assert tags(shown, repository) == ["same"]
@@ -340,7 +340,7 @@ def test_everything_works_without_a_script(visit, shown, repository):
     page.get_by_label("Select v2").check()
     page.get_by_label("Select same").check()
     page.get_by_role("button", name="Delete…").click()
-    page.get_by_label("2 tags will be gone").check()
+    page.get_by_label("Yes, delete 2 tags").check()
     page.get_by_role("button", name="Delete 2 images and 2 tags").click()
     assert tags(shown, repository) == []
 

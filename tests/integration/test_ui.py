@@ -133,6 +133,20 @@ def test_a_tag_is_removed_where_the_registry_can_and_never_more(shown):
     assert sorted(left) == (["same"] if shown.removes_tags else ["same", "v1"])
 
 
+def test_a_tag_whose_manifest_is_lost_is_deleted_and_nothing_else(shown, tmp_path):
+    shown.gallery.image("app", "v1", [b"x"])
+    shown.gallery.image("app", "v2", [b"y"])
+    digest, kept = shown.digest("app", "v1"), shown.digest("app", "v2")
+    next((tmp_path / "root").rglob(f"{digest.partition(':')[2]}/data")).unlink()
+    assert "manifest missing" in shown.whole("/repo/app").text
+    form = agreed_form(shown.page("/delete?repo=app&tag=v1"), "tag")
+    done = shown.post("/delete", form)
+    assert done.status == 303, done.body
+    assert "Removed 1 item." in shown.page(done.headers["Location"]).text
+    assert shown.registry.request("GET", "/v2/app/tags/list").json["tags"] == ["v2"]
+    assert shown.has("app", kept)
+
+
 def test_an_image_is_deleted_with_all_that_only_it_needs(shown):
     index = shown.gallery.multi_platform("app", "v1", "a")
     shown.gallery.multi_platform("app", "v2", "b")

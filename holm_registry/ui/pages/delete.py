@@ -5,7 +5,7 @@ from klein import Klein
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.shield import shielded
 from holm_registry.ui.context import Context
-from holm_registry.ui.errors import Invalid, LoginNeeded, Missing, Refused, Trouble
+from holm_registry.ui.errors import Changed, Invalid, LoginNeeded, Missing, Refused, Trouble
 from holm_registry.ui.news import fresh_names
 from holm_registry.ui.ordering import newest_first
 from holm_registry.ui.outcomes import Outcome
@@ -16,6 +16,7 @@ from holm_registry.ui.removing import Remover, tags_fingerprint
 from holm_registry.ui.rendering import Links
 from holm_registry.ui.routing import route
 from holm_registry.ui.security import require_own_site
+from holm_registry.ui.views.deletion import deletion_view
 from holm_registry.ui.views.tags import matching
 
 from .look import see_other
@@ -45,21 +46,25 @@ class DeletePage:
         await self._know_others(reader)
         tags = await self._tags(request, repository, query)
         pointing = remover.digests_of(tags)
+        lost = [tag for tag, digest in pointing.items() if not digest]
         digests = [require_digest(digest) for digest in query.all("digest")] or list(
-            dict.fromkeys(pointing.values())
+            dict.fromkeys(filter(None, pointing.values()))
         )
-        if not digests:
+        if not digests and not lost:
             raise Invalid("nothing was chosen")
         plan = await remover.plan(digests)
+        removes_tags = bool(tags) and (len(lost) == len(tags) or await remover.may_remove_tags())
+        if plan.refusal and not removes_tags:
+            raise Refused(plan.refusal)
+        view = await context.threads.run(
+            deletion_view, plan, newest_first(tags), newest_first(lost)
+        )
         return await context.templates.render(
             request,
             "delete.html",
-            plan=plan,
-            tags=newest_first(tags),
+            view=view,
             tags_agreed=tags_fingerprint(pointing),
-            # Only where other tags remain is there a difference worth a choice.
-            removes_tags=bool(tags) and await remover.may_remove_tags(),
-            others=[tag for tag in plan.tags if tag not in pointing],
+            removes_tags=removes_tags,
         )
 
     async def _know_others(self, reader: Reader) -> None:
@@ -123,12 +128,14 @@ class DeletePage:
         if not tags:
             raise Invalid("missing field: tag")
         await remover.study()
-        if not await remover.may_remove_tags():
+        remover.require_unmoved(tags, form.one("tags_agreed"))
+        lost = not any(remover.digests_of(tags).values())
+        if not lost and not await remover.may_remove_tags():
             raise Refused(
                 "this registry deletes by digest only, so a tag cannot be removed without its "
                 "image; nothing was deleted"
             )
-        items = await remover.remove_tags(tags, form.one("tags_agreed"))
+        items = await remover.remove_tags(tags)
         return Outcome(repository, items, images=False)
 
     async def _remove_images(
@@ -136,7 +143,11 @@ class DeletePage:
     ) -> Outcome:
         await remover.study()
         plan = await remover.plan(digests)
+        lost = form.all("tag")
+        if any(remover.digests_of(lost).values()):
+            raise Changed("a tag was pushed since you were asked; look again")
         items = await remover.remove_images(
             plan, companions=form.one("companions") == "1", agreed=form.one("agreed")
         )
+        items += await remover.remove_tags(lost)
         return Outcome(repository, items, images=True)

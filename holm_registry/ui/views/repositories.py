@@ -15,7 +15,7 @@ from holm_registry.ui.ordering import natural_key
 from holm_registry.ui.summaries import Content
 
 from .paging import Listing, Page, page_of
-from .tags import Totals, totals_of
+from .totals import Totals, totals_of
 
 #: The orders there are, the usual one first, and whether each begins at its end.
 ORDERS = {"name": False, "tags": True, "size": True, "newest": True}
@@ -41,11 +41,6 @@ class RepositoryRow:
     def namespace(self) -> str:
         """What stands before its last slash."""
         return self.name.rpartition("/")[0]
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything is known of every tag."""
-        return self.tags is not None and self.totals.known == self.tags
 
     @property
     def pending(self) -> bool:
@@ -77,6 +72,8 @@ class Repositories:
     :ivar empty: How many repositories have no tags, and are hidden.
     :ivar size: What everything takes, each blob once, as far as that is known; in bytes.
     :ivar pending: Whether something is still to be looked at.
+    :ivar unread: The repositories that could not be read, or not all of their tags: the sums are
+        without what could not.
     """
 
     groups: Sequence[Group]
@@ -86,9 +83,9 @@ class Repositories:
     tags: int
     images: int
     size: int
-    complete: bool
     pending: bool
     counted: bool
+    unread: Sequence[str]
     empty: int
     show_empty: bool
 
@@ -110,7 +107,7 @@ def repositories_view(
     empty = sum(row.tags == 0 for row in rows)
     shown = [row for row in rows if show_empty or row.tags != 0]
     groups, page = _groups(shown, listing)
-    size, images, known = whole(contents, shots, memory)
+    size, images = whole(contents, shots, memory)
     return Repositories(
         groups,
         page,
@@ -119,9 +116,9 @@ def repositories_view(
         sum(row.tags or 0 for row in rows),
         images,
         size,
-        complete=known and all(row.complete for row in rows),
         pending=any(row.pending for row in rows),
-        counted=all(row.tags is not None for row in rows),
+        counted=all(row.tags is not None or row.problem for row in rows),
+        unread=[row.name for row in rows if row.problem or row.totals.unread],
         empty=empty,
         show_empty=show_empty,
     )
@@ -138,12 +135,10 @@ def _row(contents: Contents, shot: RepositoryShot) -> RepositoryRow:
 
 def whole(
     contents: Contents, shots: Sequence[RepositoryShot], memory: dict[Hashable, Any]
-) -> tuple[int, int, bool]:
-    """
-    Add everything up: bytes with each blob once, distinct images, and whether all was known.
-    """
+) -> tuple[int, int]:
+    """Add everything up: bytes with each blob once, and distinct images, as far as known."""
     key = (contents.generation, [shot.tagset for shot in shots])
-    remembered: tuple[object, tuple[int, int, bool]] | None = memory.get("whole")
+    remembered: tuple[object, tuple[int, int]] | None = memory.get("whole")
     if remembered is not None and remembered[0] == key:
         return remembered[1]
     result = _add_up(contents, shots)
@@ -151,12 +146,12 @@ def whole(
     return result
 
 
-def _add_up(contents: Contents, shots: Sequence[RepositoryShot]) -> tuple[int, int, bool]:
+def _add_up(contents: Contents, shots: Sequence[RepositoryShot]) -> tuple[int, int]:
     content = Content()
-    digests = {tag.digest for shot in shots for tag in shot.tags}
-    for digest in digests - {""}:
+    digests = {tag.digest for shot in shots for tag in shot.tags if not tag.problem} - {""}
+    for digest in digests:
         content.add(contents, digest)
-    return content.total_bytes, len(digests - {""}), content.complete and "" not in digests
+    return content.total_bytes, len(digests)
 
 
 def _groups(
@@ -211,4 +206,4 @@ def _value(row: RepositoryRow, sort: str) -> int | str | None:
         return row.tags
     if sort == "newest":
         return row.totals.newest or None
-    return row.totals.size if row.totals.known or row.complete else None
+    return row.totals.size if row.totals.known or not row.pending else None

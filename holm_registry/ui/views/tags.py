@@ -12,10 +12,12 @@ from holm_registry.ui.attached import attachment_of
 from holm_registry.ui.contents import Contents
 from holm_registry.ui.dates import build_date
 from holm_registry.ui.library import RepositoryShot, TagSet, TagShot
+from holm_registry.ui.missing import missing_text
 from holm_registry.ui.ordering import natural_key, newest_first, ranked
-from holm_registry.ui.summaries import Content, Summary, summary_of
+from holm_registry.ui.summaries import Summary, summary_of
 
 from .paging import Listing, Page, page_of
+from .totals import Totals, totals_of
 
 #: The orders there are, the usual one first, and whether each begins at its end.
 ORDERS = {"version": True, "name": False, "image": True, "size": True, "date": True}
@@ -25,6 +27,8 @@ ORDERS = {"version": True, "name": False, "image": True, "size": True, "date": T
 class TagRow:
     """
     :ivar aliases: Other tags of the same digest, as far as that is known.
+    :ivar problem: Why it could not be read, or what of it is missing in the registry.
+    :ivar pending: Whether something of it is still to be read.
     :ivar attached_to: The digest that this tag only tells something about; else empty.
     """
 
@@ -33,6 +37,7 @@ class TagRow:
     summary: Summary | None
     aliases: Sequence[str]
     problem: str
+    pending: bool
     attached_to: str = ""
 
 
@@ -41,37 +46,20 @@ class Repository:
     """
     What the page of a repository shows.
 
-    :ivar known: Of how many tags everything is known.
-    :ivar pending: How many tags are still to be looked at.
-    :ivar size: What they take together, each blob once, as far as that is known; in bytes.
+    :ivar total: How many tags it has, shown or not.
+    :ivar totals: What the tags that the filter lets through come to.
     """
 
     name: str
     page: Page[TagRow]
     listing: Listing
     total: int
-    known: int
-    pending: int
-    size: int
-    images: int
+    totals: Totals
 
     @property
-    def complete(self) -> bool:
-        """Whether everything is known of every tag."""
-        return self.known == self.total
-
-
-@frozen
-class Totals:
-    """What all tags of a repository come to."""
-
-    size: int
-    known: int
-    pending: int
-    images: int
-    platforms: tuple[str, ...]
-    newest: str
-    newest_tag: str
+    def pending(self) -> int:
+        """How many of these tags are still to be read."""
+        return self.totals.pending
 
 
 def repository_view(contents: Contents, shot: RepositoryShot, listing: Listing) -> Repository:
@@ -79,17 +67,13 @@ def repository_view(contents: Contents, shot: RepositoryShot, listing: Listing) 
     names = ranked(ordered(contents, shot.tagset, listing.sort, listing.descending), listing.query)
     page = page_of(names, listing.page)
     tags, aliases = by_name(shot.tagset), aliases_of(shot.tagset)
-    rows = [_row(contents, tags[name], aliases) for name in page.rows]
-    totals = totals_of(contents, shot.tagset)
+    rows = [_row(contents, shot.tagset, tags[name], aliases) for name in page.rows]
     return Repository(
         shot.name,
         Page(rows, page.number, page.pages, page.first, page.total),
         listing,
         len(shot.tags),
-        totals.known,
-        totals.pending,
-        totals.size,
-        totals.images,
+        totals_of(contents, shot.tagset, names if listing.query.strip() else None),
     )
 
 
@@ -104,14 +88,17 @@ def page_names(contents: Contents, shot: RepositoryShot, listing: Listing) -> Se
     return page_of(names, listing.page).rows
 
 
-def _row(contents: Contents, tag: TagShot, aliases: Mapping[str, Sequence[str]]) -> TagRow:
+def _row(
+    contents: Contents, tagset: TagSet, tag: TagShot, aliases: Mapping[str, Sequence[str]]
+) -> TagRow:
     about = attachment_of(tag.name)
     return TagRow(
         tag.name,
         tag.digest,
         summary_of(contents, tag.digest) if tag.digest else None,
         [other for other in aliases.get(tag.digest, ()) if other != tag.name],
-        tag.problem,
+        tag.problem or missing_text(contents, tag.digest, tagset.absent),
+        not tag.settled,
         about[0] if about else "",
     )
 
@@ -182,28 +169,3 @@ def _value(summary: Summary | None, sort: str) -> int | str | None:
     if sort == "size":
         return summary.size
     return summary.created if build_date(summary.created) else None
-
-
-def totals_of(contents: Contents, tagset: TagSet) -> Totals:
-    """Add everything up."""
-    found: Totals | None = tagset.memory.get("totals")
-    if found is not None:
-        return found
-    content = Content()
-    known, newest, newest_tag = 0, "", ""
-    platforms: set[str] = set()
-    for tag in tagset.tags:
-        summary = summary_of(contents, tag.digest) if tag.digest else None
-        if summary is None:
-            continue
-        content.add(contents, tag.digest)
-        known += summary.complete
-        platforms.update(summary.platforms)
-        if summary.created > newest and build_date(summary.created):
-            newest, newest_tag = summary.created, tag.name
-    images = len({tag.digest for tag in tagset.tags if tag.digest})
-    pending = sum(not tag.settled for tag in tagset.tags)
-    totals = Totals(
-        content.total_bytes, known, pending, images, tuple(sorted(platforms)), newest, newest_tag
-    )
-    return tagset.remember("totals", totals) if known == len(tagset.tags) else totals

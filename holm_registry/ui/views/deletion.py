@@ -1,0 +1,74 @@
+"""
+What a deletion would take along, in words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from holm_registry.ui.kinds import ATTESTATION, PROVENANCE, SBOM, SIGNATURE
+from holm_registry.ui.removal import Companion, Image, Plan
+from holm_registry.ui.text import count_text
+
+_PLATFORM, _LIST = "platform", "list of referrers"
+_PLURALS = {_LIST: "lists of referrers", SBOM: "SBOMs"}
+
+#: In which order kinds are told.
+_ORDER = (_PLATFORM, ATTESTATION, SBOM, SIGNATURE)
+
+
+@frozen
+class Deletion:
+    """
+    The question whether something is to be deleted.
+
+    :ivar tags: The tags that were chosen; none if an image was chosen by its digest.
+    :ivar others: The tags of these images that were not chosen.
+    :ivar lost: The chosen tags whose manifest is missing or cannot be read.
+    :ivar along: What is deleted with the images, in words; empty if nothing is.
+    :ivar images: Each image, with what is deleted with it, in words.
+    """
+
+    plan: Plan
+    tags: Sequence[str]
+    others: Sequence[str]
+    lost: Sequence[str]
+    along: str
+    along_count: int
+    images: Sequence[tuple[Image, str]]
+
+
+def deletion_view(plan: Plan, tags: Sequence[str], lost: Sequence[str]) -> Deletion:
+    """Put together what the page that asks shows."""
+    chosen = set(tags)
+    companions = {each.digest: each for image in plan.images for each in image.companions}
+    return Deletion(
+        plan,
+        tags,
+        [tag for tag in plan.tags if tag not in chosen],
+        lost,
+        companions_text(list(companions.values())),
+        len(companions),
+        [(image, companions_text(image.companions)) for image in plan.images],
+    )
+
+
+def companions_text(companions: Sequence[Companion]) -> str:
+    """Count what goes along by its kind: ``2 platforms, 1 attestation and 4 signatures``."""
+    counts = Counter(_kind(each.role) for each in companions)
+    kinds = sorted(counts, key=lambda kind: (kind not in _ORDER, _place(kind), kind))
+    words = [count_text(counts[kind], kind, _PLURALS.get(kind, "")) for kind in kinds]
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _place(kind: str) -> int:
+    return _ORDER.index(kind) if kind in _ORDER else 0
+
+
+def _kind(role: str) -> str:
+    if "/" in role:
+        return _PLATFORM
+    return {PROVENANCE: ATTESTATION, "referrers": _LIST}.get(role, role)
