@@ -22,8 +22,10 @@ from functools import cached_property
 from typing import Any, cast
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import parse_qs
+from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
@@ -32,6 +34,8 @@ from .body import RequestBody
 from .constant import SAFE_HEADERS, ConstantHeaders, restore, snapshot
 from .progress import Progress
 from .proxies import Forwarded, plain_host
+from .refusal import CONTENT_TYPE, error_body
+from .target import Target, TargetInvalid, parse_target, require_host
 
 #: How much to take from a socket at once while a body arrives, in bytes.
 RECEIVE_BYTES = 256 * 1024
@@ -49,6 +53,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 #: What the access log calls a request whose client left before its answer, as nginx does.
 _CLIENT_LEFT = 499
+
+
+_log = Logger()
 
 
 class _NoContent:
@@ -76,6 +83,7 @@ class StreamedRequest(Request):
     streams = False
 
     _kept_headers: Mapping[bytes, list[bytes]] = {}
+    _problem = ""
     _progress: Progress | None = None
     _expects_continue = False
     _lingering: Any = None
@@ -198,6 +206,7 @@ class StreamedRequest(Request):
 
     def gotLength(self, length: int | None) -> None:
         """Start handling a request with a body; leave any other to twisted.web."""
+        self._read_head()
         if length == 0:
             super().gotLength(length)
             self.body.finish()
@@ -209,10 +218,6 @@ class StreamedRequest(Request):
         self.clientproto = channel._version  # noqa: SLF001
         self.path, _, query = self.uri.partition(b"?")
         self.args = parse_qs(query, keep_blank_values=True)
-        # The channel would answer this header as soon as we return.
-        expectations = self.requestHeaders.getRawHeaders(b"Expect") or [b""]
-        self._expects_continue = expectations[0].lower() == b"100-continue"
-        self.requestHeaders.removeHeader(b"Expect")
         channel.setTimeout(None)
         self._progress = Progress(
             channel.site.reactor,
@@ -224,6 +229,28 @@ class StreamedRequest(Request):
         if hasattr(channel.transport, "bufferSize"):
             channel.transport.bufferSize = RECEIVE_BYTES
         self.process()
+
+    def _read_head(self) -> None:
+        """Look at what the channel has not: the target, and headers about the connection."""
+        channel, headers = self._channel(), self.requestHeaders
+        version = channel._version  # noqa: SLF001 - see above
+        hosts = headers.getRawHeaders(b"Host", ())
+        try:
+            require_host(version, hosts)
+            target = parse_target(channel._command, channel._path)  # noqa: SLF001
+        except TargetInvalid as problem:
+            self._problem, target = str(problem), Target(b"/")
+        channel._path = target.path  # noqa: SLF001
+        if target.host is not None:
+            headers.setRawHeaders(b"Host", [target.host])
+        if self._problem or "close" in _listed(headers, b"Connection"):
+            self.setHeader(b"Connection", b"close")
+            channel.persistent = False
+        if headers.hasHeader(b"Expect"):
+            # The channel would answer this header as soon as we return.
+            expects = "100-continue" in _listed(headers, b"Expect")
+            self._expects_continue = expects and version == b"HTTP/1.1"
+            headers.removeHeader(b"Expect")
 
     def handleContentChunk(self, data: bytes) -> None:
         """Pass on a part of the body, or count it among what is thrown away."""
@@ -261,7 +288,30 @@ class StreamedRequest(Request):
     def render(self, resrc: IResource) -> None:
         """Have a resource answer; what twisted.web has set belongs to errors too."""
         self.keep_headers()
-        super().render(resrc)
+        if self._problem:
+            self._refuse(400, self._problem)
+        else:
+            super().render(resrc)
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """Answer that something failed that no route could answer, and log it."""
+        _log.failure("request {request_id} failed", reason, request_id=self.request_id)
+        if self.startedWriting:
+            self.abort()
+        else:
+            self._refuse(500, "unknown error")
+        return reason
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer in the place of a resource."""
+        self.start_over()
+        self.setResponseCode(status)
+        body = error_body(status, message)
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.set_header("Content-Length", str(len(body)))
+        self.set_header("X-Request-Id", self.request_id)
+        self.write(body)
+        self.finish()
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell whoever waits for the request's end, then who reads its body."""
@@ -339,3 +389,11 @@ class StreamedRequest(Request):
             if self._progress is not None:
                 self._progress.excuse()
             self._channel().transport.resumeProducing()
+
+
+def _listed(headers: Headers, name: bytes) -> list[str]:
+    """Give the elements of a header that is a list, in lower case, from all its lines."""
+    lines = headers.getRawHeaders(name, ())
+    return [
+        element.strip().lower().decode("latin-1") for line in lines for element in line.split(b",")
+    ]
