@@ -16,6 +16,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from holm_registry.http.constant import ConstantHeaders
+from holm_registry.http.cors import Cors
 from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import NameInvalid, NameUnknown, RegistryError, TooManyRequests
@@ -85,11 +86,12 @@ class ApiResource(Resource):
         super().__init__()
         self._klein = KleinResource(build_app(context))
         self._prefix = prefix.encode()
+        self._cors = Cors(headers)
         self._headers = ConstantHeaders(
             [
                 ("Docker-Distribution-Api-Version", ["registry/2.0"]),
                 ("Server", ["holm-registry"]),
-                *((name, values) for name, values in headers.items() if values),
+                *self._cors.constant,
             ]
         )
         # Those that the site has put there; of ours there is nothing to take away.
@@ -98,6 +100,7 @@ class ApiResource(Resource):
     def render(self, request: StreamedRequest) -> bytes | int:
         """Answer a request."""
         self._headers.put_on(request)
+        self._cors.put_on(request)
         for name in self._left_out:
             request.responseHeaders.removeHeader(name)
         request.keep_headers()

@@ -57,12 +57,20 @@ class H2c(Section, frozen=True):
     enabled: bool = False
 
 
+#: What a page in a browser needs of an answer: to page, to push, to log in, to delete, to explain.
+_EXPOSED = (
+    *("Docker-Content-Digest", "Link", "Location", "Range", "Content-Range", "ETag", "Allow"),
+    *("WWW-Authenticate", "OCI-Subject", "OCI-Tag", "OCI-Filters-Applied", "Docker-Upload-UUID"),
+    *("Warning", "Retry-After", "X-Request-Id"),
+)
+
+
 def _default_headers() -> dict[str, list[str]]:
     return {
         "Access-Control-Allow-Origin": ["*"],
         "Access-Control-Allow-Methods": ["HEAD", "GET", "OPTIONS", "DELETE"],
         "Access-Control-Allow-Headers": ["Authorization", "Accept", "Cache-Control"],
-        "Access-Control-Expose-Headers": ["Docker-Content-Digest"],
+        "Access-Control-Expose-Headers": list(_EXPOSED),
     }
 
 

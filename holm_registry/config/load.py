@@ -40,6 +40,8 @@ _PREFIX = re.compile(r"/|(?:/[A-Za-z0-9._~@:+-]+)+/")
 #: What would end the header, or the quotes, that an address stands in.
 _NO_URL = re.compile(r"[^!#-;=?-\[\]_a-z~]")
 
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@*]+/?")
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
@@ -376,6 +378,7 @@ def _check_http(tree: Tree, http: Http) -> None:
         if "@" in parts.netloc or parts.query or parts.fragment or _NO_URL.search(http.host):
             tree.complain(("http", "host"), "expected https://name[:port][/path] and no more")
     _check_connections(tree, http)
+    _check_origins(tree, http)
     _check_headers(tree, ("http", "headers"), http.headers)
     if http.net != "unix":
         _check_address(tree, ("http", "addr"), http.addr)
@@ -387,6 +390,20 @@ def _check_http(tree: Tree, http: Http) -> None:
         tree.complain(("http", "tls", "clientcas"), "without a certificate there is no TLS")
     if not http.debug.prometheus.path.startswith("/"):
         tree.complain(("http", "debug", "prometheus", "path"), "must begin with a slash")
+
+
+def _check_origins(tree: Tree, http: Http) -> None:
+    """Warn of what browsers would not take, though registry:2 sends it."""
+    values = {name.lower(): (name, each) for name, each in http.headers.items()}
+    name, origins = values.get("access-control-allow-origin", ("", []))
+    for value in " ".join(origins).replace(",", " ").split():
+        if value not in ("*", "null") and not _ORIGIN.fullmatch(value):
+            expected = "expected https://name[:port], or * alone for any"
+            tree.warnings.append(f"http.headers.{name}: {value!r} is no origin; {expected}")
+    credentials, allowed = values.get("access-control-allow-credentials", ("", []))
+    if allowed and "*" in origins:
+        reason = "it needs origins by their names, and * is allowed"
+        tree.warnings.append(f"http.headers.{credentials} is ignored for *: {reason}")
 
 
 def _check_connections(tree: Tree, http: Http) -> None:

@@ -38,6 +38,13 @@ def from_text(text: str, environ=None, options=()):
     return load(File("/c.yml", text), environ, options)
 
 
+EXPOSED = [
+    *("Docker-Content-Digest", "Link", "Location", "Range", "Content-Range", "ETag", "Allow"),
+    *("WWW-Authenticate", "OCI-Subject", "OCI-Tag", "OCI-Filters-Applied", "Docker-Upload-UUID"),
+    *("Warning", "Retry-After", "X-Request-Id"),
+]
+
+
 def complaints(loaded):
     return [str(complaint) for complaint in loaded.tree.complaints]
 
@@ -51,7 +58,7 @@ def test_with_nothing_at_all_the_table_of_the_readme_holds():
         "Access-Control-Allow-Origin": ["*"],
         "Access-Control-Allow-Methods": ["HEAD", "GET", "OPTIONS", "DELETE"],
         "Access-Control-Allow-Headers": ["Authorization", "Accept", "Cache-Control"],
-        "Access-Control-Expose-Headers": ["Docker-Content-Digest"],
+        "Access-Control-Expose-Headers": EXPOSED,
     }
 
 
@@ -70,7 +77,7 @@ def test_the_table_as_environment_variables_says_the_same():
         "REGISTRY_HTTP_HEADERS_Access-Control-Allow-Headers": (
             "[Authorization,Accept,Cache-Control]"
         ),
-        "REGISTRY_HTTP_HEADERS_Access-Control-Expose-Headers": "[Docker-Content-Digest]",
+        "REGISTRY_HTTP_HEADERS_Access-Control-Expose-Headers": f"[{','.join(EXPOSED)}]",
     }
     config = load(None, environ).require()
     defaults = load().require()
@@ -302,7 +309,7 @@ def test_a_header_named_in_another_case_replaces_the_default():
     headers = loaded.require().http.headers
     assert headers["access-control-allow-origin"] == ["b"]
     assert "Access-Control-Allow-Origin" not in headers
-    assert headers["Access-Control-Expose-Headers"] == ["Docker-Content-Digest"]
+    assert headers["Access-Control-Expose-Headers"] == EXPOSED
 
 
 def test_values_are_what_their_keys_make_of_their_text():
