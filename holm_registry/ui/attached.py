@@ -5,13 +5,14 @@ What is attached to an image: signatures, SBOMs, provenance, and whatever else r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from .documents import NotUnderstood, Part, ReferrerList, read
-from .errors import LoginNeeded, Refused
+from .errors import LoginNeeded, Refused, Trouble
 from .exchange import NotFound
+from .gate import each
 from .kinds import ARTIFACT, ATTESTATION, SBOM, SIGNATURE, telling
 from .reader import Reader
 
@@ -20,8 +21,9 @@ from .reader import Reader
 _FALLBACK = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(\.(?:sig|att|sbom))?")
 _SUFFIXES = {".sig": SIGNATURE, ".att": ATTESTATION, ".sbom": SBOM}
 
-#: How many referrers of one image are looked at.
+#: How many referrers of one image are looked at, and of how many the size is read.
 MAX_REFERRERS = 1000
+MAX_SIZED = 64
 
 
 @frozen
@@ -29,6 +31,7 @@ class Attached:
     """
     Something that refers to an image.
 
+    :ivar size: Of its content, in bytes, as far as that was read; None if it was not.
     :ivar subject: The digest it refers to.
     :ivar tag: The tag it hangs on, where it has one of its own.
     """
@@ -36,7 +39,7 @@ class Attached:
     digest: str
     kind: str
     artifact_type: str
-    size: int
+    size: int | None
     subject: str
     tag: str = ""
 
@@ -76,7 +79,30 @@ async def attached_to(reader: Reader, name: str, digest: str) -> tuple[Attached,
                 continue
             size = sum(blob.size for blob in facts.blobs)
             found.append(Attached(at, kind, facts.artifact_type, size, digest, tag))
-    return tuple({each.digest: each for each in found}.values())
+    return tuple({one.digest: one for one in found}.values())
+
+
+async def with_sizes(
+    reader: Reader, name: str, attached: Sequence[Attached]
+) -> tuple[Attached, ...]:
+    """
+    Have the sizes of what is attached, as far as their manifests can be read.
+
+    :raises LoginNeeded: The registry wants to know who asks.
+    """
+    sizes: dict[str, int] = {}
+
+    async def read_one(one: Attached) -> None:
+        try:
+            facts = await reader.learn(name, one.digest, dated=False)
+        except LoginNeeded:
+            raise
+        except Trouble:
+            return  # its size is not known then
+        sizes[one.digest] = sum({blob.digest: blob.size for blob in facts.blobs}.values())
+
+    await each([one for one in attached if one.size is None][:MAX_SIZED], read_one)
+    return tuple(evolve(one, size=sizes.get(one.digest, one.size)) for one in attached)
 
 
 async def _listed(reader: Reader, name: str, digest: str) -> Iterable[Attached]:
@@ -113,4 +139,5 @@ def _read(content: bytes, subject: str) -> list[Attached]:
 
 def _attached(part: Part, subject: str) -> Attached:
     kind = telling(part.artifact_type) or ARTIFACT
-    return Attached(part.digest, kind, part.artifact_type, max(part.size, 0), subject)
+    # The size in a list of referrers is that of the manifest, which says nothing about the content.
+    return Attached(part.digest, kind, part.artifact_type, None, subject)

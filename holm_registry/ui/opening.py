@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from holm_registry.oci import mediatypes
+
 from .documents import Manifest, NotUnderstood, Part, read
 from .errors import Invalid
 from .exchange import NotFound, TooLarge
@@ -15,6 +17,9 @@ from .kinds import CHART, IMAGE, INDEX, kind_of
 from .platforms import in_order, platform_text
 from .reader import Reader
 from .references import ImageReference
+
+#: How many manifests are fetched to find the one to show.
+MAX_LOOKED_INTO = 32
 
 
 @frozen
@@ -24,12 +29,16 @@ class Entry:
 
     :ivar label: Its platform, or what else tells it apart.
     :ivar attests: The digest of the entry that it is about: provenance or an SBOM.
+    :ivar is_index: Whether it is an index in the index.
+    :ivar has_platform: Whether the label is a platform.
     """
 
     digest: str
     label: str
     size: int
     attests: str = ""
+    is_index: bool = False
+    has_platform: bool = False
 
 
 @frozen
@@ -38,7 +47,8 @@ class Opened:
     :ivar digest: What the reference points to: what a pull prints.
     :ivar index: The bytes of the index; None if the reference is no index.
     :ivar entries: What the index holds, in a fixed order.
-    :ivar chosen: The digest of the manifest shown: of one platform of an index, or the reference's.
+    :ivar chosen: The digest of the manifest shown: of one platform of an index, or of an index in
+        it; or the reference's.
     :ivar missing: Whether the chosen one is not in the registry.
     """
 
@@ -71,23 +81,51 @@ async def open_image(reader: Reader, reference: ImageReference, platform: str = 
         config = await _config(reader, repository, manifest)
         return Opened(reference, digest, None, (), digest, "", payload, media_type, config)
     entries = _entries(manifest)
-    images = [entry for entry in entries if not entry.attests]
-    chosen = next((each for each in images if platform in ("", each.label)), None)
-    if chosen is None and platform:
+    found = await _find_image(reader, repository, entries, platform)
+    if found is None and platform:
         raise Invalid(f"{reference} has no platform {platform[:100]!r}")
-    if chosen is None:
+    if found is None:
         return Opened(reference, digest, payload, entries, digest, "", payload, media_type, None)
-    try:
-        child, child_type = await payload_of(reader, repository, chosen.digest)
-    except NotFound:
+    chosen, content = found
+    if content is None:
         return Opened(
             reference, digest, payload, entries, chosen.digest, chosen.label, payload, media_type,
             None, missing=True,
         )  # fmt: skip
+    child, child_type = content
     config = await _config(reader, repository, _read(child))
     return Opened(
         reference, digest, payload, entries, chosen.digest, chosen.label, child, child_type, config
     )
+
+
+async def _find_image(
+    reader: Reader, repository: str, entries: Sequence[Entry], platform: str
+) -> tuple[Entry, tuple[bytes, str] | None] | None:
+    """
+    Find the image for a platform in an index, or in the indexes in it, as clients do.
+
+    :param platform: Which one; the first that the registry has if empty.
+    :return: Its entry, and its bytes and media type; None for these if the registry lacks it.
+    """
+    lists, looked_into, missing = [entries], 0, None
+    for listed in lists:
+        for entry in sorted(listed, key=lambda entry: entry.is_index):
+            wanted = platform in ("", entry.label) and not entry.is_index
+            if entry.attests or not (wanted or entry.is_index):
+                continue
+            if looked_into >= MAX_LOOKED_INTO:
+                return missing
+            looked_into += 1
+            try:
+                content = await payload_of(reader, repository, entry.digest)
+            except NotFound:
+                missing = missing or ((entry, None) if wanted else None)
+                continue
+            if wanted:
+                return entry, content
+            lists.append(_entries(_read(content[0])))
+    return missing
 
 
 async def payload_of(reader: Reader, repository: str, digest: str) -> tuple[bytes, str]:
@@ -133,19 +171,30 @@ def _entries(manifest: Manifest) -> list[Entry]:
     labels = [_label(part, number) for number, part in enumerate(parts, 1)]
     order = in_order(labels)
     entries = [
-        Entry(part.digest, label, max(0, part.size), _attests(part))
+        Entry(
+            part.digest,
+            label,
+            max(0, part.size),
+            _attests(part),
+            is_index=part.media_type in mediatypes.INDEXES,
+            has_platform=bool(_platform(part)),
+        )
         for part, label in zip(parts, labels, strict=True)
     ]
     return sorted(entries, key=lambda entry: (bool(entry.attests), order.index(entry.label)))
 
 
 def _label(part: Part, number: int) -> str:
+    version = part.platform.os_version if part.platform else ""
+    text = " ".join(filter(None, (_platform(part), version)))
+    return text or part.artifact_type or f"entry {number}"
+
+
+def _platform(part: Part) -> str:
     platform = part.platform
-    text = version = ""
-    if platform is not None:
-        text = platform_text(platform.os, platform.architecture, platform.variant)
-        version = platform.os_version
-    return " ".join(filter(None, (text, version))) or part.artifact_type or f"entry {number}"
+    if platform is None:
+        return ""
+    return platform_text(platform.os, platform.architecture, platform.variant)
 
 
 def _attests(part: Part) -> str:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.attached import Attached, attached_to
+from holm_registry.ui.attached import Attached, attached_to, with_sizes
 from holm_registry.ui.context import Context
-from holm_registry.ui.documents import Manifest, NotUnderstood, pretty, read
+from holm_registry.ui.documents import Manifest, NotUnderstood, read
 from holm_registry.ui.errors import LoginNeeded, Trouble
 from holm_registry.ui.exchange import NotFound
 from holm_registry.ui.kinds import ATTESTATION, telling
@@ -21,7 +20,8 @@ from holm_registry.ui.references import ImageReference, parse_image
 from holm_registry.ui.rendering import compressed, send
 from holm_registry.ui.routing import route
 from holm_registry.ui.summaries import summary_of
-from holm_registry.ui.views.image import image_view, named, tags_with_layers
+from holm_registry.ui.views.image import image_view, tags_with_layers
+from holm_registry.ui.views.index import index_view
 from holm_registry.ui.views.tags import aliases_of
 
 #: How many attestations of one image are opened to see what they attest.
@@ -63,7 +63,9 @@ class ImagePage:
             attached=attached,
             unattached=unattached,
             may_delete=context.library(request).may_delete(image.repository),
-            index=await context.threads.run(_index, opened),
+            index=await context.threads.run(
+                index_view, context.contents, opened, shot.tagset.absent
+            ),
             commands=pull_commands(
                 whole.kind if whole else view.kind,
                 context.settings.public_registry,
@@ -105,7 +107,8 @@ class ImagePage:
         found: list[Attached] = []
         try:
             for digest in dict.fromkeys((opened.digest, opened.chosen)):
-                found += await attached_to(reader, repository, digest)
+                listed = await attached_to(reader, repository, digest)
+                found += await with_sizes(reader, repository, listed)
             for entry in opened.entries[:_MAX_ATTESTATIONS]:
                 if entry.attests == opened.chosen:
                     found += await self._attestations(reader, repository, entry.digest)
@@ -135,11 +138,3 @@ class ImagePage:
             )
             for layer in layers
         ]
-
-
-def _index(opened: Opened) -> dict[str, Any] | None:
-    """Give what the index itself says."""
-    if opened.index is None:
-        return None
-    annotations = read(opened.index, Manifest).annotations or {}
-    return {"text": pretty(opened.index), "annotations": named(annotations)}
