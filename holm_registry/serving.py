@@ -72,9 +72,9 @@ class SiteService(Service):
     def _factory(self) -> Any:
         if self._tls is None:
             return self._site
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415 - memory
+        from .http.tls_transport import TlsFactory  # noqa: PLC0415 - memory
 
-        return TLSMemoryBIOFactory(self._tls, False, self._site)  # noqa: FBT003
+        return TlsFactory(self._tls, self._site, self._reactor)
 
     def startService(self) -> None:
         """Serve."""

@@ -226,3 +226,12 @@ def test_a_key_of_another_certificate_is_said(tmp_path, authority, pair):
     file.write_text(config((pair[0], other)))
     said = refused(*TWISTD, "--config", file, "--root", tmp_path / "root")
     assert "key values mismatch" in said
+
+
+def test_curl_without_tls_is_told_that_tls_is_spoken(tmp_path, pair):
+    with holm(tmp_path / "root", config(pair)) as server:
+        answer = server.request("GET", "/v2/")
+        assert answer.status == 400
+        assert "Client sent an HTTP request to an HTTPS server." in answer.body.decode()
+        answer = server.request("PUT", "/v2/a/blobs/uploads/x", b"x" * 1_000_000)
+        assert answer.status == 400
