@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from klein import Klein
 
 from holm_registry.auth.identity import DELETE, PULL
 from holm_registry.content.blobs import BlobStat
 from holm_registry.http.json import empty_body
+from holm_registry.http.multipart import Piece, byte_ranges
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.sendfile import send
 from holm_registry.http.shield import shielded
-from holm_registry.oci.conditions import matches
+from holm_registry.oci.conditions import matches, require_match
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.mediatypes import OCTET_STREAM
-from holm_registry.oci.ranges import ByteRange, parse_range
+from holm_registry.oci.ranges import ByteRange, parse_ranges
 
 from .context import Context
 
@@ -40,12 +43,12 @@ class BlobRoutes:
         stat = self._context.memory.count(self._blobs.peek(repository, digest))
         if stat is None:
             stat = await self._threads.run(self._blobs.stat, repository, digest)
-        wanted = _describe(request, stat)
+        pieces = _describe(request, stat)
         if request.code == 304 or request.method == b"HEAD":
             return b""
         reader = await self._threads.run(self._blobs.open, repository, digest)
         try:
-            await send(request, reader, wanted.start, wanted.stop, self._threads)
+            await send(request, reader, pieces, self._threads)
         finally:
             reader.close()
         self._context.announcer.blob_pulled(request, repository, digest, stat.size_bytes)
@@ -62,24 +65,48 @@ class BlobRoutes:
         return empty_body(request)
 
 
-def _describe(request: StreamedRequest, stat: BlobStat) -> ByteRange:
-    """Set status and headers for a blob, and tell which bytes to send."""
-    etag = f'"{stat.digest}"'
+def _describe(request: StreamedRequest, stat: BlobStat) -> Sequence[Piece]:
+    """
+    Set status and headers for a blob, and tell what to send.
+
+    :raises RegistryError: The client wants it on a condition that does not hold.
+    """
+    require_match(request.lines("If-Match"), stat.digest)
     request.set_header("Docker-Content-Digest", str(stat.digest))
-    request.set_header("ETag", etag)
+    request.set_header("ETag", f'"{stat.digest}"')
     request.set_header("Cache-Control", _CACHE_CONTROL)
     request.set_header("Accept-Ranges", "bytes")
-    whole = ByteRange(0, stat.size_bytes)
-    if matches(request.header("If-None-Match"), stat.digest):
+    if matches(request.lines("If-None-Match"), stat.digest):
         request.setResponseCode(304)
-        return whole
-    request.set_header("Content-Type", OCTET_STREAM)
-    part = None
-    if request.header("If-Range") in (None, etag):
-        part = parse_range(request.header("Range"), stat.size_bytes)
-    if part is not None:
-        request.setResponseCode(206)
-        end = part.stop - 1
-        request.set_header("Content-Range", f"bytes {part.start}-{end}/{stat.size_bytes}")
-    request.set_header("Content-Length", str((part or whole).length))
-    return part or whole
+        return ()
+    ranges = _ranges(request, stat)
+    content_type = OCTET_STREAM
+    pieces: Sequence[Piece] = (Piece(b"", 0, stat.size_bytes),)
+    if len(ranges) == 1:
+        pieces = (Piece(b"", ranges[0].start, ranges[0].stop),)
+        end = ranges[0].stop - 1
+        request.set_header("Content-Range", f"bytes {ranges[0].start}-{end}/{stat.size_bytes}")
+    elif ranges:
+        spans = [(each.start, each.stop) for each in ranges]
+        parts = byte_ranges(spans, stat.size_bytes, OCTET_STREAM)
+        content_type, pieces = parts.content_type, parts.pieces
+    request.setResponseCode(206 if ranges else 200)
+    request.set_header("Content-Type", content_type)
+    request.set_header("Content-Length", str(sum(piece.length for piece in pieces)))
+    return pieces
+
+
+def _ranges(request: StreamedRequest, stat: BlobStat) -> Sequence[ByteRange]:
+    """
+    Tell which ranges to send; none for the whole.
+
+    Only for GET is there such a thing, and only if the client means this very content.
+
+    :see: RFC 9110, sections 13.1.5 and 14.2.
+    """
+    wanted, on_condition = request.lines("Range"), request.lines("If-Range")
+    if request.method != b"GET" or len(wanted) != 1:
+        return ()
+    if on_condition not in ([], [f'"{stat.digest}"']):
+        return ()
+    return parse_ranges(wanted[0], stat.size_bytes)

@@ -3,13 +3,12 @@ from __future__ import annotations
 from klein import Klein
 
 from holm_registry.auth.identity import DELETE, PULL, PUSH
-from holm_registry.content.payloads import Payload
 from holm_registry.http.body import BodyTooLarge
 from holm_registry.http.json import empty_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.shield import shielded
 from holm_registry.http.warning import warn
-from holm_registry.oci.conditions import accepts, matches
+from holm_registry.oci.conditions import accepts, matches, require_match
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import SizeInvalid, TagInvalid
 from holm_registry.oci.mediatypes import DOCKER_LIST
@@ -47,14 +46,18 @@ class ManifestRoutes:
         payload = self._context.memory.count(self._manifests.peek(repository, reference))
         if payload is None:
             payload = await self._threads.run(self._manifests.get, repository, reference)
-        if isinstance(reference, str) and _is_too_new(request, payload):
-            payload = await self._threads.run(
-                self._manifests.for_platform, repository, payload, "amd64", "linux"
-            )
+        if isinstance(reference, str) and payload.media_type == DOCKER_LIST:
+            request.vary("Accept")
+            if not accepts(request.lines("Accept"), DOCKER_LIST):
+                # An old Docker, which understands images and no lists of them.
+                payload = await self._threads.run(
+                    self._manifests.for_platform, repository, payload, "amd64", "linux"
+                )
+        require_match(request.lines("If-Match"), payload.digest)
         request.set_header("Allow", await self._context.methods(request, repository))
         request.set_header("Docker-Content-Digest", str(payload.digest))
         request.set_header("ETag", f'"{payload.digest}"')
-        if matches(request.header("If-None-Match"), payload.digest):
+        if matches(request.lines("If-None-Match"), payload.digest):
             request.setResponseCode(304)
             return b""
         request.set_header("Content-Type", payload.media_type)
@@ -108,13 +111,6 @@ class ManifestRoutes:
         await self._context.announcer.manifest_deleted(request, repository, reference)
         request.setResponseCode(202)
         return empty_body(request)
-
-
-def _is_too_new(request: StreamedRequest, payload: Payload) -> bool:
-    """Tell whether an old Docker asks, which understands images and no lists of them."""
-    if payload.media_type != DOCKER_LIST:
-        return False
-    return not accepts(request.requestHeaders.getRawHeaders("Accept", []), DOCKER_LIST)
 
 
 def _tag_arguments(request: StreamedRequest) -> list[str]:

@@ -112,6 +112,11 @@ class StreamedRequest(Request):
         values = self.requestHeaders.getRawHeaders(name.encode())
         return values[-1].decode("utf-8", "replace") if values else None
 
+    def lines(self, name: str) -> list[str]:
+        """Give all headers of a name, as text: an empty list for none."""
+        values = self.requestHeaders.getRawHeaders(name.encode())
+        return [value.decode("utf-8", "replace") for value in values] if values else []
+
     def argument(self, name: str) -> str | None:
         """Give the first query parameter of a name, as text; what is no UTF-8 is replaced."""
         values = self.args.get(name.encode())

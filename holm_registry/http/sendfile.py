@@ -10,6 +10,7 @@ difference.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -20,6 +21,7 @@ from zope.interface import implementer
 
 from holm_registry.threads import Threads
 
+from .multipart import Piece
 from .progress import Progress
 from .request import StreamedRequest
 
@@ -43,25 +45,25 @@ class Source(Protocol):
 
 
 async def send(
-    request: StreamedRequest, source: Source, start: int, stop: int, threads: Threads
+    request: StreamedRequest, source: Source, pieces: Sequence[Piece], threads: Threads
 ) -> None:
     """
-    Send part of an object. Headers must be set, the length among them; it is the caller's to
-    close the source afterwards.
+    Send parts of an object, one behind the other. Headers must be set, the length of all among
+    them; it is the caller's to close the source afterwards.
 
     A source that ends early, or cannot be read, cuts the connection: the client must not take
     what it got for the whole.
     """
     request.write(b"")
     transport = request.channel.transport if request.channel is not None else None
-    if transport is None or start >= stop:
+    if transport is None or not any(piece.length for piece in pieces):
         return
     descriptor = source.fileno()
     producer: _Producer
     if descriptor is not None and _is_plain(transport):
-        producer = _KernelProducer(request, transport, descriptor, start, stop)
+        producer = _KernelProducer(request, pieces, transport, descriptor)
     else:
-        producer = _ThreadProducer(request, threads, source, start, stop)
+        producer = _ThreadProducer(request, pieces, threads, source)
     await producer.run()
 
 
@@ -73,10 +75,11 @@ def _is_plain(transport: object) -> bool:
 class _Producer:
     """Moves bytes whenever the connection has room. Ends once, by success, fault or hang-up."""
 
-    def __init__(self, request: StreamedRequest, start: int, stop: int) -> None:
+    def __init__(self, request: StreamedRequest, pieces: Sequence[Piece]) -> None:
         self._request = request
-        self._start = self._offset = start
-        self._stop = stop
+        self._pieces = iter(pieces)
+        self._offset = self._stop = 0
+        self._moved = 0
         self._progress: Progress | None = None
         self._done: Deferred[None] = Deferred(lambda _: self._end())
         self._ended = False
@@ -88,7 +91,7 @@ class _Producer:
         self._progress = Progress(
             site.reactor,
             site.limits.body_seconds,
-            moved=lambda: self._offset - self._start,
+            moved=lambda: self._moved,
             is_ours=self._is_reading,
             give_up=self._give_up,
         )
@@ -99,6 +102,19 @@ class _Producer:
     def begin(self) -> None:
         """Move the first bytes."""
         raise NotImplementedError
+
+    def _next_piece(self) -> bytes | None:
+        """Go on to the next piece, and give its text; None if there is none."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            return None
+        self._offset, self._stop = piece.start, piece.stop
+        self._moved += len(piece.text)
+        return piece.text
+
+    def _count(self, moved: int) -> None:
+        self._offset += moved
+        self._moved += moved
 
     def resumeProducing(self) -> None:
         """Move more bytes, since there is room."""
@@ -149,9 +165,13 @@ class _KernelProducer(_Producer):
     """
 
     def __init__(
-        self, request: StreamedRequest, transport: Any, descriptor: int, start: int, stop: int
+        self,
+        request: StreamedRequest,
+        pieces: Sequence[Piece],
+        transport: Any,
+        descriptor: int,
     ) -> None:
-        super().__init__(request, start, stop)
+        super().__init__(request, pieces)
         self._transport = transport
         self._descriptor = descriptor
 
@@ -162,6 +182,9 @@ class _KernelProducer(_Producer):
     def resumeProducing(self) -> None:
         """See :class:`_Producer`."""
         if self._ended:
+            return
+        if self._offset >= self._stop:
+            self._begin_piece()
             return
         try:
             sent = os.sendfile(
@@ -180,14 +203,24 @@ class _KernelProducer(_Producer):
             else:
                 self._fail(problem)
             return
-        self._offset += sent
+        self._count(sent)
         self._request.sentLength += sent
-        if self._offset >= self._stop:
-            self._finish()
-        elif sent == 0:
+        if sent == 0:
             self._fail("the file is shorter than it was")
+        elif self._offset >= self._stop:
+            self._begin_piece()
         else:
             self._wait()
+
+    def _begin_piece(self) -> None:
+        """Hand over a piece's text; its bytes may follow once the transport has sent that."""
+        text = self._next_piece()
+        if text is None:
+            self._finish()
+            return
+        if text:
+            self._request.write(text)
+        self._wait()
 
     def _wait(self) -> None:
         self._transport.producerPaused = True
@@ -198,13 +231,18 @@ class _ThreadProducer(_Producer):
     """Reads in threads, one step at a time, and waits while the client does not take it."""
 
     def __init__(
-        self, request: StreamedRequest, threads: Threads, source: Source, start: int, stop: int
+        self,
+        request: StreamedRequest,
+        pieces: Sequence[Piece],
+        threads: Threads,
+        source: Source,
     ) -> None:
-        super().__init__(request, start, stop)
+        super().__init__(request, pieces)
         self._threads = threads
         self._source = source
         self._paused = False
         self._reading = False
+        self._looping = False
 
     def begin(self) -> None:
         """See :class:`_Producer`."""
@@ -223,7 +261,21 @@ class _ThreadProducer(_Producer):
         return self._reading
 
     def _read(self) -> None:
-        if self._reading or self._paused or self._ended:
+        # In a loop: threads that are none give what was read before it is waited for.
+        if not self._looping:
+            self._looping = True
+            while not (self._reading or self._paused or self._ended):
+                self._step()
+            self._looping = False
+
+    def _step(self) -> None:
+        """Hand over the text of a piece, or begin to read more of its bytes."""
+        if self._offset >= self._stop:
+            text = self._next_piece()
+            if text is None:
+                self._finish()
+            elif text:
+                self._request.write(text)
             return
         self._reading = True
         length = min(STEP_BYTES, self._stop - self._offset)
@@ -237,10 +289,6 @@ class _ThreadProducer(_Producer):
         if not data:
             self._fail("the object is shorter than it was")
             return
-        self._offset += len(data)
-        if self._offset >= self._stop:
-            self._request.write(data)
-            self._finish()
-            return
+        self._count(len(data))
         self._request.write(data)
         self._read()

@@ -34,49 +34,6 @@ def test_an_empty_blob_is_a_blob(server):
     assert (answer.status, answer.body, answer.header("Content-Length")) == (200, b"", "0")
 
 
-@pytest.mark.parametrize(
-    ("header", "start", "stop"),
-    [
-        ("bytes=500-1499", 500, 1500),
-        ("bytes=500-", 500, 10240),
-        ("bytes=-500", 9740, 10240),
-        ("bytes=9000-99999", 9000, 10240),
-        ("bytes=0-0", 0, 1),
-    ],
-)
-def test_one_range_is_served(server, header, start, stop):
-    digest = server.push_blob("a", CONTENT)
-    for method in ("GET", "HEAD"):
-        answer = server.request(method, f"/v2/a/blobs/{digest}", Range=header)
-        assert answer.status == 206
-        assert answer.body == (CONTENT[start:stop] if method == "GET" else b"")
-        assert answer.header("Content-Range") == f"bytes {start}-{stop - 1}/10240"
-        assert answer.header("Content-Length") == str(stop - start)
-        assert answer.header("Docker-Content-Digest") == digest
-
-
-@pytest.mark.parametrize("header", ["bytes=500-0", "bytes=99999-", "bytes=-0"])
-def test_a_range_without_a_byte_is_416(server, header):
-    digest = server.push_blob("a", CONTENT)
-    answer = server.request("GET", f"/v2/a/blobs/{digest}", Range=header)
-    assert (answer.status, answer.codes) == (416, ["RANGE_INVALID"])
-    assert answer.header("Content-Range") == "bytes */10240"
-
-
-def test_several_ranges_are_answered_whole(memory):
-    digest = memory.push_blob("a", CONTENT)
-    answer = memory.request("GET", f"/v2/a/blobs/{digest}", Range="bytes=0-1,5-6")
-    assert (answer.status, answer.body) == (200, CONTENT)
-
-
-def test_if_range_of_another_content_is_answered_whole(memory):
-    digest = memory.push_blob("a", CONTENT)
-    path = f"/v2/a/blobs/{digest}"
-    whole = memory.request("GET", path, Range="bytes=0-1", If_Range='"other"')
-    part = memory.request("GET", path, Range="bytes=0-1", If_Range=f'"{digest}"')
-    assert (whole.status, part.status) == (200, 206)
-
-
 def test_what_the_client_has_is_not_sent_again(memory):
     digest = memory.push_blob("a", CONTENT)
     for method in ("GET", "HEAD"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import socket
 import threading
 from contextlib import closing
@@ -66,6 +67,19 @@ def test_a_large_blob_comes_back_whole_and_in_parts(registry):
     assert tail.body == content[-1:]
 
 
+def test_parts_of_a_large_blob_come_in_one_answer(registry):
+    content = noise(20 * MIB, 11)
+    path = f"/v2/a/blobs/{push(registry, content)}"
+    spans = [(0, 1), (5, 3 * MIB), (4 * MIB, 17 * MIB)]
+    spans += [(18 * MIB + 7 * number, 18 * MIB + 7 * number + 3) for number in range(800)]
+    header = "bytes=" + ",".join(f"{start}-{stop - 1}" for start, stop in spans)
+    answer = registry.request("GET", path, Range=header)
+    assert answer.status == 206
+    boundary = answer.headers["Content-Type"].partition("boundary=")[2].encode()
+    found = [part.partition(b"\r\n\r\n")[2] for part in answer.body.split(b"--" + boundary)[1:-1]]
+    assert [part.removesuffix(b"\r\n") for part in found] == [content[a:b] for a, b in spans]
+
+
 def test_connections_live_on_after_blobs(registry):
     digest = push(registry, noise(3 * MIB, 2))
     request = f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
@@ -80,6 +94,20 @@ def test_connections_live_on_after_blobs(registry):
         client.sendall(request * 2)
         head, body = read_head(client)
         assert b" 200 " in head, "requests may be sent before the last one is answered"
+
+
+def test_connections_live_on_after_parts_of_blobs(registry):
+    digest = push(registry, noise(3 * MIB, 2))
+    line = f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n".encode()
+    with closing(connect(registry)) as client:
+        for _ in range(3):
+            client.sendall(line + b"Range: bytes=0-9,2000000-2999999,-1\r\n\r\n")
+            head, body = read_head(client)
+            length = int(re.search(rb"Content-Length: (\d+)", head)[1])
+            while len(body) < length:
+                body += client.recv(MIB)
+            assert body.endswith(b"--\r\n")
+            assert len(body) == length
 
 
 def test_a_chunked_stream_of_many_mebibytes_is_stored(registry):

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.oci.errors import RangeInvalid
-from holm_registry.oci.ranges import ByteRange, parse_chunk_range, parse_range, upload_range
+from holm_registry.oci.ranges import (
+    MAX_RANGES,
+    ByteRange,
+    parse_chunk_range,
+    parse_ranges,
+    upload_range,
+)
+
+
+def spans(header, size=10):
+    return [(each.start, each.stop) for each in parse_ranges(header, size)]
 
 
 @pytest.mark.parametrize(
@@ -18,42 +28,97 @@ from holm_registry.oci.ranges import ByteRange, parse_chunk_range, parse_range, 
         ("bytes=-30", (0, 10)),
         ("bytes=5-99", (5, 10)),
         ("Bytes = 5-99", (5, 10)),
+        ("bytes=,5-99, ,", (5, 10)),
+        ("bytes=0-" + "9" * 5000, (0, 10)),
+        ("bytes=-" + "9" * 5000, (0, 10)),
+        ("bytes=" + "0" * 5000 + "2-3", (2, 4)),
     ],
 )
 def test_one_range_is_cut_to_the_content(header, expected):
-    assert parse_range(header, 10) == ByteRange(*expected)
+    assert spans(header) == [expected]
 
 
-@pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-12", "bytes=5-2", "bytes=-0"])
-def test_a_range_without_a_byte_is_refused_with_the_size(header):
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-1,4-5", [(0, 2), (4, 6)]),
+        ("bytes=0-1 ,\t4-5,,-2", [(0, 2), (4, 6), (8, 10)]),
+        ("bytes=8-,0-1", [(8, 10), (0, 2)]),
+        ("bytes=0-1,2-3", [(0, 2), (2, 4)]),
+        ("bytes=0-1,99-", [(0, 2)]),
+        ("bytes=-0,8-99,10-11", [(8, 10)]),
+    ],
+)
+def test_several_ranges_are_given_in_the_order_asked_for(header, expected):
+    assert spans(header) == expected
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "bytes=10-",
+        "bytes=10-12",
+        "bytes=5-2",
+        "bytes=-0",
+        "bytes=10-,-0",
+        "bytes=" + "9" * 5000 + "-",
+    ],
+)
+@pytest.mark.parametrize("size", [10, 0])
+def test_a_range_without_a_byte_is_refused_with_the_size(header, size):
     with pytest.raises(RangeInvalid) as caught:
-        parse_range(header, 10)
-    assert caught.value.headers == {"Content-Range": "bytes */10"}
+        parse_ranges(header, size)
+    assert caught.value.headers == {"Content-Range": f"bytes */{size}"}
     assert caught.value.status == 416
 
 
-@pytest.mark.parametrize("header", [None, "items=0-1", "bytes=0-1,4-5", "bytes=x-y", "bytes=-"])
-def test_what_is_no_single_range_asks_for_everything(header):
-    assert parse_range(header, 10) is None
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(None, "", "bytes", "bytes=", "bytes=,", "items=0-1", "bytes=x-y", "bytes=-", "bytes=--1"),
+        *("bytes=0-1,x", "bytes=0-1,5-2", "bytes=0-1;4-5", "bytes 0-1", "bytesx=0-1", "bytes=1"),
+        *("bytes=0-1,1-2", "bytes=0-,-1", "bytes=4-5,0-9", "bytes=0-1,0-1", "bytes=-3,-4"),
+        *(
+            "bytes=\u0660-\u0665",
+            "bytes=0-1,\u0664-5",
+            "bytes=\u20020-1",
+            "bytes=0 -1",
+            "bytes=+0-1",
+        ),
+    ],
+)
+def test_what_makes_no_sense_or_overlaps_asks_for_everything(header):
+    assert spans(header) == []
+
+
+def test_ranges_are_bounded_in_number():
+    specs = [f"{2 * each}-{2 * each}" for each in range(MAX_RANGES + 1)]
+    assert len(spans("bytes=" + ",".join(specs[:-1]), 10_000)) == MAX_RANGES
+    assert spans("bytes=" + ",".join(specs), 10_000) == []
 
 
 @given(st.binary(min_size=1), st.integers(0, 50), st.integers(0, 50))
 def test_a_range_selects_what_a_slice_does(content, first, last):
     try:
-        found = parse_range(f"bytes={first}-{last}", len(content))
+        (found,) = parse_ranges(f"bytes={first}-{last}", len(content))
     except RangeInvalid:
         assert content[first : last + 1] == b""
     else:
         assert content[found.start : found.stop] == content[first : last + 1] != b""
 
 
-@given(st.text(max_size=30), st.integers(0, 100))
+@given(
+    st.text(max_size=30) | st.text("bytes=0123456789-, ").map("bytes={}".format),
+    st.integers(0, 100),
+)
 def test_no_header_breaks_the_parser(header, size):
     try:
-        found = parse_range(header, size)
+        found = parse_ranges(header, size)
     except RangeInvalid:
         return
-    assert found is None or 0 <= found.start < found.stop <= size
+    assert all(0 <= each.start < each.stop <= size for each in found)
+    taken = [number for each in found for number in range(each.start, each.stop)]
+    assert len(taken) == len(set(taken))
 
 
 @pytest.mark.parametrize("header", ["0-9", "bytes 0-9/100", "bytes 0-9/*", " 0-9 "])
@@ -61,7 +126,9 @@ def test_chunk_ranges_are_read_with_and_without_their_unit(header):
     assert parse_chunk_range(header) == ByteRange(0, 10)
 
 
-@pytest.mark.parametrize("header", ["", "5", "5-", "-5", "9-0", "a-b", "0-9-", "1" * 30 + "-2"])
+@pytest.mark.parametrize(
+    "header", ["5", "5-", "-5", "9-0", "a-b", "0-9-", "1" * 30 + "-2", "\u0660-9"]
+)
 def test_other_chunk_ranges_are_refused(header):
     with pytest.raises(RangeInvalid):
         parse_chunk_range(header)
@@ -69,6 +136,7 @@ def test_other_chunk_ranges_are_refused(header):
 
 def test_no_chunk_range_is_none():
     assert parse_chunk_range(None) is None
+    assert parse_chunk_range("") is None
 
 
 def test_an_upload_range_ends_with_its_last_byte():
