@@ -158,7 +158,7 @@ def request_view(request: StreamedRequest) -> Mapping[str, str]:
     """Give what templates know of the visitor: preferences kept in cookies, and the address."""
     theme = cookie(request, "theme")
     return {
-        "theme": theme if theme in ("dark", "light") else "dark",
+        "theme": theme if theme in ("dark", "light") else "auto",
         "client": cookie(request, "client"),
         "user": user_of(request),
         # A page that answers a form cannot be come back to.

@@ -4,7 +4,15 @@ const page = document.documentElement;
 const status = document.getElementById("status");
 const year = 365 * 86400;
 
-const announce = (text) => { status.textContent = ""; requestAnimationFrame(() => { status.textContent = text; }); };
+// What is said is read out; what nothing else on the page shows is seen as well, for a while.
+let saying;
+function announce(text, { quiet = false, lasting = false } = {}) {
+  clearTimeout(saying);
+  status.textContent = "";
+  status.classList.toggle("quiet", quiet);
+  requestAnimationFrame(() => { status.textContent = text; });
+  if (!lasting) saying = setTimeout(() => { status.textContent = ""; }, 4000);
+}
 const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=${year}; samesite=lax`; };
 const remembered = (name) => document.cookie.split("; ").some((each) => each === name);
 const typing = (target) => target.closest("input:not([type=checkbox], [type=radio]), textarea, select");
@@ -31,6 +39,26 @@ function swap(fresh, id) {
   return true;
 }
 
+// A page that takes another's place gets an entry of its own in the history; what is typed into one
+// page stays one. Going back shows the page before, as its address gives it.
+function visit(url) {
+  if (new URL(url).pathname === location.pathname) return history.replaceState(history.state, "", url);
+  history.replaceState({ swapped: true }, "");
+  history.pushState({ swapped: true }, "", url);
+}
+
+window.addEventListener("popstate", async (event) => {
+  if (!event.state?.swapped) return;
+  clearTimeout(waiting);
+  const mine = ++question;
+  try {
+    const { answer, document: fresh } = await load(location.href);
+    if (mine !== question) return;
+    if (!answer.ok || !swap(fresh, "main")) return location.reload();
+    document.getElementById("search").value = fresh.getElementById("search").value;
+  } catch { location.reload(); }
+});
+
 // Forms that answer while one types: the newest question wins.
 let question = 0;
 async function ask(form) {
@@ -41,8 +69,8 @@ async function ask(form) {
   try {
     const { answer, document: fresh } = await load(url);
     if (mine !== question || !answer.ok || !swap(fresh, id)) return;
-    history.replaceState(null, "", url);
-    announce(document.querySelector(`#${id} [data-announce]`)?.textContent.trim() ?? "");
+    visit(url);
+    announce(document.querySelector(`#${id} [data-announce]`)?.textContent.trim() ?? "", { quiet: true });
   } catch { /* The network is away: Enter sends the form as ever. */ }
 }
 
@@ -86,10 +114,11 @@ async function confirm(url) {
   if (asking || document.querySelector("dialog[open]")) return;
   asking = true;
   page.classList.add("busy");
-  announce("Looking at what would go");
+  announce("Reading what would be deleted…", { lasting: true });
   const { document: fresh } = await load(url).finally(() => {
     asking = false;
     page.classList.remove("busy");
+    announce("");
   });
   const fragment = fresh.querySelector("[data-fragment]") ?? fresh.querySelector("main section");
   if (!fragment) { location.href = url; return; }
@@ -133,7 +162,7 @@ function count() {
   if (!bulk) return;
   const remove = bulk.querySelector("button[data-dialog]");
   bulk.classList.toggle("ticked", ticked > 0);
-  bulk.querySelector("[data-selected]").textContent = ticked ? `${ticked} selected` : remove ? "Tick tags to delete or compare them." : "Tick two tags to compare them.";
+  bulk.querySelector("[data-selected]").textContent = ticked ? `${ticked} selected` : remove ? "Select tags to delete or compare them." : "Select two tags to compare them.";
   if (remove) remove.hidden = !ticked;
   bulk.querySelector("[data-compare]").hidden = ticked !== 2;
 }
@@ -183,13 +212,11 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.matches("[data-theme-form]")) {
     event.preventDefault();
-    const button = form.querySelector("[name=theme]");
-    const [now, other] = [button.value, page.dataset.theme];
+    const now = event.submitter.value;
     page.dataset.theme = now;
     document.querySelector("meta[name=color-scheme]").content = now;
     remember("theme", now);
-    button.value = other;
-    button.setAttribute("aria-label", `Use ${other} colours`);
+    [...form.querySelectorAll("[name=theme]")].find((each) => each.value !== now).focus();
   } else if (event.submitter?.matches("button[data-dialog]")) {
     event.preventDefault();
     const url = `${form.action}?${new URLSearchParams(new FormData(form))}`;

@@ -94,7 +94,8 @@ def visit(chromium, shown):
     def open_page(path: str, *, width: int = 1440, theme: str = "dark", **options):
         context = chromium.new_context(viewport={"width": width, "height": 800}, **options)
         contexts.append(context)
-        context.add_cookies([{"name": "theme", "value": theme, "url": shown.ui}])
+        if theme:
+            context.add_cookies([{"name": "theme", "value": theme, "url": shown.ui}])
         context.set_default_timeout(15_000)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
@@ -405,6 +406,68 @@ def test_colours_stay_as_they_were_chosen(visit):
     page.reload()
     assert page.locator("html").get_attribute("data-theme") == "light"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(239, 241, 245)"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "background", "other"),
+    [("dark", "rgb(30, 30, 46)", "light"), ("light", "rgb(239, 241, 245)", "dark")],
+)
+def test_the_first_visit_has_the_systems_colours(visit, scheme, background, other):
+    page = visit("/", theme="", color_scheme=scheme)
+    colour = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(colour) == background
+    page.get_by_role("button", name=f"Use {scheme} colours").wait_for(state="hidden")
+    page.get_by_role("button", name=f"Use {other} colours").click()
+    assert page.evaluate(colour) != background
+    page.reload()
+    assert page.evaluate(colour) != background
+
+
+def test_the_users_own_colours_leave_the_chosen_platform_visible(visit):
+    page = visit("/image/team/app:v1.10.0", forced_colors="active")
+    looks = page.evaluate(
+        """[...document.querySelectorAll('.tabs a')].map((each) => {
+            const style = getComputedStyle(each);
+            return [each.hasAttribute('aria-current'), style.backgroundColor, style.color];
+        })"""
+    )
+    chosen = [look[1:] for look in looks if look[0]]
+    assert len(chosen) == 1
+    assert chosen[0] not in [look[1:] for look in looks if not look[0]]
+
+
+@pytest.mark.parametrize("start", ["/", "/repo/team/app"])
+def test_going_back_from_a_search_shows_the_page_before_it(visit, start):
+    page = visit(start)
+    heading = page.get_by_role("heading", level=1).inner_text()
+    page.get_by_role("searchbox", name="Search").press_sequentially("busy")
+    page.wait_for_url("**/search?q=busy")
+    page.get_by_role("link", name="busybox", exact=True).wait_for()
+    page.go_back()
+    page.wait_for_url(f"**{start}")
+    page.locator(".results").wait_for(state="detached")
+    page.locator("h1", has_text=heading).wait_for(state="attached")
+    assert page.get_by_role("searchbox", name="Search").input_value() == ""
+    page.go_forward()
+    page.get_by_role("link", name="busybox", exact=True).wait_for()
+    page.get_by_role("link", name="busybox", exact=True).click()
+    page.wait_for_url("**/repo/busybox")
+    page.go_back()
+    page.wait_for_url("**/search?q=busy")
+    page.go_back()
+    page.locator("h1", has_text=heading).wait_for(state="attached")
+
+
+@pytest.mark.parametrize("width", [721, 768, 820, 900, 1024, 1440])
+def test_platforms_are_never_broken_inside_a_word(visit, width):
+    for path in ("/", "/repo/team/app"):
+        page = visit(path, width=width)
+        heights = page.evaluate(
+            "[...document.querySelectorAll('.chip.platform')].map((each) => each.offsetHeight)"
+        )
+        assert heights
+        assert max(heights) < 26, (path, heights)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_client_that_was_chosen_is_remembered(visit):

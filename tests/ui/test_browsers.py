@@ -79,10 +79,20 @@ def test_head_answers_like_get_without_a_body(ui):
     assert int(found.header("Content-Length")) > 1000
 
 
-def test_dark_unless_a_cookie_says_light(ui):
-    assert dict(ui.page("/").tags)["html"]["data-theme"] == "dark"
-    assert dict(ui.page("/", Cookie="theme=light").tags)["html"]["data-theme"] == "light"
-    assert dict(ui.page("/", Cookie='theme="><script>').tags)["html"]["data-theme"] == "dark"
+@pytest.mark.parametrize(
+    ("cookie", "theme"),
+    [
+        ("", "auto"),
+        ("theme=light", "light"),
+        ("theme=dark", "dark"),
+        ('theme="><script>', "auto"),
+    ],
+)
+def test_the_systems_colours_unless_a_cookie_says_which(ui, cookie, theme):
+    page = ui.page("/", **({"Cookie": cookie} if cookie else {}))
+    assert dict(page.tags)["html"]["data-theme"] == theme
+    scheme = next(a for _, a in page.tags if a.get("name") == "color-scheme")["content"]
+    assert scheme == ("dark light" if theme == "auto" else theme)
 
 
 def test_colours_are_changed_without_a_script(ui):
@@ -106,6 +116,31 @@ def test_a_client_is_remembered(gallery):
 
 def test_an_address_that_is_no_text_is_refused(ui):
     assert ui.get("/repo/%ff").status == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "danger"),
+    [
+        ("/", []),
+        ("/repo/team/app", []),
+        ("/image/team/app:latest", []),
+        ("/delete?repo=team/app&tag=latest", ["Delete 1 image and 4 tags"]),
+        ("/delete?repo=team/app&tag=latest&tag=v1.9.0", ["Delete 2 images and 5 tags"]),
+        ("/delete?repo=busybox&tag=1.36", ["Delete 1 image and 1 tag"]),
+    ],
+)
+def test_only_what_destroys_is_red(gallery, path, danger):
+    parts = gallery.page(path).source.split('class="button danger"')[1:]
+    assert [part.split(">")[1].split("<")[0] for part in parts] == danger
+
+
+def test_where_only_a_tag_can_be_removed_that_is_red(gallery):
+    digest = gallery.server.request("GET", "/v2/team/app/manifests/v1.9.0").json["manifests"][0]
+    payload = gallery.server.request("GET", f"/v2/team/app/manifests/{digest['digest']}").body
+    gallery.server.push_manifest("team/app", "child", payload)
+    page = gallery.page("/delete?repo=team/app&tag=child")
+    assert page.source.count('class="button danger"') == 1
+    assert 'class="button danger">Remove 1 tag' in page.source
 
 
 def test_requests_are_logged(ui):
