@@ -5,11 +5,18 @@ import getpass
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from holm_registry.auth.htpasswd import HtpasswdInvalid, hashed, parse_htpasswd, require_name
+from holm_registry.flock import Busy, open_locked
+from holm_registry.storage.durable import sync_folder
 
 from .store import refuse
+
+#: How long to wait for another command that changes the same file.
+_WAIT_SECONDS = 5.0
 
 
 def add_parser(commands: Any) -> None:
@@ -31,19 +38,22 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Change or list a file of users."""
     try:
-        lines = _read(arguments.file, must_exist=arguments.verb != "add")
         if arguments.verb == "list":
-            for line in lines:
+            for line in _read(arguments.file):
                 if not line.startswith("#"):
                     print(_name(line))
             return 0
         name = require_name(arguments.name)
-        left = [line for line in lines if _name(line) != name]
-        if arguments.verb == "add":
-            left.append(f"{name}:{hashed(_password(name))}")
-        elif left == lines:
-            refuse(f"{arguments.file}: there is no user {name!r}")
-        _write(arguments.file, left)
+        # What takes long, or fails, comes before the file is made and locked.
+        added = [f"{name}:{hashed(_password(name))}"] if arguments.verb == "add" else []
+        with _locked(arguments.file, create=bool(added)):
+            lines = _read(arguments.file)
+            left = [line for line in lines if _name(line) != name]
+            if not added and left == lines:
+                refuse(f"{arguments.file}: there is no user {name!r}")
+            _write(arguments.file, left + added)
+    except Busy:
+        refuse(f"{arguments.file}: another command is changing it")
     except OSError as problem:
         refuse(f"{arguments.file}: {problem.strerror}")
     except HtpasswdInvalid as problem:
@@ -51,13 +61,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+@contextmanager
+def _locked(path: str, *, create: bool) -> Iterator[None]:
+    """
+    Keep other commands out, so that of two that add a user at once neither loses the other's.
+
+    :param create: Whether to make the file if it is missing.
+    :raises Busy: Another command stays in.
+    """
+    flags = os.O_RDWR | (os.O_CREAT if create else 0)
+    file = open_locked(path, flags, 0o600, wait_seconds=_WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        os.close(file)
+
+
 def _name(line: str) -> str:
     return line.partition(":")[0].strip()
 
 
-def _read(path: str, *, must_exist: bool) -> list[str]:
-    if not must_exist and not os.path.exists(path):
-        return []
+def _read(path: str) -> list[str]:
     with open(path, encoding="utf-8") as file:
         text = file.read()
     parse_htpasswd(text)
@@ -75,10 +99,7 @@ def _password(name: str) -> bytes:
 
 def _write(path: str, lines: list[str]) -> None:
     """Write the file whole, or not at all; who may read it stays as it is."""
-    try:
-        mode = os.stat(path).st_mode & 0o777
-    except FileNotFoundError:
-        mode = 0o600
+    mode = os.stat(path).st_mode & 0o777
     folder = os.path.dirname(os.path.abspath(path))
     file, aside = tempfile.mkstemp(dir=folder)
     try:
@@ -90,3 +111,5 @@ def _write(path: str, lines: list[str]) -> None:
     except BaseException:
         os.unlink(aside)
         raise
+    # A password that was replaced must not come back with a power cut.
+    sync_folder(folder)

@@ -143,9 +143,7 @@ class Manifests:
             self._tags.require_movable(repository, tag, digest)
         with self._locks.hold(repository, digest):
             self._require_parts(repository, manifest)
-            self._keep(repository, digest, payload)
-            if manifest.subject is not None:
-                self._referrers.link(repository, manifest.subject, digest)
+            self._keep(repository, digest, payload, manifest.subject)
             self._confirm(repository, digest, manifest)
             self._point(repository, tags, digest, manifest)
         return Accepted(digest, manifest.subject)
@@ -154,7 +152,8 @@ class Manifests:
         """
         Take a manifest, and every tag that points at it, out of a repository.
 
-        The tags go first, so that a crash in between leaves no tag that points at nothing.
+        The tags go first, so that a crash in between leaves no tag that points at nothing; the link
+        from its subject goes last, so that none leaves a referrer that is here and not listed.
 
         :raises ManifestUnknown: The repository does not hold it.
         """
@@ -165,10 +164,10 @@ class Manifests:
                 raise ManifestUnknown(detail={"reference": str(digest)}) from None
             self._tags.delete_pointing_at(repository, digest)
             subject = self._subject_of(target)
-            if subject is not None:
-                self._referrers.unlink(repository, subject, digest)
             size = self._size_of(target) if self._quotas.covers(repository) else 0
             self._driver.delete_folder(layout.revision(repository, digest))
+            if subject is not None:
+                self._referrers.unlink(repository, subject, digest)
         if size:
             self._quotas.release(repository, size)
 
@@ -185,12 +184,22 @@ class Manifests:
         except NotFound:
             return 0
 
-    def _keep(self, repository: str, digest: Digest, payload: bytes) -> None:
+    def _keep(
+        self, repository: str, digest: Digest, payload: bytes, subject: Digest | None
+    ) -> None:
+        """
+        Store a manifest: first what it is found by when others are asked for, itself last.
+
+        A link to a referrer that is not here is not listed, and goes with a collection.
+        """
+
         def is_there() -> bool:
             return self._has(repository, digest)
 
         with self._quotas.taking(repository, len(payload), is_there):
             self._payloads.put(digest, payload)
+            if subject is not None:
+                self._referrers.link(repository, subject, digest)
             self._links.put(layout.revision_link(repository, digest), digest)
 
     def _confirm(self, repository: str, digest: Digest, manifest: Manifest) -> None:

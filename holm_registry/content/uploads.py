@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from holm_registry.oci.digest import Digest
@@ -28,6 +29,10 @@ from holm_registry.storage.errors import NotFound, UploadBusy
 from .blobs import Blobs
 from .capacity import Capacity
 from .hashing import Hashing, Hashings
+
+
+def _unknown(session_id: str) -> BlobUploadUnknown:
+    return BlobUploadUnknown(detail={"upload": session_id})
 
 
 def _now() -> datetime:
@@ -149,14 +154,29 @@ class Uploads:
         except NotFound:
             # registry:2 makes the file with the first bytes.
             self._require_start(repository, session_id)
-            self._driver.create_upload(path)
-            return self._driver.open_upload(path)
+            return self._begin(repository, session_id, path)
+
+    def _begin(self, repository: str, session_id: str, path: str) -> Upload:
+        """Make the file of a session that registry:2 began, unless the session just ends."""
+        self._driver.create_upload(path)
+        try:
+            upload = self._driver.open_upload(path)
+        except NotFound:
+            raise _unknown(session_id) from None
+        try:
+            # Another server that ends it removes the start before the bytes.
+            self._require_start(repository, session_id)
+        except BaseException:
+            self._driver.delete_folder(layout.upload(repository, session_id), durably=False)
+            upload.close()
+            raise
+        return upload
 
     def _require_start(self, repository: str, session_id: str) -> None:
         try:
             self._driver.stat(layout.upload_started_at(repository, session_id))
         except NotFound:
-            raise BlobUploadUnknown(detail={"upload": session_id}) from None
+            raise _unknown(session_id) from None
 
     def keep(self, repository: str, session_id: str, hashing: Hashing) -> None:
         """Keep the hasher of a session that is left to a later request."""
@@ -168,9 +188,13 @@ class Uploads:
         # What a power cut brings back of it is harmless, and purged: that is worth no waiting for.
         self._driver.delete_folder(layout.upload(repository, session_id), durably=False)
 
-    def file(self, repository: str, digest: Digest, upload: Upload) -> None:
+    def file(self, repository: str, session_id: str, digest: Digest, upload: Upload) -> None:
         """
         Turn an upload's bytes into a blob of a repository, durably.
+
+        The link comes first: until its bytes are there it leads nowhere, and an upload that was
+        interrupted here can be committed again. The start of the session goes before its bytes do,
+        so that nobody takes what is left of it for one that has only begun.
 
         :raises Denied: The repository has no room for it.
         """
@@ -182,9 +206,14 @@ class Uploads:
         except NotFound:
             known = False
         with self._blobs.taking(repository, digest, upload.size_bytes):
-            if not known:
-                upload.promote(path)
             self._blobs.link(repository, digest, digest)
+            if not known:
+                self._forget_start(repository, session_id)
+                upload.promote(path)
+
+    def _forget_start(self, repository: str, session_id: str) -> None:
+        with suppress(NotFound):
+            self._driver.delete(layout.upload_started_at(repository, session_id), durably=False)
 
 
 class Session:
@@ -242,10 +271,10 @@ class Session:
             self.discard()
             raise DigestInvalid(detail={"digest": str(digest), "actual": str(actual)})
         try:
-            self._uploads.file(self._repository, digest, self._upload)
+            self._uploads.file(self._repository, self.session_id, digest, self._upload)
         except NotFound:
             # Another process has thrown it away.
-            raise BlobUploadUnknown(detail={"upload": self.session_id}) from None
+            raise _unknown(self.session_id) from None
         except Denied:
             self.discard()
             raise

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-import fcntl
 import os
 from itertools import count
 from urllib.parse import quote
+
+from holm_registry.flock import Busy, open_locked
 
 
 class Spool:
@@ -36,16 +37,12 @@ class Spool:
         return self._lock(folder)
 
     def _lock(self, folder: str) -> bool:
-        file = os.open(f"{folder}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # Some NFS mounts know no locks: then one process has the volume to itself, or events are
+        # delivered twice.
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as problem:
-            if isinstance(problem, BlockingIOError):
-                os.close(file)
-                return False
-            # Some NFS mounts know no locks: then one process has the volume to itself, or events
-            # are delivered twice.
-        self._files.append(file)
+            self._files.append(open_locked(f"{folder}/lock", os.O_RDWR | os.O_CREAT))
+        except Busy:
+            return False
         return True
 
 

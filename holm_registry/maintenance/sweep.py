@@ -12,7 +12,7 @@ Writers (:mod:`holm_registry.content`) keep three rules:
 1. Whoever says that content exists (HEAD, GET, a mount, the commit of what is here already, a
    manifest that names it) first refreshes the time of its bytes, then looks at the bytes, and at
    the link by which it found them, once more.
-2. A manifest is taken in so: its parts as in 1, its bytes, its revision link, its referrer link,
+2. A manifest is taken in so: its parts as in 1, its bytes, its referrer link, its revision link,
    all of that once more as in 1, its tags, and once more. Only then is it accepted.
 3. Whoever misses something that is out of sight puts it back, and it stays.
 

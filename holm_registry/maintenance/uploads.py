@@ -79,6 +79,9 @@ class UploadPurge:
         try:
             passed_over = data if is_made_here and not upload.size_bytes else ""
             if self._abandoned_bytes(folder, passed_over) is None:
+                if passed_over and len(self._driver.objects(folder)) == 1:
+                    # It has just ended: what was made here must not look like an upload.
+                    self._driver.delete_folder(folder)
                 return False
             self._driver.delete_folder(folder)
         finally:

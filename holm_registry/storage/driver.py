@@ -113,10 +113,11 @@ class Driver(Protocol):
         :raises NotFound: There is none.
         """
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, durably: bool = True) -> None:
         """
-        Durably remove an object.
+        Remove an object.
 
+        :param durably: Wait until a power cut cannot bring it back.
         :raises NotFound: There is none.
         """
 
@@ -162,11 +163,12 @@ class Driver(Protocol):
     def free_bytes(self) -> int | None:
         """Tell how much more fits into the store; None where nobody knows."""
 
-    def lock(self, name: str) -> AbstractContextManager[None]:
+    def lock(self, name: str, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
         """
         Keep out all others, of any process, that want the lock of this name.
 
-        :raises Locked: Somebody has it.
+        :param wait_seconds: How long to wait for another holder.
+        :raises Locked: Another holder has it, and had it for as long.
         """
 
     def folders(self, path: str) -> Sequence[str]:

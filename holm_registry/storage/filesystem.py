@@ -5,7 +5,6 @@ The store in files: the volume of registry:2, as it stands.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import time
@@ -15,6 +14,8 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from threading import Lock
 from typing import TypeVar
+
+from holm_registry.flock import Busy, open_locked
 
 from . import layout
 from .asides import Asides
@@ -111,10 +112,12 @@ class Filesystem:
             # there afterwards was refreshed in time.
             self._found(os.stat, path)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, durably: bool = True) -> None:
         """See :class:`.driver.Driver`."""
         with _translated(path):
             self._found(os.unlink, path)
+            if not durably:
+                return
             with suppress(FileNotFoundError):
                 sync_folder(os.path.dirname(self._full(path)))
 
@@ -213,16 +216,14 @@ class Filesystem:
         return found.f_bavail * found.f_frsize
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str, wait_seconds: float = 0.0) -> Iterator[None]:
         """See :class:`.driver.Driver`."""
         full = self._full(f"{layout.MAINTENANCE}/{name}.lock")
         try:
             with _making():
                 self._folders.ensure(os.path.dirname(full))
-                with suppress(FileExistsError), open(full, "xb"):
-                    pass
-                file = _open_locked(full)
-        except UploadBusy:
+                file = open_locked(full, os.O_RDWR | os.O_CREAT, wait_seconds=wait_seconds)
+        except Busy:
             raise Locked(name) from None
         try:
             yield
@@ -261,7 +262,10 @@ class Filesystem:
             self._taken.add(path)
         try:
             with _translated(path):
-                return FileUpload(self, path, _open_locked(self._full(path)))
+                return FileUpload(self, path, open_locked(self._full(path)))
+        except Busy:
+            self._release(path)
+            raise UploadBusy(path) from None
         except BaseException:
             self._release(path)
             raise
@@ -346,16 +350,18 @@ class Filesystem:
             os.close(file)
         return aside
 
-    def _move_into_place(self, source: str, target: str) -> None:
+    def _move_into_place(self, source: str, target: str, *, with_folders: bool = True) -> None:
         """
         Make a file the one at its path, durably.
 
-        Where its folder is missing, the folder is made aside too, and comes into place with the
-        file in it: nobody, after whatever crash, finds the one without the other.
+        :param with_folders: Where its folder is missing, make that aside too, and have it come into
+            place with the file in it: nobody, after whatever crash, finds the one without the
+            other.
         """
         folder = os.path.dirname(target)
         for _ in range(_ATTEMPTS):
-            if not os.path.isdir(folder) and self._move_with_folders(source, target):
+            is_new = with_folders and not os.path.isdir(folder)
+            if is_new and self._move_with_folders(source, target):
                 return None
             try:
                 self._folders.ensure(folder)
@@ -366,6 +372,10 @@ class Filesystem:
             else:
                 return self._sync_around(target)
         raise OSError(errno.EBUSY, "the folder is deleted again and again")
+
+    def _move_upload(self, source: str, target: str) -> None:
+        """Move bytes in one step: after whatever crash they are at one of the two places."""
+        self._move_into_place(self._full(source), self._full(target), with_folders=False)
 
     def _move_with_folders(self, source: str, target: str) -> bool:
         """Move a file with its missing folders; False if somebody else was just making them."""
@@ -463,24 +473,9 @@ class FileUpload:
         with _translated(self._path):
             os.utime(self._file)
             os.fsync(self._file)
-            self._store._move_into_place(self._store._full(self._path), self._store._full(path))  # noqa: SLF001 - one driver, two classes
+            self._store._move_upload(self._path, path)  # noqa: SLF001 - one driver, two classes
 
     def close(self) -> None:
         """See :class:`.driver.Upload`."""
         os.close(self._file)
         self._store._release(self._path)  # noqa: SLF001 - one driver, two classes
-
-
-def _open_locked(full: str) -> int:
-    file = os.open(full, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        raise UploadBusy(full) from None
-    except OSError as problem:
-        # Some NFS mounts know no locks; then only this process's own table keeps writers apart.
-        if problem.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
-            os.close(file)
-            raise
-    return file

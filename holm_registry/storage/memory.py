@@ -8,7 +8,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import RLock
+from threading import Condition, RLock
 
 from attrs import define
 
@@ -38,6 +38,7 @@ class Memory:
         self._locked: set[str] = set()
         self._versions = itertools.count()
         self._lock = RLock()
+        self._unlocked = Condition()
 
     def stat(self, path: str) -> Stat:
         """See :class:`.driver.Driver`."""
@@ -68,7 +69,7 @@ class Memory:
         with self._lock:
             self._find(path).modified = self._seconds()
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, durably: bool = True) -> None:
         """See :class:`.driver.Driver`."""
         with self._lock:
             self._find(path)
@@ -136,16 +137,18 @@ class Memory:
         return None
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str, wait_seconds: float = 0.0) -> Iterator[None]:
         """See :class:`.driver.Driver`."""
-        with self._lock:
-            if name in self._locked:
+        with self._unlocked:
+            if not self._unlocked.wait_for(lambda: name not in self._locked, wait_seconds):
                 raise Locked(name)
             self._locked.add(name)
         try:
             yield
         finally:
-            self._locked.discard(name)
+            with self._unlocked:
+                self._locked.discard(name)
+                self._unlocked.notify_all()
 
     def folders(self, path: str) -> Sequence[str]:
         """See :class:`.driver.Driver`."""

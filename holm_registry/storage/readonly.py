@@ -43,7 +43,7 @@ class ReadOnly:
         """Refuse."""
         _refuse()
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, durably: bool = True) -> None:
         """Refuse."""
         _refuse()
 
@@ -82,7 +82,7 @@ class ReadOnly:
         """See :class:`.driver.Driver`."""
         return self._driver.free_bytes()
 
-    def lock(self, name: str) -> AbstractContextManager[None]:
+    def lock(self, name: str, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
         """Keep nobody out: whoever changes nothing is in nobody's way."""
         return nullcontext()
 

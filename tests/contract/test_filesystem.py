@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -195,7 +196,7 @@ def test_an_upload_can_be_taken_where_there_are_no_locks(store, monkeypatch):
         raise OSError(errno.ENOLCK, "no locks")
 
     store.create_upload("up")
-    monkeypatch.setattr(filesystem.fcntl, "flock", no_locks)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     upload = store.open_upload("up")
     with pytest.raises(UploadBusy):
         store.open_upload("up")

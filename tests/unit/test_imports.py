@@ -16,8 +16,9 @@ ALLOWED = {
     "oci": set(),
     "config": {"oci.manifest", "oci.sizes"},
     "threads": set(),
+    "flock": set(),
     "logs": set(),
-    "storage": {"oci"},
+    "storage": {"flock", "oci"},
     "content": {"oci", "storage"},
     "maintenance": {"content", "oci", "storage"},
     "watched": set(),
@@ -25,7 +26,7 @@ ALLOWED = {
     "auth": {"watched"},
     "auditing": {"events.envelope", "http", "logs", "threads"},
     "access": {"api", "auth", "config", "http.request", "storage", "threads"},
-    "events": {"threads"},
+    "events": {"flock", "threads"},
     "notifying": {"config", "events", "storage", "threads"},
     "api": {"auth", "events.envelope", "content", "http", "oci", "storage.errors", "threads"},
     "metrics": {"http", "storage", "threads"},
@@ -66,6 +67,7 @@ ALLOWED = {
         "access",
         "auth",
         "config",
+        "flock",
         "maintenance",
         "oci",
         "registry_tap",
@@ -94,7 +96,7 @@ ALLOWED = {
 }
 
 #: Rooms that must work without Twisted.
-PLAIN = {"oci", "config", "storage", "content", "maintenance", "auth", "watched"}
+PLAIN = {"flock", "oci", "config", "storage", "content", "maintenance", "auth", "watched"}
 
 
 def modules():
