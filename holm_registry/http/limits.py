@@ -5,9 +5,7 @@ What one client may take of what is there for all.
 from __future__ import annotations
 
 import resource
-import weakref
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve, frozen
@@ -89,49 +87,3 @@ class Connections:
         self._addresses[host] -= 1
         if self._addresses[host] <= 0:
             del self._addresses[host]
-
-
-class HeaderDeadline:
-    """
-    Ends a connection whose headers take too long: a byte now and then would hold it for ever.
-
-    Nearly all headers come in one piece, and are no work for a clock.
-
-    :param http: The HTTP/1.1 channel.
-    :param clock: Has ``callLater``.
-    """
-
-    def __init__(self, http: Any, clock: Any, seconds: float) -> None:
-        self._http = http
-        self._clock = clock
-        self._seconds = seconds
-        self._call: Any = None
-        # Weakly: an idle connection must not keep its last request, and a login with it.
-        self._headed: Callable[[], Any] = lambda: None
-        self._all_headers_received = http.allHeadersReceived
-        http.allHeadersReceived = self._complete
-
-    def note(self) -> None:
-        """Note that something came, and was looked at: if it was part of headers, time runs."""
-        if self._call is None and not self._is_headed():
-            self._call = self._clock.callLater(self._seconds, self._expire)
-
-    def cancel(self) -> None:
-        """Wait no more."""
-        if self._call is not None and self._call.active():
-            self._call.cancel()
-        self._call = None
-
-    def _is_headed(self) -> bool:
-        """Tell whether the last request that began has all its headers, or has ended."""
-        requests = self._http.requests
-        return requests[-1] is self._headed() if requests else not self._http._buffer  # noqa: SLF001 - where the start of a line waits
-
-    def _complete(self) -> None:
-        self.cancel()
-        self._headed = weakref.ref(self._http.requests[-1])
-        self._all_headers_received()
-
-    def _expire(self) -> None:
-        self._call = None
-        self._http.transport.abortConnection()

@@ -29,6 +29,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
+from holm_registry.oci.numbers import parse_decimal
+
 from .addresses import client_network
 from .body import RequestBody
 from .constant import SAFE_HEADERS, ConstantHeaders, restore, snapshot
@@ -37,13 +39,11 @@ from .proxies import Forwarded, plain_host
 from .refusal import CONTENT_TYPE, error_body
 from .target import Target, TargetInvalid, parse_target, require_host
 
-#: How much to take from a socket at once while a body arrives, in bytes.
-RECEIVE_BYTES = 256 * 1024
-
 #: After an early answer: how much of the body to throw away, in bytes, and for how long, in
-#: seconds, before the connection is closed all the same.
+#: seconds, before the connection is closed all the same; and how long closing may take.
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 10.0
+LEAVE_SECONDS = 2.0
 
 
 #: On every answer, whatever answers; what answers may put others in their place.
@@ -52,7 +52,7 @@ _SAFE = ConstantHeaders((name, [value]) for name, value in SAFE_HEADERS.items())
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 #: What the access log calls a request whose client left before its answer, as nginx does.
-_CLIENT_LEFT = 499
+CLIENT_LEFT = 499
 
 
 _log = Logger()
@@ -81,6 +81,9 @@ class StreamedRequest(Request):
 
     #: Whether it has a body that arrives while it is answered.
     streams = False
+
+    #: Its status in the access log, should the connection be lost before its answer.
+    lost_as = CLIENT_LEFT
 
     _kept_headers: Mapping[bytes, list[bytes]] = {}
     _problem = ""
@@ -157,8 +160,7 @@ class StreamedRequest(Request):
     @property
     def content_length(self) -> int | None:
         """The length that the client declared, in bytes; None if it sends chunks, or nothing."""
-        text = self.header("Content-Length")
-        return int(text) if text is not None and text.isdigit() else None
+        return parse_decimal(self.header("Content-Length") or "")
 
     @cached_property
     def client_host(self) -> str:
@@ -231,8 +233,6 @@ class StreamedRequest(Request):
             is_ours=lambda: self.body.keeps_waiting,
             give_up=self.abort,
         )
-        if hasattr(channel.transport, "bufferSize"):
-            channel.transport.bufferSize = RECEIVE_BYTES
         self.process()
 
     def _read_head(self) -> None:
@@ -324,7 +324,7 @@ class StreamedRequest(Request):
             self._lingering.cancel()
         self._end_progress()
         if self.site is not None and not self.finished:
-            self.code = _CLIENT_LEFT
+            self.code = self.lost_as
             self.site.log(self)
             # What goes on without its client can ask for this no more once the channel has gone.
             _ = self.client_host, self.forwarded
@@ -380,7 +380,7 @@ class StreamedRequest(Request):
             self._progress.end()
 
     def _close(self) -> None:
-        self._channel().loseConnection()
+        self._channel().close_within(LEAVE_SECONDS)
 
     def _send_continue(self) -> None:
         if self._expects_continue and not self._disconnected and not self.body.complete:

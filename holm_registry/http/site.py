@@ -9,35 +9,21 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Protocol as Connection
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from .accesslog import combined
 from .body import Buffers
-from .limits import Connections, HeaderDeadline, Limits
+from .channel import Channel
+from .limits import Connections, Limits
 from .proxies import Proxies
-from .refusal import last_answer
+from .refused import RefusedConnection
 from .request import StreamedRequest
 from .throttle import Throttle
 
-#: How long an idle connection may still bring a last request when the site is to end, in seconds.
+#: How long an idle connection may still bring a last request when the site is to end, and how long
+#: it may then take to close, in seconds.
 LAST_SECONDS = 1.0
-
-_TLS_HANDSHAKE = b"\x16\x03"
-
-
-class _Refusal(Connection):
-    """Says why a connection is not let in, and ends it."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    def connectionMade(self) -> None:
-        """Say it."""
-        transport: Any = self.transport
-        transport.write(last_answer(503, self._reason, {"Retry-After": "1"}))
-        transport.loseConnection()
 
 
 class Watcher(Protocol):
@@ -63,6 +49,7 @@ class StreamingSite(Site):
     """
 
     noisy = False
+    protocol = Channel  # type: ignore[assignment]
 
     def __init__(  # noqa: PLR0913 - keyword-only
         self,
@@ -91,32 +78,20 @@ class StreamingSite(Site):
         self._closing: Any = None
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Let a connection in, unless there are too many, and note when it has gone."""
+        """Let a connection in, unless there are too many."""
         refused = self.connections.enter(addr)
         if refused is not None:
-            return _Refusal(refused)
-        channel = super().buildProtocol(addr)
+            return RefusedConnection(refused, self.reactor)
+        channel: Any = super().buildProtocol(addr)
+        channel.address = addr
         self._channels.add(channel)
-        lost, received = channel.connectionLost, channel.dataReceived
-        deadline = HeaderDeadline(_http_channel(channel), self.reactor, self.limits.header_seconds)
-
-        def data_received(data: bytes) -> None:
-            received(data)
-            if channel in self._channels:
-                deadline.note()
-
-        def connection_lost(reason: Any) -> None:
-            deadline.cancel()
-            self.connections.leave(addr)
-            self._channels.discard(channel)
-            lost(reason)
-            self._tell_if_idle()
-
-        channel.dataReceived = data_received
-        channel.connectionLost = connection_lost
-        _refuse_tls(channel)
-        _refuse_long_lines(channel)
         return channel
+
+    def left(self, channel: Channel) -> None:
+        """Note that a connection is lost."""
+        self.connections.leave(channel.address)
+        self._channels.discard(channel)
+        self._tell_if_idle()
 
     def log(self, request: Any) -> None:
         """Write a request into the access log, and tell who watches that it has ended."""
@@ -135,11 +110,10 @@ class StreamingSite(Site):
         done: Deferred[None] = Deferred()
         self._idle.append(done)
         for channel in self._channels:
-            http = _http_channel(channel)
-            if http.requests:
+            if channel.requests:
                 # A channel that is not persistent closes behind the answer it owes.
-                http.persistent = False
-            http.checkPersistence = _is_last
+                channel.persistent = False
+            channel.checkPersistence = _is_last
         if self._channels:
             self._closing = self.reactor.callLater(LAST_SECONDS, self._close_idle)
         self._tell_if_idle()
@@ -147,9 +121,13 @@ class StreamingSite(Site):
 
     def _close_idle(self) -> None:
         for channel in list(self._channels):
-            http = _http_channel(channel)
-            if not http.requests:
-                http.loseConnection()
+            if not channel.requests:
+                channel.close_within(LAST_SECONDS)
+
+    def cut(self) -> None:
+        """Cut all connections that are left."""
+        for channel in list(self._channels):
+            channel.transport.abortConnection()
 
     def _tell_if_idle(self) -> None:
         if not self._channels:
@@ -165,41 +143,3 @@ def _is_last(request: Any, _version: bytes) -> bool:
     """Tell a channel that no request follows this one, and the client the same."""
     request.responseHeaders.setRawHeaders("Connection", ["close"])
     return False
-
-
-def _refuse_tls(channel: Any) -> None:
-    """
-    Have a channel tell a client that tries TLS first that HTTP is spoken here.
-
-    Clients that may fall back to HTTP (skopeo, docker, containerd) do so at once when they get an
-    HTTP answer, and after a time-out of ten seconds when they get none.
-    """
-    received = channel.dataReceived
-
-    def first_received(data: bytes) -> None:
-        channel.dataReceived = received
-        if data.startswith(_TLS_HANDSHAKE):
-            transport = _http_channel(channel).transport
-            transport.write(last_answer(400, "this is HTTP, and TLS was spoken"))
-            transport.loseConnection()
-        else:
-            received(data)
-
-    channel.dataReceived = first_received
-
-
-def _refuse_long_lines(channel: Any) -> None:
-    """Have a channel say why it closes on a line of more than 16 KiB: an address or a header."""
-    http = _http_channel(channel)
-
-    def line_length_exceeded(_line: bytes) -> None:
-        status, what = (431, "a header") if http.requests else (414, "the address")
-        http.transport.write(last_answer(status, f"{what} is too long"))
-        http.loseConnection()
-
-    http.lineLengthExceeded = line_length_exceeded
-
-
-def _http_channel(channel: Any) -> Any:
-    """Give the HTTP/1.1 channel behind twisted.web's negotiating wrapper."""
-    return getattr(channel, "_channel", channel)

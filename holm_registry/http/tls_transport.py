@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
@@ -15,6 +17,9 @@ from .refusal import last_answer
 
 #: The sentence of Go's servers, which registry:2 answers with too: people search for it.
 SENTENCE = "Client sent an HTTP request to an HTTPS server."
+
+#: The longest that a record is, in bytes.
+_RECORD_BYTES = 16 * 1024
 
 #: How long the client may take to read it, in seconds.
 LINGER_SECONDS = 5.0
@@ -50,6 +55,21 @@ class TlsTransport(BufferingTLSTransport):
         if self._cut is not None and self._cut.active():
             self._cut.cancel()
         super().connectionLost(reason)
+
+    def _flushReceiveBIO(self) -> None:
+        """Hand on, as one piece, all records that one piece of the network brought."""
+        records: list[bytes] = []
+        try:
+            while not self._lostTLSConnection:
+                records.append(self._tlsConnection.recv(_RECORD_BYTES))
+        except SSL.Error:
+            # No more for now, the end, or a fault: Twisted finds the same below, and acts on it.
+            pass
+        if records and not self._aborted:
+            # Each for itself would cost as much as a request, also one of a single byte.
+            ProtocolWrapper.dataReceived(self, b"".join(records))
+        if self._tlsConnection is not None:
+            super()._flushReceiveBIO()  # type: ignore[no-untyped-call]
 
     def _refuse(self) -> None:
         self._cut = self.factory.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)

@@ -136,7 +136,7 @@ def test_a_push_over_a_slow_link_takes_hours_and_comes_to_its_end(memory):
 def test_a_reader_that_takes_nothing_is_cut(memory, pauses):
     digest = memory.push_blob("a", b"x" * 10_000_000)
     connection = memory.connect()
-    channel = connection.protocol._channel
+    channel = connection.protocol
     write = connection.transport.write
     # A transport that is full at once.
     connection.transport.write = lambda data: (write(data), channel.pauseProducing())

@@ -61,6 +61,10 @@ class _Transport(StringTransportWithDisconnection):
         self.disconnecting = True
         super().loseConnection()
 
+    def loseWriteConnection(self) -> None:
+        # A client that has read all closes as well.
+        self.loseConnection()
+
 
 class Connection:
     """One client's connection."""

@@ -22,7 +22,7 @@ ALLOWED = {
     "content": {"oci", "storage"},
     "maintenance": {"content", "oci", "storage"},
     "watched": set(),
-    "http": {"threads", "watched"},
+    "http": {"oci.numbers", "threads", "watched"},
     "auth": {"watched"},
     "auditing": {"events.envelope", "http", "logs", "threads"},
     "access": {"api", "auth", "config", "http.request", "storage", "threads"},

@@ -1,0 +1,330 @@
+"""
+One connection: where requests begin and end on it, and how it is closed.
+
+twisted.web reads a line, or a chunk, at a time and copies what is left each time. Here the head of
+a request is taken apart when it is complete, and a body in one pass, so that the work on a
+connection is proportional to its bytes. Requests are answered one after the other; what a client
+sends ahead of its answers waits, within a bound. Whatever cannot be a request gets an answer that
+says so, once, and every connection that is to be closed is closed, whatever its client does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from zope.interface import implementer
+
+from .chunked import ChunkDecoder, ChunksInvalid
+from .framing import FramingInvalid, body_length
+from .refusal import last_answer
+
+#: The longest head of a request (its first line and its headers), in bytes.
+HEAD_BYTES = 16 * 1024
+
+#: How much may wait of requests that were sent before the last one was answered, in bytes.
+AHEAD_BYTES = 16 * 1024
+
+#: How many of those are answered before other connections get their turn.
+AHEAD_REQUESTS = 16
+
+#: How much to take from a socket at once, in bytes: outside bodies, in bodies of tiny chunks, in
+#: other bodies.
+RECEIVE_BYTES = 16 * 1024
+RECEIVE_BODY_BYTES = 256 * 1024
+
+#: The least that a chunk should bring on average for its body to be taken in large pieces.
+_SMALL_CHUNK_BYTES = 512
+
+#: How long a connection that is to be closed may take for it, in seconds: to send what is left of
+#: an answer; where nothing is left but to see the client close.
+CLOSE_SECONDS = 15.0
+LEAVE_SECONDS = 2.0
+
+_TLS_HANDSHAKE = b"\x16\x03"
+
+
+@implementer(IHandshakeListener)
+class Channel(HTTPChannel):
+    """
+    The server's side of a connection.
+
+    :ivar site: The :class:`.site.StreamingSite` that it belongs to.
+    :ivar address: What its site counted it as.
+    """
+
+    site: Any
+    address: Any = None
+    # Any: what Twisted declares is less than each of them has.
+    transport: Any
+    _networkProducer: Any
+    totalHeadersSize = HEAD_BYTES
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pending = b""
+        self._searched = 0
+        self._is_parsing = False
+        self._is_refused = False
+        self._left = 0
+        self._chunks: ChunkDecoder | None = None
+        self._deadline: Any = None
+        self._cut: Any = None
+        self._turn: Any = None
+
+    # The connection.
+
+    def connectionMade(self) -> None:
+        """Wait for a first request, and for TLS not for long."""
+        super().connectionMade()
+        self._receive_at_once(RECEIVE_BYTES)
+        if self.isSecure():
+            self._start_deadline()
+
+    def handshakeCompleted(self) -> None:
+        """Wait for a request as on any other connection."""
+        self._end_deadline()
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Forget it."""
+        for call in (self._deadline, self._cut, self._turn):
+            if call is not None and call.active():
+                call.cancel()
+        self._deadline = self._cut = self._turn = None
+        self._pending = b""
+        super().connectionLost(reason)
+        self.site.left(self)
+
+    def loseConnection(self) -> None:
+        """Close when all is sent; in any case soon."""
+        self.close_within(CLOSE_SECONDS)
+
+    def close_within(self, seconds: float) -> None:
+        """Close when all is sent; after some time, all the same."""
+        if self._cut is None:
+            self._cut = self.callLater(seconds, self.transport.abortConnection)
+        super().loseConnection()
+
+    def timeoutConnection(self) -> None:
+        """Close a connection that was idle for too long."""
+        self.close_within(LEAVE_SECONDS)
+
+    # What arrives.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take in what arrived."""
+        if self._is_refused:
+            return
+        self.resetTimeout()
+        self._pending = self._pending + data if self._pending else data
+        if self._turn is None:
+            self._parse()
+        if self._handlingRequest and len(self._pending) > AHEAD_BYTES:
+            self._networkProducer.pauseProducing()
+
+    def setLineMode(self, _extra: bytes = b"") -> None:
+        """Go on with what was sent before the last answer."""
+        self._parse()
+
+    def setRawMode(self) -> None:
+        """Do nothing: see :meth:`_parse`."""
+
+    def _parse(self) -> None:
+        if self._is_parsing:
+            return
+        self._is_parsing = True
+        requests = 0
+        try:
+            while self._pending and not self._is_refused and not self._handlingRequest:
+                if self._left or self._chunks is not None:
+                    self._take_body()
+                elif self._waitingForTransport:
+                    # It reads no answers, and gets no more of them.
+                    break
+                elif requests == AHEAD_REQUESTS:
+                    self._networkProducer.pauseProducing()
+                    self._turn = self.callLater(0, self._go_on)
+                    break
+                elif not self._take_head():
+                    break
+                else:
+                    requests += 1
+        finally:
+            self._is_parsing = False
+
+    def _go_on(self) -> None:
+        self._turn = None
+        self._parse()
+        if self._turn is None and not self._handlingRequest and not self._waitingForTransport:
+            self._networkProducer.resumeProducing()
+
+    def resumeProducing(self) -> None:
+        """Go on with answers, since there is room for them."""
+        super().resumeProducing()
+        if self._turn is None:
+            self._parse()
+
+    # A request's head.
+
+    def _take_head(self) -> bool:
+        """Take a whole head, and have the request answered; False if it is not complete."""
+        if self._pending.startswith(b"\r\n"):
+            # Old clients end a body so (RFC 9112 section 2.2).
+            self._pending = self._pending[2:]
+        end = self._pending.find(b"\r\n\r\n", self._searched)
+        if not 0 <= end <= HEAD_BYTES:
+            return self._wait_for_head()
+        self._searched = 0
+        self._end_deadline()
+        head, self._pending = self._pending[:end], self._pending[end + 4 :]
+        lines = head.split(b"\r\n")
+        if len(lines) > self.maxHeaders:
+            self.refuse(431, f"more than {self.maxHeaders} headers")
+        for line in (*lines, b""):
+            if self._is_refused:
+                break
+            self.lineReceived(line)
+        return True
+
+    def _wait_for_head(self) -> bool:
+        """Wait for the rest of a head, unless it cannot become one."""
+        if self._pending.startswith(_TLS_HANDSHAKE):
+            # Clients that may fall back to HTTP (skopeo, docker, containerd) do so at once when
+            # they get an HTTP answer, and after a time-out of ten seconds when they get none.
+            self.refuse(400, "this is HTTP, and TLS was spoken")
+        elif len(self._pending) <= HEAD_BYTES:
+            self._searched = max(0, len(self._pending) - 3)
+            if self._pending:
+                self._start_deadline()
+        elif b"\r\n" in self._pending[:HEAD_BYTES]:
+            self.refuse(431, f"the headers are longer than {HEAD_BYTES} bytes")
+        else:
+            self.refuse(414, f"the address is longer than {HEAD_BYTES} bytes")
+        return False
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take in a header; of a request that was refused, none."""
+        return not self._is_refused and bool(super().headerReceived(line))
+
+    def _maybeChooseTransferDecoder(self, _header: bytes, _data: bytes) -> bool:
+        """Leave the choice until all headers are there."""
+        return True
+
+    def allHeadersReceived(self) -> None:
+        """Find out where the body ends, and have the request answered."""
+        # Anything but 0 keeps the caller from taking the request for complete.
+        self.length = None
+        if self._is_refused:
+            return
+        headers = self.requests[-1].requestHeaders
+        try:
+            self.length = body_length(
+                self._version,
+                headers.getRawHeaders(b"Content-Length", ()),
+                headers.getRawHeaders(b"Transfer-Encoding", ()),
+            )
+        except FramingInvalid as problem:
+            self.refuse(problem.status, str(problem))
+            return
+        self._left = self.length or 0
+        if self.length is None:
+            self._chunks = ChunkDecoder()
+        if self.length != 0:
+            self._receive_at_once(RECEIVE_BODY_BYTES)
+        super().allHeadersReceived()
+
+    def _start_deadline(self) -> None:
+        if self._deadline is None:
+            seconds = self.site.limits.header_seconds
+            self._deadline = self.callLater(seconds, self.transport.abortConnection)
+
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            if self._deadline.active():
+                self._deadline.cancel()
+            self._deadline = None
+
+    # A request's body.
+
+    def _take_body(self) -> None:
+        data, self._pending = self._pending, b""
+        request = self.requests[-1]
+        if self._chunks is None:
+            part, self._pending = data[: self._left], data[self._left :]
+            self._left -= len(part)
+            is_complete = self._left == 0
+        else:
+            try:
+                part, self._pending = self._decode(self._chunks, data)
+            except ChunksInvalid as problem:
+                request.handleContentChunk(problem.body)
+                self.refuse(400, str(problem))
+                return
+            is_complete = self._chunks.complete
+        if part:
+            request.handleContentChunk(part)
+        if is_complete:
+            self._chunks, self._left = None, 0
+            self._receive_at_once(RECEIVE_BYTES)
+            self.allContentReceived()
+
+    def _decode(self, chunks: ChunkDecoder, data: bytes) -> tuple[bytes, bytes]:
+        """Take chunks apart; many tiny ones are taken a little at a time: others have turns too."""
+        before = chunks.count
+        found = chunks.decode(data)
+        is_tiny = (chunks.count - before) * _SMALL_CHUNK_BYTES > len(data)
+        self._receive_at_once(RECEIVE_BYTES if is_tiny else RECEIVE_BODY_BYTES)
+        return found
+
+    def _receive_at_once(self, size: int) -> None:
+        # TLS has the socket's own transport behind it.
+        transport = getattr(self.transport, "transport", self.transport)
+        if hasattr(transport, "bufferSize"):
+            transport.bufferSize = size
+
+    # What cannot be a request.
+
+    def refuse(self, status: int, text: str) -> None:
+        """
+        Answer that a request cannot be understood, unless it was answered already, and close.
+
+        What still arrives is thrown away for a moment, so that the client gets to read the answer
+        rather than a reset.
+        """
+        if self._is_refused:
+            return
+        self._is_refused = True
+        self._pending = b""
+        self._end_deadline()
+        self.setTimeout(None)
+        requests, self.requests = self.requests, []
+        is_answered = is_begun = False
+        for request in requests:
+            is_answered, is_begun = bool(request.finished), bool(request.startedWriting)
+            request.lost_as = status
+            request.connectionLost(Failure(ConnectionAborted()))
+        if is_begun and not is_answered:
+            self.transport.abortConnection()
+            return
+        if not is_answered:
+            self.transport.write(last_answer(status, text))
+        self._close_both_ways()
+
+    def _close_both_ways(self) -> None:
+        """Send that nothing follows, and wait a moment for the client to close."""
+        half_close = getattr(self.transport, "loseWriteConnection", None)
+        if half_close is None or self.isSecure():
+            # TLS waits for the other side in any case.
+            self.close_within(LEAVE_SECONDS)
+            return
+        self._cut = self.callLater(LEAVE_SECONDS, self.transport.abortConnection)
+        self._networkProducer.unregisterProducer()
+        self._networkProducer.resumeProducing()
+        half_close()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(400, "this is no request of HTTP/1.1")
