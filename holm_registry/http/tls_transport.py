@@ -67,7 +67,7 @@ class TlsTransport(BufferingTLSTransport):
             pass
         if records and not self._aborted:
             # Each for itself would cost as much as a request, also one of a single byte.
-            ProtocolWrapper.dataReceived(self, b"".join(records))
+            ProtocolWrapper.dataReceived(self, b"".join(records))  # type: ignore[no-untyped-call]
         if self._tlsConnection is not None:
             super()._flushReceiveBIO()  # type: ignore[no-untyped-call]
 

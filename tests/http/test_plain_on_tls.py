@@ -109,3 +109,26 @@ def test_tls_is_spoken_as_before_also_a_byte_at_a_time(connect, memory, step):
     client.send(b"GET /v2/ HTTP/1.0\r\n\r\n")
     assert parse(until(lambda: client.recv(10_000))).status == 200
     protocol.abortConnection()
+
+
+def test_records_of_a_byte_each_are_handed_on_together(connect, memory):
+    protocol, transport = connect()
+    client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+    client.set_connect_state()
+    while True:
+        try:
+            client.do_handshake()
+            break
+        except SSL.WantReadError:
+            protocol.dataReceived(client.bio_read(100_000))
+            client.bio_write(transport.value())
+            transport.clear()
+    channel, pieces = protocol.wrappedProtocol, []
+    received = channel.dataReceived
+    channel.dataReceived = lambda data: (pieces.append(data), received(data))
+    request = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"
+    for byte in request:
+        client.send(bytes([byte]))
+    protocol.dataReceived(client.bio_read(1_000_000))
+    assert pieces == [request]
+    protocol.abortConnection()
