@@ -244,3 +244,29 @@ def test_the_client_is_the_last_that_is_no_trusted_proxy(server, headers, client
 def test_an_address_that_a_stranger_tells_is_not_believed(server, headers, _client):
     ask(server, STRANGER, **headers)
     assert server.access_log[-1].split()[0] == "203.0.113.9"
+
+
+TRAEFIK = {
+    "X_Forwarded_For": "198.51.100.7",
+    "X_Forwarded_Host": "registry.example",
+    "X_Forwarded_Port": "443",
+    "X_Forwarded_Proto": "https",
+    "X_Forwarded_Server": "traefik-7d4",
+    "X_Real_Ip": "198.51.100.7",
+    "Accept_Encoding": "gzip",
+}
+CADDY = {
+    "Via": "2.0 Caddy",
+    "X_Forwarded_For": "198.51.100.7",
+    "X_Forwarded_Host": "registry.example",
+    "X_Forwarded_Proto": "https",
+    "Accept_Encoding": "gzip",
+}
+
+
+@pytest.mark.parametrize("headers", [TRAEFIK, CADDY])
+def test_what_traefik_and_caddy_send_is_understood(server, headers):
+    assert realm(server, **headers) == "https://registry.example/auth/token"
+    assert server.access_log[-1].startswith("198.51.100.7 ")
+    below = realm(server, **headers, X_Forwarded_Prefix="/registry")
+    assert below == "https://registry.example/registry/auth/token"
