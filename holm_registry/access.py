@@ -61,6 +61,7 @@ def build_rules(config: Config) -> Rules:
                 frozenset(each.subjects),
                 tuple(Pattern(text) for text in each.repositories),
                 frozenset(each.actions),
+                each.catalog,
             )
             for each in config.access
         ],

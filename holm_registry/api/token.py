@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 
 from klein import Klein
 
-from holm_registry.auth.identity import ACTIONS
+from holm_registry.auth.identity import Identity
+from holm_registry.auth.scopes import Scopes
 from holm_registry.auth.tokens import Issuer
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.errors import NameInvalid
-from holm_registry.oci.names import parse_repository
+from holm_registry.oci.names import is_repository
 
 from .guard import LoginGuard
 
-#: A client that mounts asks for two.
-_MAX_SCOPES = 100
+#: More repositories than fit into a token.
+_MAX_SCOPES = 400
 
 
 class TokenRoutes:
@@ -44,12 +44,10 @@ class TokenRoutes:
         identity = await self._guard.identify(request, "")
         if identity.grants is not None:
             raise self._guard.ask_for_password()
-        wanted = _scopes(request.arguments("scope"))
-        grants = {
-            repository: self._guard.allowed(identity, repository, actions)
-            for repository, actions in wanted.items()
-        }
-        token = self._issuer.issue(identity, grants)
+        return self._answer(request, identity, request.arguments("scope"))
+
+    def _answer(self, request: StreamedRequest, identity: Identity, texts: list[str]) -> bytes:
+        token = self._issuer.issue(identity, self._granted(identity, Scopes.parse(texts)))
         request.set_header("Cache-Control", "no-store")
         issued_at = datetime.fromtimestamp(token.issued_at, UTC).isoformat(timespec="seconds")
         return json_body(
@@ -57,24 +55,18 @@ class TokenRoutes:
             {
                 "token": token.text,
                 "access_token": token.text,
+                "scope": token.scope,
                 "expires_in": int(token.seconds),
                 "issued_at": issued_at.replace("+00:00", "Z"),
             },
         )
 
-
-def _scopes(texts: list[str]) -> dict[str, list[str]]:
-    """Read ``repository:NAME:ACTIONS``, several of which may be in one text; pass over others."""
-    found: dict[str, list[str]] = {}
-    scopes = [scope for text in texts for scope in text.split(" ")]
-    for scope in scopes[:_MAX_SCOPES]:
-        kind, _, rest = scope.partition(":")
-        name, _, actions = rest.rpartition(":")
-        try:
-            repository = parse_repository(name)
-        except NameInvalid:
-            continue
-        if kind == "repository":
-            wanted = ACTIONS if "*" in actions.split(",") else actions.split(",")
-            found.setdefault(repository, []).extend(each for each in wanted if each in ACTIONS)
-    return found
+    def _granted(self, identity: Identity, wanted: Scopes) -> Scopes:
+        permissions = self._guard.permissions
+        repositories = {
+            name: [action for action in actions if permissions.permits(identity, name, action)]
+            # The last ones: more do not fit into a token.
+            for name, actions in list(wanted.repositories.items())[-_MAX_SCOPES:]
+            if is_repository(name)
+        }
+        return Scopes(repositories, wanted.catalog and permissions.may_list(identity))

@@ -13,7 +13,7 @@ from holm_registry.http.shield import shielded
 from holm_registry.http.warning import warn
 from holm_registry.oci.digest import Digest, parse_algorithm
 from holm_registry.oci.errors import BlobUnknown, DigestInvalid, RangeInvalid, SizeInvalid
-from holm_registry.oci.names import parse_repository
+from holm_registry.oci.names import is_repository, parse_repository
 from holm_registry.oci.ranges import ByteRange, parse_chunk_range, upload_range
 
 from .context import Context
@@ -47,7 +47,9 @@ class UploadRoutes:
     @shielded
     async def start(self, request: StreamedRequest, repository: str) -> bytes:
         """Begin an upload, take a whole one, or mount what is here (end-4a, end-4b, end-11)."""
-        await self._guard.require(request, repository, PULL, PUSH)
+        await self._guard.require(
+            request, repository, PULL, PUSH, mount_from=_mount_source(request)
+        )
         self._context.require_writes()
         algorithm = parse_algorithm(request.argument("digest-algorithm") or "sha256")
         whole = _digest_argument(request, "digest")
@@ -242,3 +244,9 @@ class UploadRoutes:
 def _digest_argument(request: StreamedRequest, name: str) -> Digest | None:
     text = request.argument(name)
     return None if text is None else Digest.parse(text)
+
+
+def _mount_source(request: StreamedRequest) -> str:
+    """Return the repository that a blob is to be mounted from; empty for none."""
+    source = request.argument("from") or ""
+    return source if request.argument("mount") is not None and is_repository(source) else ""

@@ -6,6 +6,7 @@ Users and their passwords, in a file as Apache's ``htpasswd -B`` writes it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import Counter
@@ -74,6 +75,11 @@ def require_name(name: str) -> str:
     return name
 
 
+def _fingerprint(hashed: str) -> str:
+    # The salt in it is 128 random bits: nobody can try passwords against this.
+    return hashlib.sha256(hashed.encode()).hexdigest()[:32]
+
+
 def _cost(hashed: str) -> int:
     """Tell how costly a hash is to try, as a power of two."""
     return int(hashed[4:6])
@@ -104,13 +110,26 @@ class Htpasswd:
         except OSError:
             return self.version
 
-    def check(self, name: str, password: bytes) -> bool:
-        """Tell whether a user has a password; takes as long where there is no such user."""
+    def check(self, name: str, password: bytes) -> str:
+        """
+        Check a user's password; this takes as long for a user that does not exist.
+
+        :return: The fingerprint of the hash that the password matches; empty if it is wrong.
+        """
         self.refresh()
         known = self._users.get(name)
         tried = self._nobody if known is None else known
         matches = bcrypt.checkpw(password[:MAX_PASSWORD_BYTES], tried.encode())
-        return matches and known is not None
+        return _fingerprint(known) if matches and known is not None else ""
+
+    def fingerprint(self, name: str) -> str:
+        """
+        Return what changes whenever a user's password does; empty for a user that does not exist.
+
+        It is that of the file as it was last read, and needs no bcrypt.
+        """
+        known = self._users.get(name)
+        return "" if known is None else _fingerprint(known)
 
     def refresh(self) -> None:
         """Read the file again if it has changed; one that cannot be read changes nothing."""

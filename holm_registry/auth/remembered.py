@@ -24,21 +24,24 @@ class Remembered:
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._key = os.urandom(32)
-        self._known: OrderedDict[bytes, float] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
 
-    def add(self, version: Hashable, name: str, password: bytes) -> None:
+    def add(self, version: Hashable, name: str, password: bytes, fingerprint: str) -> None:
         """
         Remember a login that was right.
 
         :param version: Of the file that it was checked with: with another, it is not known.
+        :param fingerprint: Of the hash that the password matched.
         """
-        self._known[self._hash(version, name, password)] = self._seconds() + REMEMBERED_SECONDS
+        until = self._seconds() + REMEMBERED_SECONDS
+        self._known[self._hash(version, name, password)] = (until, fingerprint)
         if len(self._known) > _MAX_LOGINS:
             self._known.popitem(last=False)
 
-    def knows(self, version: Hashable, name: str, password: bytes) -> bool:
-        """Tell whether a login was right a moment ago."""
-        return self._known.get(self._hash(version, name, password), 0.0) > self._seconds()
+    def get(self, version: Hashable, name: str, password: bytes) -> str:
+        """Return the fingerprint of a login that was right a moment ago; empty for any other."""
+        until, fingerprint = self._known.get(self._hash(version, name, password), (0.0, ""))
+        return fingerprint if until > self._seconds() else ""
 
     def _hash(self, version: Hashable, name: str, password: bytes) -> bytes:
         text = b"\0".join([repr(version).encode(), name.encode(), password])

@@ -64,14 +64,21 @@ def _order(action: str) -> int:
 
 @frozen
 class Rule:
-    """One line of ``access``."""
+    """
+    One line of ``access``.
+
+    :ivar catalog: Whether its subjects may list the catalog.
+    """
 
     subjects: frozenset[str]
     patterns: tuple[Pattern, ...]
     actions: frozenset[str]
+    catalog: bool = False
 
     def __str__(self) -> str:
-        return f"{', '.join(sorted(self.subjects))} may {Scope(self.patterns, self.actions)}"
+        parts = [str(Scope(self.patterns, self.actions))] if self.patterns else []
+        parts += ["list the catalog"] if self.catalog else []
+        return f"{', '.join(sorted(self.subjects))} may {' and '.join(parts)}"
 
 
 @frozen
@@ -124,11 +131,22 @@ class Rules:
         return self.decide(user, repository, action).allowed
 
     def opens_anything(self, user: str) -> bool:
-        """Tell whether there is any repository in which a user may do anything."""
+        """Return whether a user may do anything anywhere."""
         if self._rules is None:
             return bool(user)
         subjects = self._subjects(user)
-        return any(rule.actions and rule.subjects & subjects for rule in self._rules)
+        return any(
+            (rule.actions or rule.catalog) and rule.subjects & subjects for rule in self._rules
+        )
+
+    def lists(self, user: str) -> bool:
+        """
+        Return whether a rule lets a user list the catalog.
+
+        :param user: Their name; empty for an anonymous client.
+        """
+        subjects = self._subjects(user)
+        return any(rule.catalog and rule.subjects & subjects for rule in self._rules or ())
 
     def _deciding(self, user: str, repository: str) -> tuple[Rule, ...]:
         counting = [

@@ -1,7 +1,7 @@
 """
 Tokens that this registry gives out and takes: one password for many requests.
 
-:see: distribution, "Token Authentication Specification" and "Token Authentication Implementation".
+:see: distribution, "Token Authentication Specification"; RFC 8693, 4.2, for the claim ``scope``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 import jwt
@@ -19,6 +19,7 @@ from attrs import frozen
 from msgspec import Struct
 
 from .identity import Identity
+from .scopes import Scopes
 
 _ALGORITHM = "HS256"
 _KEY_BYTES = 32
@@ -28,39 +29,46 @@ _SKEW_SECONDS = 30.0
 
 _MAX_REMEMBERED = 1024
 
+#: The longest token issued, in bytes: nginx and others take a header line of 8 KiB by default.
+MAX_TOKEN_BYTES = 7 * 1024
+
 
 class TokenInvalid(Exception):
-    """A token that is none, is not ours, or has expired."""
-
-
-class _Grant(Struct):
-    type: str
-    name: str
-    actions: list[str]
+    """A token that is none, is not ours, has expired, or whose login has ended."""
 
 
 class _Claims(Struct):
     sub: str
     exp: float
-    access: list[_Grant]
+    scope: str
+    login: str
     robot: float | None = None
 
 
 @frozen
 class Token:
-    """A token, and for how long it is good."""
+    """
+    A token that was issued.
+
+    :ivar scope: What it is valid for, as ``scope`` of OAuth 2: scopes separated by spaces.
+    :ivar seconds: How long it is valid.
+    """
 
     text: str
+    scope: str
     issued_at: float
     seconds: float
 
 
 class Issuer:
     """
-    Gives tokens, and knows its own.
+    Issues tokens, and verifies its own.
+
+    A token is limited to its scopes, and valid no longer than the login behind it: it names the
+    login, which the caller of :meth:`verify` compares with what it is now.
 
     :param key: Who has it can make tokens: kept on the volume, for all servers of it.
-    :param service: What tokens are for: they are good nowhere else.
+    :param service: The audience of the tokens: other services refuse them.
     :param now: Tells the time, in seconds since the epoch.
     """
 
@@ -73,15 +81,15 @@ class Issuer:
         self._now = now
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
 
-    def issue(self, identity: Identity, grants: Mapping[str, Iterable[str]]) -> Token:
+    def issue(self, identity: Identity, scopes: Scopes) -> Token:
         """
-        Make a token.
+        Issue a token.
 
-        :param identity: Whom it is for.
-        :param grants: What it is good for, actions by repository.
+        :param identity: The user, robot or anonymous client that it is for.
+        :param scopes: What it is to be valid for. A token has to fit into a header: of more scopes
+            than that, it gets the last ones, which a client that collects scopes asked for last.
         """
         now = self._now()
-        access = [_Grant("repository", each, sorted(grants[each])) for each in grants]
         claims = {
             "iss": self.service,
             "aud": self.service,
@@ -90,14 +98,18 @@ class Issuer:
             "nbf": int(now - _SKEW_SECONDS),
             "exp": int(now + self._seconds),
             "jti": uuid.uuid4().hex,
-            "access": msgspec.to_builtins(access),
+            "scope": "",
+            "login": identity.login,
             "robot": identity.robot,
         }
-        return Token(jwt.encode(claims, self._key, _ALGORITHM), now, self._seconds)
+        room = MAX_TOKEN_BYTES - len(jwt.encode(claims, self._key, _ALGORITHM))
+        # Three bytes make four characters, and the last ones may be padded.
+        scope = claims["scope"] = scopes.last(max(0, room * 3 // 4 - 3))
+        return Token(jwt.encode(claims, self._key, _ALGORITHM), scope, now, self._seconds)
 
     def verify(self, text: str) -> Identity:
         """
-        Tell whom a token is for, and what it is good for.
+        Return the identity that a token is for.
 
         :raises TokenInvalid: It is none of ours, or has expired.
         """
@@ -126,8 +138,15 @@ class Issuer:
             found = msgspec.convert(claims, _Claims)
         except (jwt.PyJWTError, msgspec.ValidationError, UnicodeError, ValueError) as problem:
             raise TokenInvalid("the token is none of this registry's") from problem
-        grants = {each.name: frozenset(each.actions) for each in found.access}
-        return found.exp, Identity(found.sub, grants, robot=found.robot)
+        scopes = Scopes.parse([found.scope])
+        identity = Identity(
+            found.sub,
+            {name: frozenset(actions) for name, actions in scopes.repositories.items()},
+            scopes.catalog,
+            robot=found.robot,
+            login=found.login,
+        )
+        return found.exp, identity
 
 
 def read_key(path: str) -> bytes:

@@ -167,7 +167,7 @@ class Trust:
             if each.type == "repository":
                 grants[each.name] = grants.get(each.name, frozenset()) | _actions(each.actions)
         lists = any((each.type, each.name) == ("registry", "catalog") for each in access)
-        return found.exp, Identity(found.sub, grants, lists)
+        return found.exp, Identity(found.sub, grants, lists, is_external=True)
 
     def _key(self, header: Mapping[str, Any], now: float) -> Any:
         """

@@ -20,7 +20,7 @@ from .addresses import parse_address, parse_networks
 from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .http import Http
-from .model import AUTH_TYPES, SIGNING_ALGORITHMS, Config, Issuer, Notifications, Token
+from .model import AUTH_TYPES, SIGNING_ALGORITHMS, AccessRule, Config, Issuer, Notifications, Token
 from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
 from .storage import DRIVERS, Storage
@@ -331,9 +331,19 @@ def _check_access(tree: Tree, config: Config) -> None:
             tree.complain(("auth", "issuer"), "needs auth.htpasswd, which says who can log in")
         _check_issuer(tree, auth.issuer)
     for index, rule in enumerate(config.access or ()):
-        for name in ("subjects", "repositories"):
-            if not getattr(rule, name):
-                tree.complain(("access", index, name), "must name at least one")
+        _check_rule(tree, ("access", index), rule)
+
+
+def _check_rule(tree: Tree, path: Path, rule: AccessRule) -> None:
+    if not rule.subjects:
+        tree.complain((*path, "subjects"), "must name at least one")
+    if not rule.repositories and not (rule.catalog and not rule.actions):
+        tree.complain((*path, "repositories"), "must name at least one")
+    if rule.catalog and "anonymous" not in rule.subjects:
+        # Otherwise it would look as if other users could not.
+        tree.complain(
+            (*path, "catalog"), "is for anonymous: users may list what they may pull from anyway"
+        )
 
 
 def _check_token(tree: Tree, token: Token) -> None:

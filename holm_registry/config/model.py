@@ -132,11 +132,16 @@ AUTH_TYPES = ("none", "silly", "htpasswd", "token", "issuer", "robots")
 
 
 class AccessRule(Section, frozen=True):
-    """``access[]``: ours. ``anonymous`` among ``subjects`` is everybody."""
+    """
+    ``access[]``: ours. ``anonymous`` among ``subjects`` is everybody.
+
+    :ivar catalog: Whether ``anonymous`` may list the catalog; users may in any case.
+    """
 
     subjects: list[str] = []
     repositories: list[str] = []
     actions: list[Literal["pull", "push", "delete"]] = []
+    catalog: bool = False
 
 
 class MiddlewareEntry(Section, frozen=True):

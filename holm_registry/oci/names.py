@@ -32,6 +32,11 @@ def parse_repository(text: str) -> str:
     return text
 
 
+def is_repository(text: str) -> bool:
+    """Return whether a text is a repository's name."""
+    return len(text) <= MAX_REPOSITORY_LENGTH and _REPOSITORY.fullmatch(text) is not None
+
+
 def is_tag(text: str) -> bool:
     """Tell whether a text is a tag."""
     return _TAG.fullmatch(text) is not None

@@ -2,9 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from holm_registry.auth import htpasswd as module
+from holm_registry.auth.htpasswd import Htpasswd, hashed
+from holm_registry.auth.robots import Robots
+from holm_registry.auth.rules import Pattern, Scope
+from holm_registry.auth.tokens import Issuer
 from holm_registry.storage.filesystem import Filesystem
 from holm_registry.storage.memory import Memory
 
+from .logins import USERS, serving
 from .wire import Server
 
 
@@ -27,3 +33,38 @@ def memory():
     server = Server()
     yield server
     server.hang_up()
+
+
+@pytest.fixture(scope="module")
+def users(tmp_path_factory):
+    path = tmp_path_factory.mktemp("users") / "htpasswd"
+    rounds, module.ROUNDS = module.ROUNDS, 4
+    path.write_text("".join(f"{name}:{hashed(name.encode())}\n" for name in USERS))
+    module.ROUNDS = rounds
+    return Htpasswd(str(path), print)
+
+
+@pytest.fixture
+def filled():
+    """A store that was filled before there were logins."""
+    server = Server()
+    for name in ("public/a", "private/a"):
+        server.push_image(name, "v1", b"c", [b"1"])
+    server.hang_up()
+    return server.driver
+
+
+@pytest.fixture
+def issuing(users, filled):
+    found = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0), driver=filled)
+    yield found
+    found.hang_up()
+
+
+@pytest.fixture
+def robots(tmp_path):
+    found = Robots(str(tmp_path / "robots"))
+    scope = Scope((Pattern("private/*"),), frozenset({"pull", "push"}))
+    found.key = found.create("robot", scope)
+    found.named_as_a_user = found.create("admin", Scope((Pattern("x"),), frozenset({"pull"})))
+    return found

@@ -23,7 +23,7 @@ from holm_registry.oci.mediatypes import OCI_INDEX
 from ..images import image
 from ..stores import collect
 from ..ui.wire import Ui
-from .test_access import serving
+from .logins import serving
 from .wire import Server
 
 CONFIG, LAYER = b"config", b"layer"

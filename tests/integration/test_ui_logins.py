@@ -20,6 +20,9 @@ from .servers import CONFIG, ENVIRONMENT, holm, holm_ui, registry2
 #: The password of "ada" is "lovelace".
 HTPASSWD = "ada:$2y$05$gMD5s.oU0E9v439h.nSgO.AIMQ5R3NbzgBXOkwDGh6rUBNq2eQdn.\n"
 
+#: Lets the UI list what is public to visitors without a login.
+LISTING = "  - {subjects: [anonymous], catalog: true}\n"
+
 
 def basic(password: str) -> str:
     return "Basic " + base64.b64encode(f"ada:{password}".encode()).decode()
@@ -56,20 +59,41 @@ def test_a_browsers_login_opens_registry_2(tmp_path):
         assert not any("lovelace" in line or login in line for line in ui.lines)
 
 
-def giving_tokens(folder) -> str:
+def giving_tokens(folder, rule="") -> str:
     """Give a configuration by which ada may push, and everybody pulls what is public."""
     passwords = folder / "htpasswd"
     passwords.write_text(HTPASSWD)
     return (
         f"{CONFIG}auth: {{htpasswd: {{realm: ours, path: {passwords}}}, issuer: {{}}}}\n"
         "access:\n  - {subjects: [ada], repositories: ['*'], actions: [pull, push]}\n"
-        "  - {subjects: [anonymous], repositories: ['public/*'], actions: [pull]}\n"
+        f"  - {{subjects: [anonymous], repositories: ['public/*'], actions: [pull]}}\n{rule}"
     )
+
+
+def test_a_catalog_that_is_not_open_asks_a_browser_for_a_login(tmp_path):
+    with (
+        holm(tmp_path / "root", giving_tokens(tmp_path)) as registry,
+        holm_ui(registry.address) as ui,
+    ):
+        login = basic("lovelace")
+
+        def request(method, path, body=None, **headers):
+            return registry.request(method, path, body, Authorization=login, **headers)
+
+        Gallery(request).image("public/app", "v1", [b"x"])
+        refused = ui.request("GET", "/")
+        assert refused.status == 401
+        assert refused.headers["WWW-Authenticate"] == 'Basic realm="registry"'
+        assert b'href="/login?back=' in refused.body
+        assert b"public/app" in ui.request("GET", "/repo/public/app").body
+        assert ui.request("GET", "/api/repos", Authorization=login).json == {
+            "repositories": ["public/app"]
+        }
 
 
 def test_a_browsers_login_opens_ours_where_tokens_are_given_out(tmp_path):
     with (
-        holm(tmp_path / "root", giving_tokens(tmp_path)) as registry,
+        holm(tmp_path / "root", giving_tokens(tmp_path, LISTING)) as registry,
         holm_ui(registry.address) as ui,
     ):
         login = basic("lovelace")

@@ -454,6 +454,18 @@ def test_no_file_breaks_the_loader(text):
         ("access: [{subjects: [a], actions: [pull]}]", "access[0].repositories: must name"),
         ("access: [{repositories: [a], actions: [pull]}]", "access[0].subjects: must name"),
         (
+            "access: [{subjects: [anonymous], actions: [pull], catalog: true}]",
+            "access[0].repositories: must name",
+        ),
+        (
+            "access: [{subjects: [anonymous], repositories: [a], catalog: maybe}]",
+            "access[0].catalog: expected `bool`",
+        ),
+        (
+            "access: [{subjects: [a], repositories: [a], catalog: true}]",
+            "access[0].catalog: is for anonymous",
+        ),
+        (
             "access: [{subjects: [a], repositories: [a], actions: [read]}]",
             "access[0].actions[0]: invalid enum value 'read'",
         ),

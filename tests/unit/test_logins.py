@@ -20,7 +20,8 @@ from holm_registry.auth.htpasswd import (
 )
 from holm_registry.auth.identity import Identity
 from holm_registry.auth.remembered import REMEMBERED_SECONDS, Remembered
-from holm_registry.auth.tokens import Issuer, TokenInvalid, read_key
+from holm_registry.auth.scopes import Scopes
+from holm_registry.auth.tokens import MAX_TOKEN_BYTES, Issuer, TokenInvalid, read_key
 
 
 @pytest.fixture(autouse=True)
@@ -117,22 +118,22 @@ def test_names_that_would_break_the_file_are_refused(name):
 def test_a_login_is_remembered_for_a_while_and_for_one_file():
     now = [0.0]
     remembered = Remembered(lambda: now[0])
-    remembered.add(1, "alice", b"pa55")
-    assert remembered.knows(1, "alice", b"pa55")
-    assert not remembered.knows(2, "alice", b"pa55")
-    assert not remembered.knows(1, "alice", b"other")
-    assert not remembered.knows(1, "alice\0", b"pa55")
+    remembered.add(1, "alice", b"pa55", "fingerprint")
+    assert remembered.get(1, "alice", b"pa55") == "fingerprint"
+    assert remembered.get(2, "alice", b"pa55") == ""
+    assert remembered.get(1, "alice", b"other") == ""
+    assert remembered.get(1, "alice\0", b"pa55") == ""
     assert "pa55" not in repr(vars(remembered))
     now[0] = REMEMBERED_SECONDS
-    assert not remembered.knows(1, "alice", b"pa55")
+    assert remembered.get(1, "alice", b"pa55") == ""
 
 
 def test_remembered_logins_are_bounded():
     remembered = Remembered()
     for number in range(5000):
-        remembered.add(1, str(number), b"x")
+        remembered.add(1, str(number), b"x", "f")
     assert len(remembered._known) <= 1024
-    assert remembered.knows(1, "4999", b"x")
+    assert remembered.get(1, "4999", b"x")
 
 
 class Now:
@@ -154,9 +155,12 @@ def issuer(now):
 
 
 def test_a_token_says_whom_it_is_for_and_what_it_is_good_for(issuer, now):
-    token = issuer.issue(Identity("alice"), {"a/b": ["push", "pull"], "c": []})
+    scopes = Scopes({"a/b": ["push", "pull"], "c": []}, catalog=True)
+    token = issuer.issue(Identity("alice", login="hash"), scopes)
+    assert token.scope == "repository:a/b:push,pull registry:catalog:*"
     found = issuer.verify(token.text)
-    assert found == Identity("alice", {"a/b": frozenset({"pull", "push"}), "c": frozenset()})
+    granted = {"a/b": frozenset({"pull", "push"})}
+    assert found == Identity("alice", granted, lists=True, login="hash")
     assert found.is_granted("a/b", "push")
     assert not found.is_granted("a/b", "delete")
     assert not found.is_granted("d", "pull")
@@ -165,6 +169,53 @@ def test_a_token_says_whom_it_is_for_and_what_it_is_good_for(issuer, now):
     now.seconds += 31
     with pytest.raises(TokenInvalid, match="expired"):
         issuer.verify(token.text)
+
+
+@given(
+    st.text(max_size=300),
+    st.lists(st.integers(min_value=1, max_value=250), max_size=300),
+    st.booleans(),
+)
+def test_a_token_fits_into_a_header_and_is_for_what_was_asked_for_last(name, lengths, catalog):
+    issuer = Issuer(b"k" * 32, "registry", 900.0)
+    names = [f"{number:03}/{'a' * length}" for number, length in enumerate(lengths)]
+    scopes = Scopes({each: ["pull", "push"] for each in names}, catalog)
+    token = issuer.issue(Identity(name, login="f" * 32, robot=1.5), scopes)
+    assert len(token.text) <= MAX_TOKEN_BYTES
+    found = issuer.verify(token.text)
+    granted = list(found.grants)
+    assert granted == names[len(names) - len(granted) :]
+    assert found.lists is catalog
+    if len(granted) < len(names):
+        assert len(token.text) > MAX_TOKEN_BYTES - 400, "as many as fit"
+
+
+def test_a_token_for_a_hundred_repositories_has_them_all():
+    scopes = Scopes({f"team/application-{n:03}": ["pull", "push"] for n in range(100)})
+    token = Issuer(b"k" * 32, "registry", 900.0).issue(Identity("ci", login="f" * 32), scopes)
+    assert len(token.scope.split(" ")) == 100
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["repository:a:pull"], "repository:a:pull"),
+        (["repository:a:*"], "repository:a:pull,push,delete"),
+        (["repository:a:push,pull,fly"], "repository:a:pull,push"),
+        (
+            ["repository:a:pull repository:b:push", "repository:a:push"],
+            "repository:b:push repository:a:pull,push",
+        ),
+        (["registry:catalog:* repository:a:pull"], "repository:a:pull registry:catalog:*"),
+        (["registry:catalog:pull", "registry:x:*", "repository(plugin):a:pull"], ""),
+        (["", " ", ":", "::", "a:b:c:d", "repository::pull", "repository:a:"], ""),
+        (["repository:host:5000/a:pull"], "repository:host:5000/a:pull"),
+    ],
+)
+def test_scopes_are_read_and_written(texts, expected):
+    scopes = Scopes.parse(texts)
+    assert scopes.last(10_000) == expected
+    assert Scopes.parse([expected]).last(10_000) == expected
 
 
 def test_servers_of_one_volume_take_each_others_tokens(issuer, now, tmp_path):
@@ -179,7 +230,7 @@ def test_servers_of_one_volume_take_each_others_tokens(issuer, now, tmp_path):
     assert os.stat(path).st_mode & 0o077 == 0
     assert os.listdir(tmp_path / "deep") == ["tokens.key"]
     one, two = (Issuer(key, "registry", 900.0, now) for key in keys[:2])
-    assert two.verify(one.issue(Identity("alice"), {}).text).name == "alice"
+    assert two.verify(one.issue(Identity("alice"), Scopes({})).text).name == "alice"
 
 
 def test_a_file_system_without_links_can_keep_a_key(tmp_path, monkeypatch):
@@ -204,7 +255,8 @@ def forged(now, key=b"k" * 32, algorithm="HS256", **changed):
         "aud": "registry",
         "sub": "admin",
         "exp": now() + 100,
-        "access": [{"type": "repository", "name": "a", "actions": ["push"]}],
+        "scope": "repository:a:push",
+        "login": "hash",
         **changed,
     }
     claims = {name: value for name, value in claims.items() if value is not None}
@@ -227,9 +279,11 @@ def test_what_was_signed_by_us_is_taken(issuer, now):
         {"sub": None},
         {"exp": None},
         {"exp": "x"},
-        {"access": None},
-        {"access": [{"type": "repository"}]},
-        {"access": "all"},
+        {"scope": None},
+        {"scope": ["repository:a:push"]},
+        {"login": None},
+        {"login": 5},
+        {"robot": "x"},
     ],
 )
 def test_tokens_that_are_none_of_ours_are_refused(issuer, now, changed):

@@ -136,6 +136,20 @@ def test_without_rules_whoever_has_a_login_may_do_everything():
     assert not rules.opens_anything("")
 
 
+def test_only_a_rule_of_its_own_opens_the_catalog_to_everybody():
+    pulling = rule("anonymous", "*", "pull")
+    listing = Rule(frozenset({"anonymous"}), (), frozenset(), catalog=True)
+    assert not Rules([pulling]).lists("")
+    assert not Rules().lists("")
+    assert not Rules([rule("anonymous", "*", "pull push delete")]).lists("bob")
+    assert Rules([pulling, listing]).lists("")
+    assert not Rules([pulling, listing]).allows("", "a", "push")
+    assert not Rules([listing]).allows("", "a", "pull")
+    assert str(listing) == "anonymous may list the catalog"
+    both = Rule(frozenset({"anonymous"}), (Pattern("*"),), frozenset({"pull"}), catalog=True)
+    assert str(both) == "anonymous may pull in * and list the catalog"
+
+
 @given(repositories, st.sampled_from(ACTIONS), st.text(max_size=5))
 def test_what_no_rule_allows_is_denied(repository, action, user):
     assert not Rules([]).allows(user, repository, action)
