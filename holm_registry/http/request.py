@@ -117,6 +117,7 @@ class StreamedRequest(Request):
 
     def lines(self, name: str) -> list[str]:
         """Give all headers of a name, as text: an empty list for none."""
+        # By bytes: asked for a text, Headers would decode strictly.
         values = self.requestHeaders.getRawHeaders(name.encode())
         return [value.decode("utf-8", "replace") for value in values] if values else []
 

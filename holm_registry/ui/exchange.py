@@ -64,9 +64,14 @@ class Answer:
     body: bytes
 
     def header(self, name: str) -> str:
-        """Give the first header of a name; empty for none."""
-        values = self.headers.getRawHeaders(name)
-        return str(values[0]) if values else ""
+        """Return the first header of a name; empty for none, and what is no UTF-8 is replaced."""
+        return next(iter(self.header_values(name)), "")
+
+    def header_values(self, name: str) -> list[str]:
+        """Return all headers of a name, as text; what is no UTF-8 is replaced."""
+        # By bytes: asked for a text, Headers would decode strictly.
+        values = self.headers.getRawHeaders(name.encode()) or []
+        return [value.decode("utf-8", "replace") for value in values]
 
 
 _NO_ANSWER = (
@@ -185,7 +190,7 @@ def _require_success(answer: Answer, url: str) -> None:
         return
     message = _message(answer)
     if answer.status == 401:
-        challenges = tuple(answer.headers.getRawHeaders("WWW-Authenticate") or ())
+        challenges = tuple(answer.header_values("WWW-Authenticate"))
         raise LoginNeeded(message or "authentication required", url=url, challenges=challenges)
     if answer.status == 404:
         raise NotFound(message or "not found", url=url, registry_status=404)

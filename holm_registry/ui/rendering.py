@@ -5,7 +5,6 @@ From plain data to a page: templates, compression, and not sending what a browse
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import re
 from collections.abc import Callable, Mapping
@@ -174,8 +173,9 @@ def user_of(request: StreamedRequest) -> str:
     if kind.lower() != "basic":
         return ""
     try:
-        name, _, _ = base64.b64decode(encoded).partition(b":")
-    except binascii.Error:
+        # Bytes, since b64decode has another error for text that is not ASCII.
+        name, _, _ = base64.b64decode(encoded.encode()).partition(b":")
+    except ValueError:
         return ""
     return name.decode("utf-8", "replace")[:100] or "?"
 

@@ -85,7 +85,8 @@ class Wire:
             return fail(copy.copy(found))
         body = None if bodyProducer is None else bodyProducer._inputFile.read()
         named = {name.decode(): values for name, values in headers.getAllRawHeaders()}
-        named = {name: [v.decode() for v in values] for name, values in named.items()}
+        # As bytes, which a visitor may have chosen.
+        named = {name: [v.decode("latin-1") for v in values] for name, values in named.items()}
         found = found or self.carry(method, path, body, named)
         return succeed(Response(evolve(found, body=b"") if method == "HEAD" else found))
 
