@@ -90,15 +90,17 @@ def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
 
     :param content_type: What the client calls it.
     :raises ManifestInvalid: As :func:`parse_manifest` does; it is not UTF-8 throughout, nested too
-        deep, or of an OCI type, and its annotations are no strings.
+        deep, of what is no media type, or of an OCI type, and its annotations are no strings.
     """
-    manifest = parse_manifest(payload, content_type)
+    decoded = _decode(payload)
+    manifest = _understand(decoded, content_type)
     require_text(payload)
+    _require_media_types(decoded)
     if manifest.media_type not in mediatypes.ANNOTATED:
         # What others mean by annotations is theirs.
         return manifest
     try:
-        _read_annotations(_decode(payload))
+        _read_annotations(decoded)
     except msgspec.MsgspecError as problem:
         raise ManifestInvalid(f"annotations must be strings: {problem}") from problem
     return manifest
@@ -112,7 +114,10 @@ def parse_manifest(payload: bytes, content_type: str = "") -> Manifest:
     :raises ManifestInvalid: It is not JSON, of a schema no longer taken, contradicts itself or
         its content type, or names something by no valid digest.
     """
-    decoded = _decode(payload)
+    return _understand(_decode(payload), content_type)
+
+
+def _understand(decoded: _Payload, content_type: str) -> Manifest:
     media_type = _media_type(decoded, mediatypes.bare(content_type))
     _refuse_contradictions(decoded, media_type)
     blobs = [*(decoded.layers or []), *(decoded.blobs or [])]
@@ -142,7 +147,10 @@ def stored_media_type(payload: bytes) -> str:
         return mediatypes.OCTET_STREAM
     if decoded.schema_version == 1:
         return mediatypes.DOCKER_SCHEMA1_SIGNED
-    return decoded.media_type or _type_by_shape(decoded) or mediatypes.OCTET_STREAM
+    declared = decoded.media_type or ""
+    if not mediatypes.is_media_type(declared):
+        declared = _type_by_shape(decoded)
+    return declared or mediatypes.OCTET_STREAM
 
 
 def _decode(payload: bytes) -> _Payload:
@@ -153,6 +161,21 @@ def _decode(payload: bytes) -> _Payload:
             return _decoder.decode(without_depths(payload))
     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
         raise ManifestInvalid(f"manifest does not parse: {problem}") from problem
+
+
+def _require_media_types(decoded: _Payload) -> None:
+    """Require media types where a registry serves them, or looks for them (``artifactType``)."""
+    named = {
+        "mediaType": decoded.media_type,
+        "artifactType": decoded.artifact_type,
+        "config.mediaType": _config_type(decoded),
+    }
+    for field_name, text in named.items():
+        if text and not mediatypes.is_media_type(text):
+            raise ManifestInvalid(
+                f"{field_name} is no media type (RFC 6838, section 4.2)",
+                detail={field_name: text[:200]},
+            )
 
 
 def _read_annotations(decoded: _Payload) -> dict[str, str]:
@@ -174,11 +197,14 @@ def _media_type(decoded: _Payload, content_type: str) -> str:
     declared = decoded.media_type or ""
     if content_type in ("", mediatypes.JSON, mediatypes.OCTET_STREAM):
         content_type = declared or _type_by_shape(decoded)
-    if declared and declared != content_type:
+    if declared.lower() == content_type.lower():
+        # What is the same is served as it was written.
+        return declared
+    if declared:
         raise ManifestInvalid(
             f"mediaType {declared!r} in the manifest differs from Content-Type {content_type!r}"
         )
-    if not declared and content_type != _type_by_shape(decoded):
+    if content_type != _type_by_shape(decoded):
         raise ManifestInvalid(f"a manifest without mediaType cannot be {content_type!r}")
     return content_type
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
@@ -16,10 +18,22 @@ INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 ANNOTATED = frozenset({OCI_MANIFEST, OCI_INDEX, OCI_ARTIFACT})
 SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
 
+_NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+_MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}")
+
 _FOREIGN_LAYERS = (
     "application/vnd.oci.image.layer.nondistributable.v1.",
     "application/vnd.docker.image.rootfs.foreign.",
 )
+
+
+def is_media_type(text: str) -> bool:
+    """
+    Tell whether a text is a media type, without parameters.
+
+    :see: RFC 6838, section 4.2, to which the image-spec refers.
+    """
+    return _MEDIA_TYPE.fullmatch(text) is not None
 
 
 def is_foreign_layer(media_type: str) -> bool:

@@ -8,6 +8,7 @@ from holm_registry.http.constant import SAFE_HEADERS
 from holm_registry.http.limits import Limits
 from holm_registry.http.site import StreamingSite
 from holm_registry.oci.digest import Digest
+from holm_registry.oci.mediatypes import OCI_MANIFEST
 
 from ..images import image
 from .wire import Connection, Server, parse
@@ -75,6 +76,27 @@ def test_a_manifest_that_calls_itself_a_page_is_served_as_it_is_and_runs_nowhere
     answer = memory.request("GET", "/v2/a/manifests/v1")
     assert (answer.body, answer.header("Content-Type")) == (payload, "text/html")
     assert {name: answer.header(name) for name in SAFE_HEADERS} == SAFE_HEADERS
+
+
+@pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "text", "text/html, a/b"])
+def test_what_calls_itself_by_no_media_type_is_refused(memory, media_type):
+    for content in (b"{}", b"layer"):
+        memory.push_blob("a", content)
+    payload = image(b"{}", [b"layer"], mediaType=media_type)
+    answer = memory.request("PUT", "/v2/a/manifests/v1", payload)
+    assert (answer.status, answer.codes) == (400, ["MANIFEST_INVALID"])
+    assert answer.json["errors"][0]["detail"] == {"mediaType": media_type}
+
+
+def test_what_an_older_registry_took_is_served_as_something_harmless(memory):
+    good = image(b"{}", [b"layer"])
+    for content in (b"{}", b"layer"):
+        memory.push_blob("a", content)
+    digest = memory.push_manifest("a", "v1", good)
+    path = f"docker/registry/v2/blobs/sha256/{digest[7:9]}/{digest[7:]}/data"
+    memory.driver.put(path, good.replace(OCI_MANIFEST.encode(), b"text/html; x=y"))
+    answer = Server(memory.driver).request("GET", "/v2/a/manifests/v1")
+    assert (answer.status, answer.header("Content-Type")) == (200, OCI_MANIFEST)
 
 
 def test_what_is_configured_takes_their_place():

@@ -65,6 +65,59 @@ def test_an_artifact_of_any_type_is_taken():
 
 IMAGE = json.loads(image(b"c", [b"l"]))
 
+#: What is no media type of RFC 6838.
+NO_TYPES = [
+    *("text", "text/", "/html", "text/html; charset=utf-8", "text /html", "a/b/c", "*/*", "a/*"),
+    *(
+        "text/html\r\nX: y",
+        "text/html\n",
+        "te\u00e4xt/html",
+        "text/h\u0000tml",
+        "text/html,a/b",
+        ";",
+    ),
+    *("-a/b", "a/.b", "a/" + "b" * 128, "a" * 128 + "/b", '"a/b"', "a/b ", " a/b", "<a>/b"),
+]
+
+
+@pytest.mark.parametrize("text", NO_TYPES)
+def test_what_is_no_media_type_is_refused_where_it_is_served_or_looked_for(text):
+    config = {**IMAGE["config"], "mediaType": text}
+    for name, fields in [
+        ("mediaType", {"mediaType": text}),
+        ("artifactType", {"artifactType": text}),
+        ("config.mediaType", {"config": config}),
+    ]:
+        payload = encoded(**{**IMAGE, **fields})
+        with pytest.raises(ManifestInvalid, match="no media type") as caught:
+            accept_manifest(payload)
+        assert caught.value.detail == {name: text[:200]}
+        # What an older registry took is understood.
+        parse_manifest(payload)
+
+
+@pytest.mark.parametrize("text", NO_TYPES)
+def test_what_is_stored_is_never_served_as_what_is_no_media_type(text):
+    payload = encoded(**{**IMAGE, "mediaType": text})
+    assert stored_media_type(payload) == mediatypes.OCI_MANIFEST
+    assert stored_media_type(encoded(mediaType=text)) == mediatypes.OCTET_STREAM
+
+
+@pytest.mark.parametrize(
+    "text", ["a/b", "application/vnd.acme.X+json", "x-a/b!#$&^_.+-", "1/2", "a/" + "b" * 127]
+)
+def test_any_media_type_is_taken_and_served_as_it_was_written(text):
+    payload = encoded(**{**IMAGE, "mediaType": text, "artifactType": text})
+    for content_type in ("", text, text.upper(), f"{text} ; charset=utf-8"):
+        assert accept_manifest(payload, content_type).media_type == text
+    assert stored_media_type(payload) == text
+
+
+@pytest.mark.parametrize("text", ["", None, "text", "a b"])
+def test_of_a_layer_any_media_type_is_taken_as_nothing_is_done_by_it(text):
+    layer = {**IMAGE["layers"][0], "mediaType": text}
+    assert len(accept_manifest(encoded(**{**IMAGE, "layers": [layer]})).blobs) == 2
+
 
 @pytest.mark.parametrize(
     ("payload", "content_type", "complaint"),
