@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from holm_registry.config.durations import parse_duration
 from holm_registry.config.model import Config
+from holm_registry.oci.numbers import parse_decimal
 from holm_registry.storage.filesystem import Filesystem
 
 
@@ -39,8 +40,9 @@ def open_store(path: str | None) -> tuple[Config, Filesystem]:
 def duration(text: str) -> float:
     """Read an argument such as ``1h``, or ``30d``."""
     days = text.removesuffix("d")
-    if days != text and days.isascii() and days.isdigit():
-        return int(days) * 86400.0
+    count = parse_decimal(days, 6)
+    if days != text and count is not None:
+        return count * 86400.0
     try:
         return parse_duration(text)
     except ValueError as problem:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
+from holm_registry.oci.numbers import parse_decimal
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 #: Networks by name. What comes by a local socket comes from this machine, as from ``loopback``.
@@ -19,9 +21,10 @@ def parse_address(addr: str) -> tuple[str, int]:
     :raises ValueError: It is not one.
     """
     host, colon, port = addr.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    number = parse_decimal(port) if colon else None
+    if number is None or number > 65535:
         raise ValueError("expected host:port with a port up to 65535")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return host.removeprefix("[").removesuffix("]"), number
 
 
 def parse_networks(names: Sequence[str]) -> tuple[list[Network], bool]:

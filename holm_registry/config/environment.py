@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from holm_registry.oci.numbers import parse_decimal
+
 from .model import Config
 from .parse import parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
@@ -117,9 +119,10 @@ def _step(hint: Any, values: Any, rest: list[str], path: Path) -> tuple[str | in
 
 def _index(values: Any, text: str) -> int:
     length = len(values) if isinstance(values, list) else 0
-    if not text.isdigit() or int(text) > length:
+    place = parse_decimal(text)
+    if place is None or place > length:
         raise ValueError(f"{text!r} is no place in a list of {length}; the next one is {length}")
-    return int(text)
+    return place
 
 
 def _free_key(values: Any, rest: list[str], value: Any) -> tuple[str, Any, list[str]]:

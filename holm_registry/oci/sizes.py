@@ -4,7 +4,7 @@ import re
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _UNITS |= {f"{unit}I": 1024**power for power, unit in enumerate("KMGT", 1)}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?I?)B?")
 _NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -23,7 +23,10 @@ def parse_size(value: object) -> Size:
     match = _SIZE.fullmatch(str(value).strip().upper())
     if match is None or match[2] not in _UNITS:
         raise ValueError("expected a size such as 10GiB, 500MB or a number of bytes")
-    return Size(float(match[1]) * _UNITS[match[2]])
+    size = float(match[1]) * _UNITS[match[2]]
+    if size >= 2**63:
+        raise ValueError("expected a size of less than 8 EiB")
+    return Size(size)
 
 
 def format_size(size_bytes: float) -> str:

@@ -14,7 +14,7 @@ ROOT = Path(holm_registry.__file__).parent
 #: Room, and the rooms it may import.
 ALLOWED = {
     "oci": set(),
-    "config": {"oci.manifest", "oci.sizes"},
+    "config": {"oci.manifest", "oci.numbers", "oci.sizes"},
     "threads": set(),
     "flock": set(),
     "logs": set(),
