@@ -1,24 +1,66 @@
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from threading import Lock
+from zlib import crc32
+
+from holm_registry.oci.errors import TooManyRequests
+from holm_registry.storage.driver import Driver
+from holm_registry.storage.errors import Locked, StorageUnavailable
 
 _STRIPES = 64
+
+#: How long to wait for another server of the volume, which has a lock for some writes to the disk.
+_WAIT_SECONDS = 10.0
 
 
 class Locks:
     """
     One lock for each name, from a fixed number of them.
 
-    Two names may share a lock, so a thread must never hold two of the same set at once.
+    Two names may share a lock, so a thread must never hold one of a set and ask for another; who
+    needs several asks for them at once.
     """
 
     def __init__(self) -> None:
         self._locks = tuple(Lock() for _ in range(_STRIPES))
 
     @contextmanager
+    def hold_all(self, names: Iterable[Hashable]) -> Iterator[None]:
+        """Keep others who hold any of several names out; all who hold several take turns so."""
+        with ExitStack() as stack:
+            for stripe in sorted({hash(name) % _STRIPES for name in names}):
+                stack.enter_context(self._locks[stripe])
+            yield
+
+    @contextmanager
     def hold(self, *name: Hashable) -> Iterator[None]:
         """Keep others who hold the same name out."""
         with self._locks[hash(name) % _STRIPES]:
             yield
+
+
+@contextmanager
+def alone(driver: Driver, what: str, names: Iterable[str]) -> Iterator[None]:
+    """
+    Keep all others out who hold one of the same names, also in other servers of the volume.
+
+    Names share a fixed number of locks. Where no lock file can be made, as on a full disk, and
+    where the file system has no locks, other servers are not kept out: deleting must go on.
+
+    :param what: What kind of thing they are, part of the locks' names.
+    :raises TooManyRequests: Another server stays in.
+    """
+    stripes = sorted({crc32(name.encode()) % _STRIPES for name in names})
+    with ExitStack() as stack:
+        try:
+            for stripe in stripes:
+                stack.enter_context(driver.lock(f"locks/{what}-{stripe:02}", _WAIT_SECONDS))
+        except Locked:
+            raise TooManyRequests(
+                f"another server is changing the same {what}", headers={"Retry-After": "1"}
+            ) from None
+        except StorageUnavailable:
+            pass
+        yield

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from attrs import frozen
 
@@ -27,7 +27,7 @@ from . import freshness
 from .blobs import Blobs
 from .capacity import Capacity
 from .links import Links
-from .locks import Locks
+from .locks import Locks, alone
 from .payloads import Payload, Payloads
 from .quotas import Quotas
 from .referrers import Referrers
@@ -47,7 +47,8 @@ class Manifests:
     """
     The manifests of repositories, with the rules for taking them in.
 
-    Putting and deleting one manifest exclude each other, so that neither undoes half of the other.
+    Putting and deleting one manifest exclude each other, also in two servers of one volume, so that
+    neither undoes half of the other.
 
     :see: OCI distribution-spec, "Pulling manifests", "Pushing Manifests".
     """
@@ -131,7 +132,9 @@ class Manifests:
         :raises DigestInvalid: The bytes have another digest than ``reference``.
         :raises ManifestInvalid: It does not parse, contradicts itself or breaks a configured rule.
         :raises Several: It names content that is not here, or of another size.
-        :raises Denied: A tag has to stay where it is, or the repository has no room.
+        :raises Denied: A tag has to stay where it is, and so do the others; or the repository has
+            no room.
+        :raises TooManyRequests: Another server of the volume is changing the same.
         """
         digest = _digest_of(payload, reference)
         manifest = accept_manifest(payload, content_type)
@@ -141,7 +144,7 @@ class Manifests:
             tags = [reference, *tags]
         for tag in tags:
             self._tags.require_movable(repository, tag, digest)
-        with self._locks.hold(repository, digest):
+        with self._only_here(repository, digest):
             self._require_parts(repository, manifest)
             self._keep(repository, digest, payload, manifest.subject)
             self._confirm(repository, digest, manifest)
@@ -157,7 +160,7 @@ class Manifests:
 
         :raises ManifestUnknown: The repository does not hold it.
         """
-        with self._locks.hold(repository, digest):
+        with self._only_here(repository, digest):
             try:
                 target = self._links.resolve(layout.revision_link(repository, digest), digest)
             except NotFound:
@@ -170,6 +173,15 @@ class Manifests:
                 self._referrers.unlink(repository, subject, digest)
         if size:
             self._quotas.release(repository, size)
+
+    @contextmanager
+    def _only_here(self, repository: str, digest: Digest) -> Iterator[None]:
+        """Keep others who put or delete a manifest out, in this server and in others."""
+        with (
+            self._locks.hold(repository, digest),
+            alone(self._driver, "manifests", [f"{repository}@{digest}"]),
+        ):
+            yield
 
     def _has(self, repository: str, digest: Digest) -> bool:
         try:
@@ -220,9 +232,7 @@ class Manifests:
         self, repository: str, tags: Sequence[str], digest: Digest, manifest: Manifest
     ) -> None:
         """Point tags at a manifest; at what they pointed at before if that turns out to be lost."""
-        before = {tag: self._tags.target(repository, tag) for tag in tags}
-        for tag in tags:
-            self._tags.put(repository, tag, digest)
+        before = self._tags.point(repository, tags, digest)
         try:
             self._confirm(repository, digest, manifest)
         except Several:

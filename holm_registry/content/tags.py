@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import Denied, ManifestUnknown, NameUnknown
 from holm_registry.oci.paging import Page
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound
+from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from .links import Links
-from .locks import Locks
+from .locks import Locks, alone
 
 
 class Tags:
@@ -52,19 +53,65 @@ class Tags:
         except NotFound:
             raise ManifestUnknown(f"tag {tag} unknown", detail={"tag": tag}) from None
 
-    def put(self, repository: str, tag: str, digest: Digest) -> None:
+    def point(
+        self, repository: str, tags: Sequence[str], digest: Digest
+    ) -> Mapping[str, Digest | None]:
         """
-        Point a tag at a manifest, durably.
+        Point tags at a manifest, durably: all of them, or none.
 
-        :raises Denied: It points at another one, and has to stay there.
+        Whether each may move is looked at when nobody else can move any of them, in this server or
+        in another of the volume. If one cannot be written, those before it go back.
+
+        :return: What each pointed at before.
+        :raises Denied: One points at another manifest, and has to stay there.
+        :raises TooManyRequests: Another server of the volume is moving one of them.
+        """
+        with self._only_here(repository, tags):
+            before = {tag: self.target(repository, tag) for tag in tags}
+            for tag in before:
+                self.require_movable(repository, tag, digest)
+            self._put_all(repository, before, digest)
+        return before
+
+    @contextmanager
+    def _only_here(self, repository: str, tags: Collection[str]) -> Iterator[None]:
+        """Keep all others who move or delete one of some tags out, also in other servers."""
+        names = [f"{repository}:{tag}" for tag in tags]
+        with self._locks.hold_all(names), alone(self._driver, "tags", names):
+            yield
+
+    def _put_all(
+        self, repository: str, before: Mapping[str, Digest | None], digest: Digest
+    ) -> None:
+        moved: list[str] = []
+        try:
+            for tag in before:
+                moved.append(tag)
+                self._put(repository, tag, digest)
+        except StorageUnavailable:
+            for tag in moved:
+                # What cannot go back now points at what was pushed; the push can be sent again.
+                with suppress(StorageUnavailable):
+                    self._restore(repository, tag, digest, before[tag])
+            raise
+
+    def _put(self, repository: str, tag: str, digest: Digest) -> None:
+        """
+        Point a tag at a manifest.
 
         Where it points comes first, and its folder with it: a crash between the two leaves a tag
         that works, without the memory of it that registry:2 keeps, rather than the reverse.
         """
-        with self._locks.hold(repository, tag):
-            self.require_movable(repository, tag, digest)
-            self._links.put(layout.tag_current_link(repository, tag), digest)
-            self._links.put(layout.tag_index_link(repository, tag, digest), digest)
+        self._links.put(layout.tag_current_link(repository, tag), digest)
+        self._links.put(layout.tag_index_link(repository, tag, digest), digest)
+
+    def _restore(self, repository: str, tag: str, digest: Digest, previous: Digest | None) -> None:
+        if previous == digest or self.target(repository, tag) != digest:
+            return
+        if previous is None:
+            self._driver.delete_folder(layout.tag(repository, tag))
+        else:
+            self._links.put(layout.tag_current_link(repository, tag), previous)
 
     def require_movable(self, repository: str, tag: str, digest: Digest) -> None:
         """
@@ -84,14 +131,14 @@ class Tags:
 
         :raises ManifestUnknown: There is no such tag.
         """
-        with self._locks.hold(repository, tag):
+        with self._only_here(repository, [tag]):
             self.get(repository, tag)
             self._driver.delete_folder(layout.tag(repository, tag))
 
     def delete_pointing_at(self, repository: str, digest: Digest) -> None:
         """Remove every tag that points at a manifest, whatever is pointed elsewhere meanwhile."""
         for tag in self.pointing_at(repository, digest):
-            with self._locks.hold(repository, tag):
+            with self._only_here(repository, [tag]):
                 if self.target(repository, tag) == digest:
                     self._driver.delete_folder(layout.tag(repository, tag))
 
@@ -124,14 +171,11 @@ class Tags:
             raise NameUnknown(detail={"name": repository})
 
     def take_back(self, repository: str, tag: str, digest: Digest, previous: Digest | None) -> None:
-        """Point a tag that still points at a manifest at another one again, or at none."""
-        with self._locks.hold(repository, tag):
-            if self.target(repository, tag) != digest:
-                return
-            if previous is None or previous == digest:
-                self._driver.delete_folder(layout.tag(repository, tag))
-            else:
-                self._links.put(layout.tag_current_link(repository, tag), previous)
+        """
+        Point a tag that still points at a manifest that is lost at another one again, or at none.
+        """
+        with self._only_here(repository, [tag]):
+            self._restore(repository, tag, digest, None if previous == digest else previous)
 
     def target(self, repository: str, tag: str) -> Digest | None:
         """Give what a tag points at; None if there is no such tag."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from threading import Thread
 
 import pytest
 
+from holm_registry.content import locks
 from holm_registry.content.registry import Registry
+from holm_registry.content.validation import Validation
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.errors import BlobUploadUnknown
+from holm_registry.oci.errors import BlobUploadUnknown, Denied, TooManyRequests
+from holm_registry.oci.paging import Page
 from holm_registry.storage import layout
-from holm_registry.storage.errors import Locked
+from holm_registry.storage.errors import Locked, StorageUnavailable
 from holm_registry.storage.filesystem import Filesystem
 
+from ..images import image
 from ..stores import push_blob
 
 CONTENT = b"acknowledged"
@@ -143,3 +148,118 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_keeps_nobody_out(servers, b
     held[0].__exit__(None, None, None)
     with second.lock("collection"):
         pass
+
+
+FIRST, SECOND = image(b"c", []), image(b"c", [], annotations={"n": "2"})
+
+
+def refusing(root):
+    """A server for which tags that begin with v are immutable."""
+    return Registry(Filesystem(root), Validation(immutable=("v*",)))
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["one server", "two servers"])
+def test_of_a_push_of_several_tags_that_loses_the_race_for_one_none_has_moved(
+    tmp_path, monkeypatch, others
+):
+    """Both pushes are let through at first; the other one takes the immutable tag meanwhile."""
+    first = refusing(str(tmp_path))
+    second = refusing(str(tmp_path)) if others else first
+    push_blob(first, "a", b"c")
+    first.manifests.put("a", "latest", FIRST)
+    real, turns = second.manifests._require_parts, iter([1])
+
+    def late(*args):
+        for _ in turns:
+            first.manifests.put("a", "v1", FIRST)
+        real(*args)
+
+    monkeypatch.setattr(second.manifests, "_require_parts", late)
+    with pytest.raises(Denied):
+        second.manifests.put("a", "latest", SECOND, tags=["new", "v1", "v2"])
+    for registry in (first, second):
+        assert registry.manifests.get("a", "latest").content == FIRST
+        assert registry.tags.page("a", Page())[0] == ("latest", "v1")
+
+
+def test_a_push_of_several_tags_cannot_be_overtaken_between_them(tmp_path, monkeypatch):
+    """Another server comes when the first of two tags has moved: it has to wait, and is refused."""
+    first, second = refusing(str(tmp_path)), refusing(str(tmp_path))
+    push_blob(first, "a", b"c")
+    monkeypatch.setattr(locks, "_WAIT_SECONDS", 0.0)
+    real, outcomes = first.tags._put, []
+
+    def late(repository, tag, digest):
+        if tag == "v2":
+            with pytest.raises(TooManyRequests):
+                second.manifests.put("a", "v2", SECOND)
+            outcomes.append("had to wait")
+        real(repository, tag, digest)
+
+    monkeypatch.setattr(first.tags, "_put", late)
+    first.manifests.put("a", "v1", FIRST, tags=["v2"])
+    assert outcomes == ["had to wait"]
+    with pytest.raises(Denied):
+        second.manifests.put("a", "v2", SECOND)
+
+
+@pytest.mark.parametrize("before", [None, SECOND])
+def test_tags_that_cannot_all_be_written_go_back(tmp_path, monkeypatch, before):
+    registry = Registry(Filesystem(str(tmp_path)))
+    push_blob(registry, "a", b"c")
+    if before is not None:
+        registry.manifests.put("a", "one", before, tags=["two"])
+    real = registry.tags._put
+
+    def full(repository, tag, digest):
+        if tag == "two":
+            raise StorageUnavailable("No space left on device")
+        real(repository, tag, digest)
+
+    monkeypatch.setattr(registry.tags, "_put", full)
+    with pytest.raises(StorageUnavailable):
+        registry.manifests.put("a", "one", FIRST, tags=["two"])
+    found = {tag: registry.tags.get("a", tag) for tag in registry.tags.page("a", Page())[0]}
+    assert found == ({} if before is None else dict.fromkeys(("one", "two"), Digest.of(before)))
+
+
+def test_a_tag_that_another_server_moves_while_its_manifest_is_deleted_stays(tmp_path, monkeypatch):
+    """The deletion has seen the tag on its manifest; the other server has to wait."""
+    first, second = Registry(Filesystem(str(tmp_path))), Registry(Filesystem(str(tmp_path)))
+    push_blob(first, "a", b"c")
+    first.manifests.put("a", "v1", FIRST)
+    real, outcomes = first.tags._driver.delete_folder, []
+
+    def late(path, **how):
+        if path.endswith("tags/v1"):
+            thread = Thread(target=lambda: outcomes.append(second.manifests.put("a", "v1", SECOND)))
+            thread.start()
+            thread.join(0.2)
+            outcomes.append(thread)
+        real(path, **how)
+
+    monkeypatch.setattr(first.tags._driver, "delete_folder", late)
+    first.manifests.delete("a", Digest.of(FIRST))
+    next(each for each in outcomes if isinstance(each, Thread)).join()
+    assert second.manifests.get("a", "v1").content == SECOND
+
+
+def test_a_manifest_that_another_server_pushes_again_while_it_is_deleted_is_there(
+    tmp_path, monkeypatch
+):
+    """The deletion has looked for tags and found none: the tag that comes must not dangle."""
+    first, second = Registry(Filesystem(str(tmp_path))), Registry(Filesystem(str(tmp_path)))
+    push_blob(first, "a", b"c")
+    first.manifests.put("a", Digest.of(FIRST), FIRST)
+    real, threads = first.tags.delete_pointing_at, []
+
+    def late(*args):
+        real(*args)
+        threads.append(Thread(target=second.manifests.put, args=("a", "v1", FIRST)))
+        threads[0].start()
+        threads[0].join(0.2)
+
+    monkeypatch.setattr(first.tags, "delete_pointing_at", late)
+    first.manifests.delete("a", Digest.of(FIRST))
+    threads[0].join()
+    assert first.manifests.get("a", "v1").content == FIRST

@@ -281,14 +281,14 @@ def test_a_tag_that_is_pointed_elsewhere_before_the_repair_stays_there(driver, r
         if what == "looking at repositories":
             push(registry, "a", "v1", B, b"c", b"3")
 
-    real = registry.tags.put
+    real = registry.tags.point
     seen = []
 
     def late(*arguments):
         seen.append(arguments)
-        real(*arguments)
+        return real(*arguments)
 
-    registry.tags.put = late
+    registry.tags.point = late
     verification = Verification(driver, Scope(repair=True), lambda *_: None)
     inspect = verification._inspect
     verification._inspect = lambda *each: (
