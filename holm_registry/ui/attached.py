@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import evolve, frozen
 
+from .client import is_digest
 from .documents import NotUnderstood, Part, ReferrerList, read
 from .errors import LoginNeeded, Refused, Trouble
 from .exchange import NotFound
@@ -24,6 +25,9 @@ _SUFFIXES = {".sig": SIGNATURE, ".att": ATTESTATION, ".sbom": SBOM}
 #: How many referrers of one image are looked at, and of how many the size is read.
 MAX_REFERRERS = 1000
 MAX_SIZED = 64
+
+#: How much is remembered of the type of an artifact.
+MAX_TYPE_CHARACTERS = 256
 
 
 @frozen
@@ -107,8 +111,12 @@ async def with_sizes(
 
 async def _listed(reader: Reader, name: str, digest: str) -> Iterable[Attached]:
     try:
-        pages = await reader.client.referrers(name, digest)
-        return [attached for page in pages for attached in _read(page, digest)][:MAX_REFERRERS]
+        found: list[Attached] = []
+        async for page in reader.client.referrers(name, digest):
+            found += _read(page, digest)
+            if len(found) >= MAX_REFERRERS:
+                break
+        return found[:MAX_REFERRERS]
     except LoginNeeded:
         raise
     except NotFound:
@@ -134,10 +142,11 @@ def _read(content: bytes, subject: str) -> list[Attached]:
         raise Refused(
             f"the list of referrers of {subject} is not understood: {problem}", registry_status=200
         ) from problem
-    return [_attached(part, subject) for part in parts]
+    # The next page may hold as much again: what is looked at is all that is kept.
+    return [_attached(part, subject) for part in parts[:MAX_REFERRERS] if is_digest(part.digest)]
 
 
 def _attached(part: Part, subject: str) -> Attached:
     kind = telling(part.artifact_type) or ARTIFACT
     # The size in a list of referrers is that of the manifest, which says nothing about the content.
-    return Attached(part.digest, kind, part.artifact_type, None, subject)
+    return Attached(part.digest, kind, part.artifact_type[:MAX_TYPE_CHARACTERS], None, subject)

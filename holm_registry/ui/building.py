@@ -5,13 +5,11 @@ The UI put together: client, memory, templates, site.
 from __future__ import annotations
 
 import sys
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 from attrs import frozen
-from treq.client import HTTPClient
 from twisted.application.service import IService
-from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.client import Agent
 from twisted.web.iweb import IAgent
 
 from holm_registry.http.limits import Limits
@@ -24,6 +22,7 @@ from holm_registry.threads import PooledThreads, Threads
 from .app import UiResource
 from .assets import find_templates, load_assets
 from .client import RegistryClient
+from .connections import BoundedPool
 from .context import Context
 from .exchange import IN_FLIGHT, Exchange
 from .figures import UiFigures
@@ -50,10 +49,7 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     folder = find_templates()
     assets = load_assets(folder / "static")
     common = {"public_registry": settings.public_registry, "registry_url": settings.registry_url}
-    # A registry's cookies belong to one visitor; there is one jar for all, so it stays empty.
-    # Any: treq's own kind of jar, which newer versions ask for, is not there in older ones.
-    no_cookies: Any = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    exchange = Exchange(HTTPClient(agent, cookiejar=no_cookies), reactor, Gate(IN_FLIGHT))
+    exchange = Exchange(agent, reactor, Gate(IN_FLIGHT))
     client = RegistryClient(exchange, settings.registry_url)
     libraries = Libraries()
 
@@ -83,10 +79,8 @@ class Parts:
 def build(settings: Settings, reactor: Any) -> Parts:
     """Make the parts that serve the UI."""
     threads = PooledThreads(reactor, THREADS)
-    pool = HTTPConnectionPool(reactor)
+    pool = BoundedPool(reactor)
     pool.maxPersistentPerHost = IN_FLIGHT
-    # Two lines in the log for each connection would be all there is in it.
-    pool._factory.noisy = False  # noqa: SLF001 - Twisted has no other way
     agent = Agent(reactor, connectTimeout=_CONNECT_SECONDS, pool=pool)
     context = build_context(settings, reactor, threads, agent)
     # Standard output is twistd's to redirect; what it was at the start is where the log belongs.

@@ -5,21 +5,23 @@ Asking a registry: every request of the UI is made here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 import msgspec
 from attrs import frozen
 
 from holm_registry.oci import mediatypes
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.errors import NameInvalid
+from holm_registry.oci.errors import DigestInvalid, NameInvalid
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.oci.names import is_tag, parse_repository
 
-from .errors import Refused
+from .documents import NotUnderstood, read
+from .errors import Refused, Slow
 from .exchange import MAX_ERROR_BYTES, Answer, Exchange, NotFound
+from .links import following, next_link
 
 #: The most that is read of a list of names, of all its pages, and of a blob, in bytes.
 MAX_LIST_BYTES = 8 * 1024 * 1024
@@ -28,6 +30,10 @@ MAX_BLOB_BYTES = 4 * 1024 * 1024
 #: The most names of one list, and how many are asked for at once.
 MAX_NAMES = 100_000
 _PAGE_NAMES = 1000
+
+#: The most pages of one list, and how long all of them may take, in seconds.
+MAX_PAGES = 2000
+LIST_SECONDS = 60.0
 
 #: The most pages of referrers that are read; each has up to 4 MiB of them.
 MAX_REFERRER_PAGES = 20
@@ -43,7 +49,6 @@ _MANIFEST_TYPES = (
 )
 _ACCEPT = [", ".join(_MANIFEST_TYPES)]
 _MANIFEST_PATH = re.compile(r"/v2/(.+)/manifests/")
-_NEXT = re.compile(r'<([^>]*)>\s*;\s*(?:[^,]*;\s*)?rel="?next"?', re.IGNORECASE)
 
 
 def _nobody(_repository: str, _allow: str) -> None:
@@ -61,6 +66,16 @@ class Payload:
     digest: str
     media_type: str
     content: bytes
+
+
+@frozen
+class Listed:
+    """
+    :ivar complete: Whether these are all the names that the registry has.
+    """
+
+    names: list[str]
+    complete: bool = True
 
 
 class _Names(msgspec.Struct):
@@ -117,15 +132,13 @@ class RegistryClient:
         """Ask whether the registry is there."""
         await self._ask("GET", "/v2/")
 
-    async def repositories(self) -> list[str]:
+    async def repositories(self) -> Listed:
         """List the repositories, all pages of them (``_catalog``); what is no name is left out."""
-        names = await self._names(f"/v2/_catalog?n={_PAGE_NAMES}", "repositories")
-        return [name for name in names if _is_repository(name)]
+        return await self._names(f"/v2/_catalog?n={_PAGE_NAMES}", "repositories", _is_repository)
 
-    async def tags(self, repository: str) -> list[str]:
+    async def tags(self, repository: str) -> Listed:
         """List the tags of a repository (end-8), all pages of them; what is no tag is left out."""
-        names = await self._names(f"/v2/{repository}/tags/list?n={_PAGE_NAMES}", "tags")
-        return [name for name in dict.fromkeys(names) if is_tag(name)]
+        return await self._names(f"/v2/{repository}/tags/list?n={_PAGE_NAMES}", "tags", is_tag)
 
     async def digest_of(self, repository: str, reference: str) -> str:
         """Ask for the digest of a tag, or whether a digest is there (end-3)."""
@@ -141,13 +154,14 @@ class RegistryClient:
                 registry_status=problem.registry_status,
             ) from problem
         digest = answer.header("Docker-Content-Digest")
-        return digest or (await self.manifest(repository, reference)).digest
+        return digest if is_digest(digest) else (await self.manifest(repository, reference)).digest
 
     async def manifest(self, repository: str, reference: str) -> Payload:
         """Fetch a manifest (end-3), and compare it with its digest."""
         path = _manifest_path(repository, reference)
         answer = await self._ask("GET", path, max_bytes=MAX_MANIFEST_BYTES, accept=_ACCEPT)
-        told = answer.header("Docker-Content-Digest") or str(Digest.of(answer.body))
+        told = answer.header("Docker-Content-Digest")
+        told = told if is_digest(told) else str(Digest.of(answer.body))
         digest = reference if ":" in reference else told
         # What is remembered by its digest is shown to others: it must be what it is called.
         self._require_content(path, digest, answer.body)
@@ -156,23 +170,23 @@ class RegistryClient:
     async def blob(self, repository: str, digest: str) -> bytes:
         """Fetch a small blob, such as a config (end-2)."""
         path = f"/v2/{repository}/blobs/{quote(digest, safe=':')}"
-        content = (await self._ask("GET", path, max_bytes=MAX_BLOB_BYTES)).body
+        content = (await self._ask("GET", path, max_bytes=MAX_BLOB_BYTES, elsewhere=True)).body
         self._require_content(path, digest, content)
         return content
 
-    async def referrers(self, repository: str, digest: str) -> list[bytes]:
+    async def referrers(self, repository: str, digest: str) -> AsyncIterator[bytes]:
         """
-        Fetch the index of what refers to a manifest (end-12a), in all its pages.
+        Fetch the index of what refers to a manifest (end-12a), page by page.
 
         :raises NotFound: The registry has no such API.
         """
-        pages: list[bytes] = []
-        following = f"/v2/{repository}/referrers/{quote(digest, safe=':')}"
-        while following and len(pages) < MAX_REFERRER_PAGES:
-            answer = await self._ask("GET", following, max_bytes=MAX_MANIFEST_BYTES)
-            pages.append(answer.body)
-            following = self._next(following, answer.header("Link"))
-        return pages
+        path = f"/v2/{repository}/referrers/{quote(digest, safe=':')}"
+        for _ in range(MAX_REFERRER_PAGES):
+            answer = await self._ask("GET", path, max_bytes=MAX_MANIFEST_BYTES)
+            yield answer.body
+            path = self._next(path, answer)
+            if not path:
+                return
 
     async def delete(self, repository: str, reference: str) -> None:
         """Delete a manifest by its digest, or a tag (end-9)."""
@@ -185,37 +199,43 @@ class RegistryClient:
         await self._ask("PUT", _manifest_path(repository, tag), headers=headers, content=content)
         return str(Digest.of(content))
 
-    async def _names(self, path: str, field: str) -> list[str]:
+    async def _names(self, path: str, field: str, is_name: Callable[[str], bool]) -> Listed:
         """
         Follow ``Link`` from page to page.
 
         :see: OCI distribution-spec, "Listing Tags".
         """
-        names: list[str] = []
-        read_bytes = 0
-        following = path
-        while following and len(names) < MAX_NAMES:
-            answer = await self._ask("GET", following, max_bytes=MAX_LIST_BYTES - read_bytes)
+        names: dict[str, None] = {}
+        read_bytes, ends_at = 0, self._exchange.seconds() + LIST_SECONDS
+        for _ in range(MAX_PAGES):
+            answer = await self._ask("GET", path, max_bytes=MAX_LIST_BYTES - read_bytes)
             read_bytes += len(answer.body)
-            try:
-                page = msgspec.json.decode(answer.body, type=_Names)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-                raise self._nonsense(following, problem) from problem
-            found = getattr(page, field) or []
-            names += found
-            following = self._next(following, answer.header("Link")) if found else ""
-        return names[:MAX_NAMES]
+            found, known = self._page(path, answer.body, field), len(names)
+            names.update(dict.fromkeys(filter(is_name, found)))
+            following_path = self._next(path, answer) if found else ""
+            if len(names) >= MAX_NAMES:
+                complete = len(names) == MAX_NAMES and not following_path
+                return Listed(list(names)[:MAX_NAMES], complete=complete)
+            if not following_path:
+                return Listed(list(names))
+            if len(names) == known:
+                raise self._nonsense(path, "a page of the list holds nothing new")
+            if self._exchange.seconds() > ends_at:
+                raise Slow(f"the list was not read within {LIST_SECONDS:.0f} seconds")
+            path = following_path
+        raise self._nonsense(path, f"the list has more than {MAX_PAGES:,} pages")
 
-    def _next(self, path: str, link: str) -> str:
-        """Give the path of the next page, which must be on the same registry."""
-        match = _NEXT.search(link)
-        if match is None:
-            return ""
-        # Behind a proxy the registry may not know its own name: only the path counts.
-        prefix = urlsplit(self._base_url).path
-        target = urlsplit(urljoin(self._base_url + path, match[1]))
-        following = f"{target.path}?{target.query}".removeprefix(prefix)
-        return following if following != path else ""
+    def _page(self, path: str, content: bytes, field: str) -> list[str]:
+        try:
+            return getattr(read(content, _Names), field) or []
+        except NotUnderstood as problem:
+            raise self._nonsense(path, problem) from problem
+
+    def _next(self, path: str, answer: Answer) -> str:
+        """Give the path of the next page, which must be on the same registry; empty for none."""
+        target = next_link(answer.header("Link"))
+        found = following(self._base_url, path, target) if target else ""
+        return found if found != path else ""
 
     async def _ask(  # noqa: PLR0913 - keyword-only
         self,
@@ -226,6 +246,7 @@ class RegistryClient:
         accept: Sequence[str] = (),
         headers: dict[str, list[str]] | None = None,
         content: bytes | None = None,
+        elsewhere: bool = False,
     ) -> Answer:
         sent = {"Accept": list(accept) or ["application/json, */*"], **(headers or {})}
         if self._authorization:
@@ -237,6 +258,7 @@ class RegistryClient:
             max_bytes=max_bytes,
             content=content,
             background=self._background,
+            elsewhere=elsewhere,
         )
         about = _MANIFEST_PATH.match(path)
         self._hear(about[1] if about else "", answer.header("Allow"))
@@ -244,19 +266,28 @@ class RegistryClient:
 
     def _require_content(self, path: str, digest: str, content: bytes) -> None:
         algorithm = digest.partition(":")[0]
-        if algorithm in ("sha256", "sha512") and str(Digest.of(content, algorithm)) != digest:
+        if not is_digest(digest) or str(Digest.of(content, algorithm)) != digest:
             raise Refused(
                 "the registry sent other content than this digest names",
                 url=self._base_url + path,
                 registry_status=200,
             )
 
-    def _nonsense(self, path: str, problem: Exception) -> Refused:
+    def _nonsense(self, path: str, problem: Exception | str) -> Refused:
         return Refused(
             f"the registry's answer is not what it should be: {problem}",
             url=self._base_url + path,
             registry_status=200,
         )
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text is a digest that content can be compared with."""
+    try:
+        Digest.parse(text)
+    except DigestInvalid:
+        return False
+    return True
 
 
 def _is_repository(name: str) -> bool:

@@ -15,7 +15,7 @@ from .history import join
 SAME, ADDED, REMOVED, CHANGED = "same", "added", "removed", "changed"
 
 #: The most lines of history that are compared; images have at most 127 layers.
-_MAX_LINES = 1000
+_MAX_LINES = 300
 
 
 @frozen

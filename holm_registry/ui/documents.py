@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from holm_registry.oci import mediatypes
+from holm_registry.oci.document import is_deeper
 
 
 class NotUnderstood(Exception):
@@ -37,6 +38,11 @@ class Part(Struct, kw_only=True):
     platform: Platform | None = None
     annotations: dict[str, str] | None = None
     urls: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        # What no file can have is not counted.
+        if not 0 <= self.size < _MAX_SIZE:
+            self.size = 0
 
 
 class Manifest(Struct, kw_only=True):
@@ -77,8 +83,8 @@ class RunConfig(Struct, kw_only=True):
     labels: dict[str, str] | None = field(default=None, name="Labels")
     user: str | None = field(default=None, name="User")
     working_dir: str | None = field(default=None, name="WorkingDir")
-    exposed_ports: dict[str, Any] | None = field(default=None, name="ExposedPorts")
-    volumes: dict[str, Any] | None = field(default=None, name="Volumes")
+    exposed_ports: dict[str, Raw] | None = field(default=None, name="ExposedPorts")
+    volumes: dict[str, Raw] | None = field(default=None, name="Volumes")
     stop_signal: str | None = field(default=None, name="StopSignal")
     healthcheck: dict[str, Any] | None = field(default=None, name="Healthcheck")
 
@@ -127,6 +133,18 @@ class Chart(Struct, kw_only=True):
 
 T = TypeVar("T")
 
+#: The most values that a document may hold. Small ones take twenty times as much of memory as of
+#: the document.
+MAX_VALUES = 100_000
+
+#: The largest document, in bytes, and the deepest, in levels, that is indented: each level puts two
+#: spaces before each value in it.
+MAX_PRETTY_BYTES = 512 * 1024
+MAX_PRETTY_LEVELS = 32
+
+#: The largest size that content can be said to have, in bytes.
+_MAX_SIZE = 2**63
+
 
 def _may_be_manifest(part: Part) -> bool:
     return not part.media_type or mediatypes.is_manifest(part.media_type)
@@ -136,17 +154,29 @@ def read(content: bytes, kind: type[T]) -> T:
     """
     Read a document.
 
-    :raises NotUnderstood: It is no JSON, or a field has another type than it should.
+    :raises NotUnderstood: It is no JSON, a field has another type than it should, or it holds more
+        values than are read.
     """
+    if _count_values(content) > MAX_VALUES:
+        raise NotUnderstood(f"it holds more than {MAX_VALUES:,} values")
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
-        raise NotUnderstood(str(problem)) from problem
+    except RecursionError as problem:
+        raise NotUnderstood("it is nested too deep") from problem
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+        raise NotUnderstood(str(problem)[:300]) from problem
+
+
+def _count_values(content: bytes) -> int:
+    """Count the values of a JSON document, or more where its texts hold marks of JSON."""
+    return sum(map(content.count, (b",", b"[", b"{")))
 
 
 def pretty(content: bytes) -> str:
-    """Indent JSON for reading; give what is none as the text it is."""
+    """Indent JSON for reading; give what is none, or would become very large, as it is."""
     try:
+        if len(content) > MAX_PRETTY_BYTES or is_deeper(content, MAX_PRETTY_LEVELS):
+            return content.decode("utf-8", "replace")
         return msgspec.json.format(content, indent=2).decode("utf-8", "replace")
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return content.decode("utf-8", "replace")

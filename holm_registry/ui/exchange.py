@@ -6,25 +6,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from io import BytesIO
+from typing import Any, TypeVar
 
 import msgspec
-from attrs import define
-from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
+from attrs import define, evolve, frozen
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, DNSLookupError
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionDone,
+    ConnectionLost,
+    DNSLookupError,
+    SSLError,
+)
+from twisted.internet.error import ConnectionRefusedError as NoListener
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
-from twisted.web.error import InfiniteRedirection, PageRedirect, RedirectWithNoLocation
+from twisted.web._newclient import ParseError
+from twisted.web.client import (
+    FileBodyProducer,
+    RequestTransmissionFailed,
+    ResponseDone,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent
 
+from .documents import NotUnderstood, read
 from .errors import LoginNeeded, Missing, Refused, Slow, Trouble, Unreachable
 from .gate import Gate
+from .links import is_safe_elsewhere, resolve, same_origin
 
 #: How many requests are in flight at the most.
 IN_FLIGHT = 16
@@ -34,6 +50,17 @@ REQUEST_SECONDS = 15.0
 
 #: The most that is read of an answer that is an error, or that nobody reads, in bytes.
 MAX_ERROR_BYTES = 64 * 1024
+
+#: How many redirects are followed in a row.
+MAX_REDIRECTS = 5
+
+#: Bodies up to this size, in bytes, are read side by side; of larger ones, so many.
+SMALL_BODY_BYTES = 256 * 1024
+LARGE_BODIES = 2
+
+T = TypeVar("T")
+
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class TooLarge(Trouble):
@@ -74,6 +101,16 @@ class Answer:
         return [value.decode("utf-8", "replace") for value in values]
 
 
+@frozen
+class _Question:
+    method: str
+    url: str
+    headers: dict[str, list[str]]
+    content: bytes | None
+    max_bytes: int
+    elsewhere: bool
+
+
 _NO_ANSWER = (
     ConnectError,
     ConnectionDone,
@@ -81,9 +118,8 @@ _NO_ANSWER = (
     DNSLookupError,
     ResponseFailed,
     ResponseNeverReceived,
-    InfiniteRedirection,
-    PageRedirect,
-    RedirectWithNoLocation,
+    RequestTransmissionFailed,
+    SSLError,
 )
 
 
@@ -96,12 +132,17 @@ class Exchange:
     :ivar failed: How many of them were not answered, or not with success.
     """
 
-    def __init__(self, http: HTTPClient, clock: IReactorTime, gate: Gate) -> None:
-        self._http = http
+    def __init__(self, agent: IAgent, clock: IReactorTime, gate: Gate) -> None:
+        self._agent = agent
         self._clock = clock
         self._gate = gate
+        self._large = DeferredSemaphore(LARGE_BODIES)
         self.asked = 0
         self.failed = 0
+
+    def seconds(self) -> float:
+        """Return the time, in seconds of the clock."""
+        return self._clock.seconds()
 
     @property
     def in_flight(self) -> int:
@@ -117,18 +158,19 @@ class Exchange:
         max_bytes: int = MAX_ERROR_BYTES,
         content: bytes | None = None,
         background: bool = False,
+        elsewhere: bool = False,
     ) -> Answer:
         """
         Send a request and read its answer.
 
         :param max_bytes: The largest answer taken.
         :param background: Let whoever is waited for go first.
+        :param elsewhere: Whether a redirect to another server is followed, without any login.
         :raises Trouble: There was no answer, or it was none of success.
         """
+        question = _Question(method, url, headers, content, max_bytes, elsewhere)
         with self._counted():
-            answer = await self._ask(
-                method, url, headers, content, max_bytes, background=background
-            )
+            answer = await self._ask(question, background=background)
             _require_success(answer, url)
         return answer
 
@@ -140,53 +182,68 @@ class Exchange:
             self.failed += 1
             raise
 
-    async def _ask(  # noqa: PLR0913 - the same
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, list[str]],
-        content: bytes | None,
-        max_bytes: int,
-        *,
-        background: bool,
-    ) -> Answer:
+    async def _ask(self, question: _Question, *, background: bool) -> Answer:
         async with self._gate.entered(background=background):
             self.asked += 1
-            asking = Deferred.fromCoroutine(
-                self._exchange(method, url, headers, content, max_bytes)
-            )
+            asking = Deferred.fromCoroutine(self._follow(question))
             try:
                 return await asking.addTimeout(REQUEST_SECONDS, self._clock)
             except (DeferredTimeout, ConnectTimeout) as problem:
-                raise Slow(f"no answer within {REQUEST_SECONDS:.0f} seconds", url=url) from problem
+                raise Slow(
+                    f"no answer within {REQUEST_SECONDS:.0f} seconds", url=question.url
+                ) from problem
             except _NO_ANSWER as problem:
-                raise Unreachable(_reason(problem), url=url) from problem
+                raise Unreachable(_reason(problem), url=question.url) from problem
 
-    async def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, list[str]],
-        content: bytes | None,
-        max_bytes: int,
-    ) -> Answer:
-        response = await self._http.request(
-            method,
-            url,
-            headers=Headers(headers),
-            data=content,
-            unbuffered=True,
-            # Blobs may lie elsewhere; whatever changes something is done here or not at all.
-            allow_redirects=method in ("GET", "HEAD"),
+    async def _follow(self, question: _Question) -> Answer:
+        """Ask, and where the answer lies at another address, ask there."""
+        asked = question
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = await self._exchange(asked)
+            # Whatever changes something is done at this address or not at all.
+            if answer.status not in _REDIRECTS or asked.method not in ("GET", "HEAD"):
+                return answer
+            asked = _redirected(asked, answer.header("Location"))
+        raise _misled("the registry redirects without end", question, answer)
+
+    async def _exchange(self, question: _Question) -> Answer:
+        content = question.content
+        response = await self._agent.request(
+            question.method.encode(),
+            question.url.encode("ascii"),
+            Headers(question.headers),
+            None if content is None else FileBodyProducer(BytesIO(content)),
         )
-        limit = max_bytes if response.code < 300 else MAX_ERROR_BYTES
-        body = _Body(0 if method == "HEAD" else limit, url)
+        limit = question.max_bytes if response.code < 300 else MAX_ERROR_BYTES
+        body = _Body(0 if question.method == "HEAD" else limit, question.url, self._large)
         response.deliverBody(body)
         return Answer(response.code, response.headers, await body.complete)
 
 
+def _redirected(asked: _Question, location: str) -> _Question:
+    """
+    Return the question to ask where a redirect leads.
+
+    A registry may keep content elsewhere. It is fetched without the visitor's login, and what
+    comes is compared with its digest; lists of names, which have none, are not.
+    """
+    if not location:
+        raise Refused("the registry redirects, and does not say where", url=asked.url)
+    url = resolve(asked.url, location)
+    if same_origin(asked.url, url):
+        return evolve(asked, url=url)
+    if not asked.elsewhere or not is_safe_elsewhere(asked.url, url):
+        raise Refused("the registry redirects to another server", url=asked.url)
+    kept = {name: values for name, values in asked.headers.items() if name != "Authorization"}
+    return evolve(asked, url=url, headers=kept)
+
+
+def _misled(message: str, question: _Question, answer: Answer) -> Refused:
+    return Refused(message, url=question.url, registry_status=answer.status)
+
+
 def _require_success(answer: Answer, url: str) -> None:
-    if answer.status < 300:
+    if 200 <= answer.status < 300:
         return
     message = _message(answer)
     if answer.status == 401:
@@ -198,32 +255,68 @@ def _require_success(answer: Answer, url: str) -> None:
 
 
 class _Body(Protocol):
-    """Takes in a body within bounds; ends the connection of one that is not wanted any more."""
+    """
+    Takes in a body within bounds; ends the connection of one that is not wanted any more.
 
-    def __init__(self, limit: int, url: str) -> None:
+    :param large: Lets a few large bodies be read at a time; others wait, and their senders with
+        them.
+    """
+
+    def __init__(self, limit: int, url: str, large: DeferredSemaphore) -> None:
         self._limit = limit
         self._url = url
-        self._buffers: list[bytes] = []
-        self._size = 0
+        self._large = large
+        self._turn: Deferred[DeferredSemaphore] | None = None
+        self._buffer = bytearray()
         self.complete: Deferred[bytes] = Deferred(lambda _: self._hang_up())
+        self.complete.addBoth(self._end_turn)
 
     def dataReceived(self, data: bytes) -> None:
         """Keep what came, as long as it is not too much."""
-        self._size += len(data)
-        if self._size <= self._limit:
-            self._buffers.append(data)
-        elif not self.complete.called:
+        if self.complete.called:
+            return
+        if len(self._buffer) + len(data) > self._limit:
+            self._buffer.clear()
             self.complete.errback(_too_large(self._limit, self._url))
             self._hang_up()
+            return
+        self._buffer += data
+        if len(self._buffer) > SMALL_BODY_BYTES and self._turn is None:
+            self._take_turn()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Note the end, or that it came too early."""
         if self.complete.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):
-            self.complete.callback(b"".join(self._buffers))
+            self.complete.callback(bytes(self._buffer))
         else:
             self.complete.errback(reason)
+
+    def _take_turn(self) -> None:
+        self._turn = self._large.acquire()
+        if self._turn.called:
+            return
+        self._producer().pauseProducing()
+        self._turn.addCallbacks(self._go_on, lambda failure: failure.trap(CancelledError))
+
+    def _go_on(self, turn: DeferredSemaphore) -> DeferredSemaphore:
+        if not self.complete.called:
+            self._producer().resumeProducing()
+        return turn
+
+    def _end_turn(self, result: T) -> T:
+        turn, self._turn = self._turn, None
+        if turn is not None and not turn.called:
+            turn.cancel()
+        elif turn is not None:
+            self._large.release()
+        self._buffer = bytearray()
+        return result
+
+    def _producer(self) -> Any:
+        # Any: Twisted's proxy of the transport, which pauses and resumes.
+        return self.transport
 
     def _hang_up(self) -> None:
         transport: Any = self.transport
@@ -238,8 +331,8 @@ def _too_large(limit: int, url: str) -> TooLarge:
 def _message(answer: Answer) -> str:
     """Find the registry's own words in an error."""
     try:
-        errors = msgspec.json.decode(answer.body, type=_Errors).errors
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        errors = read(answer.body, _Errors).errors
+    except NotUnderstood:
         return ""
     return "; ".join(
         ": ".join(part for part in (error.code, error.message) if part) for error in errors[:5]
@@ -247,8 +340,23 @@ def _message(answer: Answer) -> str:
 
 
 def _reason(problem: BaseException) -> str:
-    """Say in one line why there is no answer."""
+    """Say in one line why there is no answer, without naming where it was asked for."""
     reasons = getattr(problem, "reasons", None)
     if reasons:
         return _reason(reasons[0].value)
-    return str(problem).strip().rstrip(".") or type(problem).__name__
+    for kind, text in _REASONS.items():
+        if isinstance(problem, kind):
+            return text
+    return "the connection failed"
+
+
+_REASONS: dict[type[BaseException], str] = {
+    DNSLookupError: "its name cannot be resolved",
+    NoListener: "it refused the connection",
+    ConnectError: "no connection to it can be made",
+    SSLError: "no secure connection to it can be made",
+    ConnectionDone: "it closed the connection without an answer",
+    ConnectionLost: "it cut the connection without an answer",
+    ParseError: "what it sent is no answer that can be read",
+    ValueError: "what it sent is no answer that can be read",
+}

@@ -23,6 +23,9 @@ _COST_OF_FACTS = 600
 _COST_OF_CONFIG = 400
 _COST_OF_PART = 120
 
+#: How much of a type, or of what should be a digest, is remembered.
+MAX_CHARACTERS = 256
+
 
 @frozen
 class Blob:
@@ -77,7 +80,10 @@ class Facts:
     @property
     def cost(self) -> int:
         """Roughly what it takes of memory, in bytes."""
-        return _COST_OF_FACTS + _COST_OF_PART * (len(self.blobs) + 2 * len(self.children))
+        texts = [self.media_type, self.artifact_type, self.subject, self.created, self.odd]
+        texts += [text for child in self.children for text in (child.attests, child.artifact_type)]
+        parts = _COST_OF_PART * (len(self.blobs) + 2 * len(self.children))
+        return _COST_OF_FACTS + parts + sum(map(len, texts))
 
 
 @frozen
@@ -101,7 +107,7 @@ def manifest_facts(digest: str, media_type: str, content: bytes) -> Facts:
     except NotUnderstood as problem:
         return Facts(digest, media_type, ODD, len(content), odd=str(problem)[:300])
     kind = kind_of(manifest)
-    media_type = manifest.media_type or media_type
+    media_type = (manifest.media_type or media_type)[:MAX_CHARACTERS]
     if kind == OBSOLETE:
         return Facts(digest, media_type, kind, len(content))
     layers = [*(manifest.layers or []), *(manifest.blobs or [])]
@@ -115,8 +121,10 @@ def manifest_facts(digest: str, media_type: str, content: bytes) -> Facts:
         blobs=tuple(map(_blob, [*([] if config is None else [config]), *layers])),
         layers=len(layers),
         children=tuple(map(_child, manifest.manifests or [])),
-        subject=manifest.subject.digest if manifest.subject else "",
-        artifact_type=manifest.artifact_type or (config.media_type if config else ""),
+        subject=manifest.subject.digest[:MAX_CHARACTERS] if manifest.subject else "",
+        artifact_type=(manifest.artifact_type or (config.media_type if config else ""))[
+            :MAX_CHARACTERS
+        ],
         created=recorded_date((manifest.annotations or {}).get(CREATED, "")),
     )
 
@@ -142,22 +150,22 @@ def has_platform_config(facts: Facts) -> bool:
 
 def _blob(part: Part) -> Blob:
     # Many images share layers; interned, their digests are in memory once.
-    return Blob(intern(part.digest), max(part.size, 0))
+    return Blob(intern(part.digest[:MAX_CHARACTERS]), part.size)
 
 
 def _child(part: Part) -> Child:
     annotations = part.annotations or {}
     platform = part.platform
     return Child(
-        part.digest,
-        max(part.size, 0),
+        part.digest[:MAX_CHARACTERS],
+        part.size,
         platform_text(platform.os, platform.architecture, platform.variant)[:100]
         if platform
         else "",
         attests=(
-            annotations.get(_REFERENCE_DIGEST, "?")
+            annotations.get(_REFERENCE_DIGEST, "?")[:MAX_CHARACTERS]
             if annotations.get(_REFERENCE_TYPE) == "attestation-manifest"
             else ""
         ),
-        artifact_type=part.artifact_type,
+        artifact_type=part.artifact_type[:MAX_CHARACTERS],
     )

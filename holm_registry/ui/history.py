@@ -13,10 +13,11 @@ from .documents import ImageConfig, Part, RunConfig, Step
 
 _NOP = re.compile(r"^(?:/bin/(?:ba)?sh -c|cmd /S /C)\s+#\(nop\)\s*")
 _SHELL = re.compile(r"^(?:/bin/(?:ba|a|da)?sh|cmd) (?:-\w+ )*(?:-c|/S /C)\s+")
-_ARGUMENTS = re.compile(r"^\|\d+ (?:\S+=(?:'[^']*'|\"[^\"]*\"|\S*) )*?(?=/bin/|cmd )")
-_BUILDKIT = re.compile(r"\s*# buildkit\s*$")
+# What images say may be any text: these look at each character once, and never go back.
+_ARGUMENTS = re.compile(r"^\|\d++ (?:[^\s=]++=(?:'[^']*+' |\"[^\"]*+\" |\S*+ ))*+(?=/bin/|cmd )")
+_BUILDKIT = "# buildkit"
 _RUN_SHELL = re.compile(
-    r"^(RUN) (?:\|\d+ (?:\S+=\S* )*?)?/bin/(?:ba|a|da)?sh (?:-\w+ (?:pipefail )?)*?-c\s+"
+    r"^(RUN) (?:\|\d++ (?:[^\s=]++=\S*+ )*+)?/bin/(?:ba|a|da)?sh (?:-\w+ (?:pipefail )?)*?-c\s+"
 )
 _INSTRUCTION = re.compile(
     r"^(?:ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|RUN"
@@ -61,7 +62,7 @@ def _layer(step: Step, part: Part | None) -> Layer:
 
 def clean(created_by: str) -> str:
     """Strip what builders wrap around an instruction."""
-    text = _BUILDKIT.sub("", created_by.strip())
+    text = created_by.strip().removesuffix(_BUILDKIT).rstrip()
     if _NOP.match(text):
         return _NOP.sub("", text).strip()
     if _RUN_SHELL.match(text):

@@ -9,7 +9,7 @@ from math import inf
 
 from twisted.internet.interfaces import IReactorTime
 
-from .client import RegistryClient
+from .client import Listed, RegistryClient, is_digest
 from .contents import Contents
 from .dates import build_date
 from .errors import LoginNeeded, Missing, Trouble
@@ -72,10 +72,19 @@ class Reader:
         elif self.clock.seconds() - library.named_at >= max_age:
             await library.flights.join("names", self._names)
 
-    async def _names(self) -> None:
+    async def all_names(self) -> Listed:
+        """
+        List the repositories anew, as the registry does.
+
+        :raises Trouble: They could not be had.
+        """
+        return await self._names()
+
+    async def _names(self) -> Listed:
         asked_at, changes = self.clock.seconds(), self.library.changes
-        names = await self.client.repositories()
-        self.library.list_repositories(sorted(set(names)), asked_at, changes)
+        listed = await self.client.repositories()
+        self.library.list_repositories(sorted(listed.names), asked_at, changes)
+        return listed
 
     async def tags(self, name: str, max_age: float = TAGS_SECONDS) -> KnownRepository:
         """
@@ -94,10 +103,19 @@ class Reader:
             raise Missing(f"no such repository: {name}")
         return known
 
-    async def _tags(self, name: str) -> None:
+    async def all_tags(self, name: str) -> Listed:
+        """
+        List the tags of a repository anew, as the registry does.
+
+        :raises NotFound: There is no such repository.
+        :raises Trouble: They could not be had.
+        """
+        return await self._tags(name)
+
+    async def _tags(self, name: str) -> Listed:
         asked_at, changes = self.clock.seconds(), self.library.changes
         try:
-            tags = await self.client.tags(name)
+            listed = await self.client.tags(name)
         except NotFound:
             # registry:2 lists repositories whose last tag is gone, and does not know them here.
             self.library.forget(name)
@@ -108,8 +126,9 @@ class Reader:
                 known.problem = problem.message
             raise
         repository = self.library.repository(name)
-        repository.list_tags(tags, asked_at)
+        repository.list_tags(listed.names, asked_at)
         repository.doubted = repository.doubted and self.library.changes != changes
+        return listed
 
     # Digests, and what is behind them.
 
@@ -200,6 +219,7 @@ class Reader:
         """
         facts = self.contents.facts.get(digest)
         if facts is None:
+            _require_digest(digest)
             payload = await self.client.manifest(name, digest)
             facts = manifest_facts(digest, payload.media_type, payload.content)
             self.contents.learn(facts)
@@ -215,6 +235,7 @@ class Reader:
             await self._unless_absent(name, digest, self._fetch_config)
 
     async def _fetch_config(self, name: str, digest: str) -> None:
+        _require_digest(digest)
         try:
             facts = config_facts(await self.client.blob(name, digest))
         except TooLarge as problem:
@@ -303,6 +324,16 @@ class Reader:
     def shot(self, name: str) -> RepositoryShot:
         """Take a picture of a repository."""
         return self.library.repository(name).shot()
+
+
+def _require_digest(text: str) -> None:
+    """
+    Require what a manifest names to be a digest; anything else might be taken for a tag.
+
+    :raises NotFound: There can be no such content.
+    """
+    if not is_digest(text):
+        raise NotFound("the registry names content by what is no digest")
 
 
 def _children(facts: Facts) -> Iterator[tuple[Child, bool]]:

@@ -48,7 +48,7 @@ def test_what_was_last_known_is_shown_with_its_age(ui):
     ui.clock.advance(125)
     page = ui.page("/")
     assert "what was last known, 2 minutes ago" in page.text
-    assert "nobody is there" in page.text
+    assert "it refused the connection" in page.text
     assert page.rows() == ["/repo/app"]
     page = ui.page("/repo/app")
     assert "2 minutes ago" in page.text

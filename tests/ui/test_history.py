@@ -106,3 +106,26 @@ def test_history_is_compared_in_order():
         ("added", "COPY x"),
         ("same", "COPY c"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|1 " + "=" * 40_000,
+        "|1 " + "a=" * 20_000,
+        "|1 " + "a='" * 20_000,
+        "|1 " + "a='b c=\"d " * 8_000,
+        "|1 " + "a=b " * 20_000,
+        "RUN |1 " + "=" * 40_000,
+        "RUN |1 " + "a=" * 20_000,
+        "RUN |1 " + "a=b " * 20_000,
+        "RUN /bin/sh " + "-e " * 20_000,
+        "RUN x" + "\n" * 60_000 + "y",
+        "/bin/sh " + "-a " * 20_000,
+        " " * 60_000 + "x" + " " * 60_000 + "#",
+    ],
+    ids=lambda text: text.strip()[:12],
+)
+def test_a_step_of_any_text_is_read_in_one_pass(text):
+    """With patterns that go back, one of these takes longer than the whole suite."""
+    assert split_commands(clean(text * 3))

@@ -1,4 +1,4 @@
-"""The UI in memory: its real site, asking a registry in memory through treq."""
+"""The UI in memory: its real site, asking a registry in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS = Settings(REGISTRY_URL, "registry.example:31500", ":8080")
 
 @implementer(IResponse)
 class Response:
-    """What treq is given for an answer."""
+    """What the UI is given for an answer."""
 
     def __init__(self, answer: Answer) -> None:
         self.version = (b"HTTP", 1, 1)

@@ -4,6 +4,7 @@ from klein import Klein
 
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
+from holm_registry.ui.client import Listed
 from holm_registry.ui.context import Context
 from holm_registry.ui.errors import Refused, Trouble
 from holm_registry.ui.exchange import NotFound
@@ -30,19 +31,19 @@ class Api:
         """List the repositories."""
         reader = self._context.reader(request)
         try:
-            await reader.names(max_age=0)
+            listed = await reader.all_names()
         except (NotFound, Refused) as problem:
             named = self._context.settings.repositories
             if problem.registry_status not in NO_CATALOG or not named:
                 raise
             return json_body(request, {"repositories": list(named)})
-        return json_body(request, {"repositories": list(reader.library.repositories)})
+        return json_body(request, {"repositories": sorted(listed.names), **_cut(listed)})
 
     async def tags(self, request: StreamedRequest, name: str) -> bytes:
         """List the tags of a repository, in the registry's order."""
         name = require_repository(name)
-        known = await self._context.reader(request).tags(name, max_age=0)
-        return json_body(request, {"repo": name, "tags": list(known.tags)})
+        listed = await self._context.reader(request).all_tags(name)
+        return json_body(request, {"repo": name, "tags": listed.names, **_cut(listed)})
 
     async def health(self, request: StreamedRequest) -> bytes:
         """Tell that this process is well; with ``deep=1``, whether the registry is."""
@@ -54,3 +55,8 @@ class Api:
             request.setResponseCode(503)
             return json_body(request, {"status": "unhealthy", **problem.as_json()})
         return json_body(request, {"status": "healthy"})
+
+
+def _cut(listed: Listed) -> dict[str, bool]:
+    """Say where a list is too long to be read whole."""
+    return {} if listed.complete else {"complete": False}
