@@ -21,6 +21,7 @@ from .config.model import SIGNING_ALGORITHMS, Config, Token
 from .config.model import Htpasswd as HtpasswdSection
 from .http.request import StreamedRequest
 from .storage import layout
+from .storage.removal import NO_SPACE
 from .threads import PooledThreads
 
 #: Checking a password keeps a core busy: guessing may have two of them at the most.
@@ -125,7 +126,14 @@ def _build_issuer(config: Config) -> Issuer | None:
     try:
         return Issuer(read_key(path), issuer.service, issuer.expiration)
     except OSError as problem:
-        raise AccessInvalid(f"auth.issuer: {path}: {problem.strerror}") from problem
+        if problem.errno not in NO_SPACE:
+            raise AccessInvalid(f"auth.issuer: {path}: {problem.strerror}") from problem
+        _log.warn(
+            "auth.issuer: {path}: {reason}: tokens are good for this process only",
+            path=path,
+            reason=problem.strerror,
+        )
+        return Issuer(os.urandom(32), issuer.service, issuer.expiration)
 
 
 def _build_users(htpasswd: HtpasswdSection) -> Htpasswd:

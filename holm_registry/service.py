@@ -151,9 +151,6 @@ def build_context(  # noqa: PLR0913 - keyword-only
     audit: Auditor | None,
 ) -> Context:
     """Make what every route works with."""
-    if not config.storage.maintenance.readonly.enabled:
-        # What a collection that died was just looking at.
-        driver.recover()
     http = config.http
     locations = Locations.configured(http.host, http.prefix, relative=http.relativeurls)
     publishers: list[Publisher] = [] if notifications is None else [notifications.broadcaster]
@@ -170,7 +167,11 @@ def build_context(  # noqa: PLR0913 - keyword-only
         locations=locations,
         announcer=build_announcer(config, locations, publishers),
         guard=build_guard(config, passwords, locations, audit),
-        troubles=lambda: [f"{each.check.kind}: {each.reason}" for each in health.failing()],
+        troubles=lambda: [
+            f"{each.check.kind}: {each.reason}"
+            for each in health.failing()
+            if not each.still_serves
+        ],
         deletes=config.storage.delete.enabled,
         read_only=config.storage.maintenance.readonly.enabled,
         max_manifest_bytes=config.storage.limits.manifest,

@@ -163,6 +163,9 @@ def read_key(path: str) -> bytes:
     try:
         os.write(file, os.urandom(_KEY_BYTES))
         os.fsync(file)
+    except OSError:
+        os.unlink(aside)
+        raise
     finally:
         os.close(file)
     try:

@@ -24,7 +24,7 @@ from holm_registry.oci.errors import (
 )
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, Upload
-from holm_registry.storage.errors import NotFound, UploadBusy
+from holm_registry.storage.errors import NotFound, StorageFull, UploadBusy
 
 from .blobs import Blobs
 from .capacity import Capacity
@@ -73,8 +73,13 @@ class Uploads:
         data = layout.upload_data(repository, session_id)
         self.capacity.begin(repository, data)
         started_at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-        self._driver.create_upload(layout.upload_started_at(repository, session_id), started_at)
-        self._driver.create_upload(data)
+        try:
+            self._driver.create_upload(layout.upload_started_at(repository, session_id), started_at)
+            self._driver.create_upload(data)
+        except BaseException:
+            # Nobody knows of it, and on a full disk each attempt would leave some more.
+            self.remove(repository, session_id)
+            raise
         self._hashings.keep(data, Hashing(algorithm))
         return session_id
 
@@ -137,8 +142,14 @@ class Uploads:
         :raises BlobUploadUnknown: There is no such session.
         :raises TooManyRequests: A request is adding to it.
         """
-        session = self.open(repository, session_id)
-        session.discard()
+        try:
+            session = self.open(repository, session_id)
+        except StorageFull:
+            # It has no bytes yet, and none can be made of which to take hold.
+            self._require_start(repository, session_id)
+            self.remove(repository, session_id)
+        else:
+            session.discard()
 
     def _take(self, repository: str, session_id: str, path: str) -> Upload:
         try:

@@ -18,12 +18,16 @@ from twisted.internet.protocol import Protocol as Connection
 
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound
+from holm_registry.storage.errors import NotFound, StorageFull
 from holm_registry.threads import Threads
 
 
 class Unhealthy(Exception):
     """Something is not as it should be; says what, in a line."""
+
+
+class Serving(Unhealthy):
+    """Something is not as it should be, and what can be served is served all the same."""
 
 
 class Check(Protocol):
@@ -79,7 +83,11 @@ class StorageCheck:
 
     def _write(self) -> None:
         path, content = f"{layout.MAINTENANCE}/health-{uuid.uuid4().hex}", uuid.uuid4().bytes
-        self.driver.put(path, content)
+        try:
+            self.driver.put(path, content)
+        except StorageFull as problem:
+            self._list()
+            raise Serving(f"{problem}: pulls and deletions go on") from problem
         try:
             found = self.driver.read(path)
             self.driver.delete(path)

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from holm_registry.threads import PooledThreads
 
-from .checks import Check
+from .checks import Check, Serving
 
 #: How long a look may take, in seconds.
 TIMEOUT_SECONDS = 30.0
@@ -37,10 +37,15 @@ class Scheduled:
 
 @frozen
 class Failing:
-    """A check that fails, and why."""
+    """
+    A check that fails, and why.
+
+    :ivar still_serves: Whether clients should go on all the same: a full disk can be pulled from.
+    """
 
     check: Check
     reason: str
+    still_serves: bool = False
 
 
 @define
@@ -52,6 +57,7 @@ class _Turn:
     looking: Deferred[None] | None = None
     failures: int = 0
     reason: str = ""
+    still_serves: bool = False
 
 
 class Health(Service):
@@ -74,7 +80,7 @@ class Health(Service):
     def failing(self) -> list[Failing]:
         """Tell what is not well just now."""
         return [
-            Failing(turn.scheduled.check, turn.reason)
+            Failing(turn.scheduled.check, turn.reason, turn.still_serves)
             for turn in self._turns
             if turn.failures >= max(1, turn.scheduled.threshold)
         ]
@@ -109,7 +115,9 @@ class Health(Service):
         answered.addTimeout(TIMEOUT_SECONDS, self._reactor)
         answered.addCallbacks(
             lambda _: self._note(turn, ""),
-            lambda failure: self._note(turn, _reason(failure.value)),
+            lambda failure: self._note(
+                turn, _reason(failure.value), still_serves=failure.check(Serving) is not None
+            ),
         )
 
     def _ended(self, result: Any, turn: _Turn, answered: Deferred[None]) -> None:
@@ -117,7 +125,8 @@ class Health(Service):
         if not answered.called:
             answered.callback(result)
 
-    def _note(self, turn: _Turn, reason: str) -> None:
+    def _note(self, turn: _Turn, reason: str, *, still_serves: bool = False) -> None:
+        turn.still_serves = still_serves
         was_failing = turn.failures >= max(1, turn.scheduled.threshold)
         turn.failures = turn.failures + 1 if reason else 0
         turn.reason = reason

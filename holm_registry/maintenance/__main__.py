@@ -35,13 +35,17 @@ def main(task: str, root: str, plan: str) -> int:
         else:
             age = options.upload_age_seconds or 0.0
             result = msgspec.json.encode(purge_uploads(driver, age, dry_run=options.dry_run))
-        driver.put(layout.result(task), result)
     except Locked:
         print("another collection is running", file=sys.stderr)
         return 1
     except StorageError as problem:
         print(problem, file=sys.stderr)
         return 1
+    try:
+        driver.put(layout.result(task), result)
+    except StorageError as problem:
+        # What was done is done, and told: only the next start does not know when it was.
+        print(f"its result cannot be kept: {problem}", file=sys.stderr)
     print(result.decode())
     return 0
 

@@ -62,7 +62,6 @@ class Result(Struct):
     blobs: int = 0
     uploads: int = 0
     empty_repositories: int = 0
-    recovered: int = 0
     bytes: int = 0
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
@@ -112,7 +111,6 @@ class Collection:
             self._run()
         else:
             with self._driver.lock(LOCK):
-                self.result.recovered = self._driver.recover()
                 self._run()
         self.result.seconds = round(time.monotonic() - started, 3)
         return self.result

@@ -3,9 +3,10 @@ Removing what nothing needs while others push: the protocol, and why it is safe.
 
 **The steps.** A collection notes the time (T), by the store's clock. It reads every repository and
 marks what is needed. Then it tries to remove what was not marked, always in this order: manifests,
-then referrer links and layer links, then blobs. Each is first *taken out of sight* by a rename;
-then the times of its bytes and of its link are looked at; if one is later than ``T - grace -
-slack`` it is *put back*, else it is *claimed* by a second rename and removed.
+then referrer links and layer links, then blobs. Each is first *taken out of sight*: its file gets a
+name of its own, that is used once, in the same folder. Then the times of its bytes and of its link
+are looked at; if one is later than ``T - grace - slack`` it is *put back* under its name, else it
+is *claimed*: removed under the other name, and gone only if nothing is under the first one then.
 
 Writers (:mod:`holm_registry.content`) keep three rules:
 
@@ -24,7 +25,15 @@ If it was there, then its time is later than T from that look on; and the collec
 it afterwards, looked at its time while it was out of sight. It cannot have been out of sight before
 the manifest's look, or that look would have put it back (rule 3); so its time was looked at later,
 was later than T, and the blob was put back: a contradiction. Refreshing and claiming cannot cross
-unseen: a refresh is followed by a look, and both renames are atomic.
+unseen: a refresh is followed by a look, which puts back what it misses. Putting back makes the
+first name before it removes the other (a hard link; a rename where there are none). So whoever
+removes the other name, and sees nothing under the first one afterwards, knows that nobody has put
+it back, and whoever comes later finds neither. What was written anew meanwhile is under the first
+name as well, and is never replaced.
+
+**Full disks.** No step makes a file or a folder: a rename within a folder, a link in the place of a
+name that has just gone, and removals. So a collection frees space where there is none left. Its
+lock, and the file with its result, are not needed for safety: it goes without them then.
 
 **Indexes and referrers.** An index that is pushed refreshes its children and not their layers. A
 manifest that was put back keeps everything it needs: it is marked then and there, with children,
@@ -35,7 +44,7 @@ name and before those that refer to them. So a manifest that is there has its pa
 a client's clock and that of the store may differ, which is measured. All that is taken off.
 
 **Where it ends.** Dying at any point loses nothing: what was claimed was garbage; what is out of
-sight is put back by whoever misses it, by the next start of a server, and by the next collection.
+sight is put back by whoever misses it, and by the next collection, which looks for everything.
 What manifests name is removed only when they have gone durably, so that a power cut does not bring
 one back without its layers. Two collections at once are kept apart by a lock; where the file system
 has none, they take turns renaming, and what one puts back the other fails to claim.

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound, UploadBusy
+from holm_registry.storage.errors import NotFound, StorageFull, UploadBusy
 
 from .reading import repositories
 
@@ -71,7 +71,12 @@ class UploadPurge:
         # registry:2 makes the file with the first bytes; who has it open has the upload to itself.
         is_made_here = data not in [path for path, _ in self._driver.objects(folder)]
         if is_made_here:
-            self._driver.create_upload(data)
+            try:
+                self._driver.create_upload(data)
+            except StorageFull:
+                # Nobody else can make it either, and so nobody goes on with it.
+                self._driver.delete_folder(folder)
+                return True
         try:
             upload = self._driver.open_upload(data)
         except (UploadBusy, NotFound):

@@ -1,104 +1,116 @@
 """
-Folders that a sweep has taken out of sight, and the way back.
+Files that a sweep has taken out of sight, and the way back.
 
-A folder on trial lies under ``_aside`` at the path it came from. There, every step is one rename,
-so that of two who want it at the same moment, one to remove it and one to have it back, exactly one
-succeeds. Whoever asks for something in it puts it back; so does whoever finds it after a crash.
+A file on trial lies beside its place, under a name that nobody uses again. Every step is one call
+and needs no space, not even a new folder, so that a full disk can be swept. Of two who want such a
+file at the same moment, one to remove it and one to have it back, exactly one succeeds. Whoever
+asks for it puts it back, also after a crash.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
+import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 
-from . import layout
 from .durable import sync_folder
 
-#: A folder is back already, with something in it; or something else is in its way.
-_OCCUPIED = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+#: What the name of a file on trial ends with.
+SUFFIX = ".aside"
 
 
-class Asides:
+def take(path: str) -> list[str]:
     """
-    The folders on trial of one store.
+    Take a file out of sight.
 
-    :param root: The folder of the store.
+    :return: Where it is now; behind that, where sweeps that died have left it before.
+    :raises FileNotFoundError: There is none.
     """
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-        self._asides = f"{root}/{layout.ASIDE}"
-
-    def take(self, folder: str) -> str:
-        """
-        Take a folder out of sight.
-
-        :return: Where it is now.
-        :raises FileNotFoundError: There is none.
-        """
-        aside = self._of(folder)
-        os.makedirs(os.path.dirname(aside), exist_ok=True)
-        os.rename(folder, aside)
-        return aside
-
-    def put_back(self, path: str) -> bool:
-        """
-        Put back what lies aside of a file or folder, or of one of the folders it is in.
-
-        :return: Whether something was; else there was nothing, or somebody else had it first.
-        """
-        if not os.path.isdir(self._asides):
-            return False
-        while len(path) > len(self._root):
-            if self._rename_back(path):
-                return True
-            path = os.path.dirname(path)
-        return False
-
-    def put_all_back(self) -> int:
-        """Put back whatever lies aside, and tell how many files that were."""
-        count = 0
-        for folder, _, files in os.walk(self._asides, topdown=False):
-            place = self._root + folder.removeprefix(self._asides)
-            if files and self._rename_back(place):
-                count += len(files)
-            elif files and _holds_files(place):
-                # It was written anew meanwhile: this is an older copy.
-                shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):
-                # Only the way to something; unless a collection has just put something here.
-                os.rmdir(folder)
-        return count
-
-    def _of(self, folder: str) -> str:
-        return self._asides + folder.removeprefix(self._root)
-
-    def _rename_back(self, folder: str) -> bool:
-        aside = self._of(folder)
-        while _holds_files(aside):
-            try:
-                os.makedirs(os.path.dirname(folder), exist_ok=True)
-                os.rename(aside, folder)
-            except FileNotFoundError:
-                # Somebody else had it first; or its folder was empty, and was just removed.
-                continue
-            except OSError as problem:
-                if problem.errno not in _OCCUPIED:
-                    raise
-                # It was written anew meanwhile: what lies aside is an older copy of the same.
-                return False
-            with suppress(FileNotFoundError):
-                sync_folder(os.path.dirname(folder))
-            return True
-        return False
-
-
-def _holds_files(folder: str) -> bool:
-    """Tell whether a folder is one on trial, rather than on the way to one."""
+    aside = f"{path}.{uuid.uuid4().hex[:12]}{SUFFIX}"
+    left = _asides(path)
     try:
-        with os.scandir(folder) as entries:
-            return any(not entry.is_dir() for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
+        os.rename(path, aside)
+    except FileNotFoundError:
+        if not left:
+            raise
+        return left
+    return [aside, *left]
+
+
+def put_back(path: str) -> bool:
+    """
+    Put a file back, never in place of one that was written anew meanwhile.
+
+    :return: Whether it was out of sight; else there was nothing, or somebody else had it first.
+    """
+    return any(_put_back(aside, path) for aside in _asides(path))
+
+
+def claim(path: str, taken: Iterable[str]) -> bool:
+    """
+    Remove a file that is out of sight, unless somebody has put it back, or written it anew.
+
+    :return: Whether it is gone.
+    """
+    for aside in taken:
+        with suppress(FileNotFoundError):
+            os.unlink(aside)
+    return not os.path.lexists(path)
+
+
+def forget(path: str) -> None:
+    """Remove what is out of sight of a file that is to be gone itself."""
+    for aside in _asides(path):
+        with suppress(FileNotFoundError):
+            os.unlink(aside)
+
+
+def _asides(path: str) -> list[str]:
+    folder, _, name = path.rpartition("/")
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        # Not there, or nothing to be seen in it: whoever asks for the file itself is told why.
+        return []
+    return [
+        f"{folder}/{each}"
+        for each in names
+        if each.endswith(SUFFIX) and each.startswith(f"{name}.")
+    ]
+
+
+def _put_back(aside: str, path: str) -> bool:
+    try:
+        os.link(aside, path)
+    except FileNotFoundError:
         return False
+    except FileExistsError:
+        # It was written anew: what is out of sight is an older copy.
+        is_back = False
+    except OSError:
+        # No hard links here, or not to what belongs to somebody else.
+        return _rename_back(aside, path)
+    else:
+        is_back = True
+    with suppress(FileNotFoundError):
+        os.unlink(aside)
+    if is_back:
+        _sync_above(path)
+    return is_back
+
+
+def _rename_back(aside: str, path: str) -> bool:
+    if os.path.lexists(path):
+        return False
+    try:
+        os.rename(aside, path)
+    except FileNotFoundError:
+        return False
+    _sync_above(path)
+    return True
+
+
+def _sync_above(path: str) -> None:
+    with suppress(FileNotFoundError):
+        sync_folder(os.path.dirname(path))

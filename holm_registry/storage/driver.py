@@ -141,9 +141,6 @@ class Driver(Protocol):
     def settle(self) -> None:
         """Make durable all that was swept so far."""
 
-    def recover(self) -> int:
-        """Put back what a sweep that died had out of sight; tell how many objects that were."""
-
     def prune(self, path: str) -> bool:
         """Remove the folders at and under a path that hold no object; tell if all are gone."""
 

@@ -19,3 +19,7 @@ class Locked(StorageError):
 
 class StorageUnavailable(StorageError):
     """The store itself fails: no space left, no permission, a lost volume."""
+
+
+class StorageFull(StorageUnavailable):
+    """Nothing more fits. What is there can be read, and removed."""

@@ -17,12 +17,12 @@ from typing import TypeVar
 
 from holm_registry.flock import Busy, open_locked
 
-from . import layout
-from .asides import Asides
+from . import asides, layout
 from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
 from .durable import Folders, Writeback, missing_top, sync_down, sync_folder, write_all
-from .errors import Locked, NotFound, StorageUnavailable, UploadBusy
+from .errors import Locked, NotFound, StorageFull, StorageUnavailable, UploadBusy
 from .listing import SETTLED_SECONDS, FolderListing
+from .removal import NO_SPACE, Removal
 
 #: How often to make a folder that another process deletes at the same moment.
 _ATTEMPTS = 5
@@ -30,6 +30,9 @@ _ATTEMPTS = 5
 T = TypeVar("T")
 
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+#: A folder is not empty, not there, or no folder that can be removed.
+_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY)
 
 
 @contextmanager
@@ -40,7 +43,7 @@ def _translated(path: str) -> Iterator[None]:
     except OSError as problem:
         if problem.errno in _MISSING:
             raise NotFound(path) from problem
-        raise StorageUnavailable(problem.strerror or str(problem)) from problem
+        raise _unavailable(problem) from problem
 
 
 @contextmanager
@@ -49,7 +52,12 @@ def _making() -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        raise StorageUnavailable(problem.strerror or str(problem)) from problem
+        raise _unavailable(problem) from problem
+
+
+def _unavailable(problem: OSError) -> StorageUnavailable:
+    kind = StorageFull if problem.errno in NO_SPACE else StorageUnavailable
+    return kind(problem.strerror or str(problem))
 
 
 class Filesystem:
@@ -61,8 +69,8 @@ class Filesystem:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._asides = Asides(root)
         self._folders = Folders()
+        self._removal = Removal(self._full(layout.STAGING), self._folders)
         self._unsettled: set[str] = set()
         self._listing = FolderListing()
         self._taken: set[str] = set()
@@ -114,38 +122,37 @@ class Filesystem:
 
     def delete(self, path: str, *, durably: bool = True) -> None:
         """See :class:`.driver.Driver`."""
+        full = self._full(path)
         with _translated(path):
             self._found(os.unlink, path)
+            asides.forget(full)
             if not durably:
                 return
             with suppress(FileNotFoundError):
-                sync_folder(os.path.dirname(self._full(path)))
+                sync_folder(os.path.dirname(full))
 
     def delete_folder(self, path: str, *, durably: bool = True) -> None:
         """See :class:`.driver.Driver`."""
-        aside = self._staging()
         with suppress(NotFound), _translated(path):
-            self._folders.ensure(os.path.dirname(aside))
-            self._found(lambda full: os.rename(full, aside), path)
-            if durably:
-                with suppress(FileNotFoundError):
-                    sync_folder(os.path.dirname(self._full(path)))
-            shutil.rmtree(aside)
+            self._removal.remove(self._full(path), durably=durably)
 
     def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
         """See :class:`.driver.Driver`."""
-        folder, _, name = self._full(path).rpartition("/")
+        full = self._full(path)
+        folder = os.path.dirname(full)
         with _making():
             try:
-                aside = self._asides.take(folder)
-            except FileNotFoundError:
+                taken = asides.take(full)
+            except (FileNotFoundError, NotADirectoryError):
+                return self._remove_empty(folder)
+            if any(self._is_needed(full, aside, spare) for aside in taken):
+                asides.put_back(full)
                 return False
-            if self._is_needed(aside, name, spare):
-                if not self._asides.put_back(folder) and os.path.exists(f"{folder}/{name}"):
-                    # It was written anew meanwhile: what is aside is an older copy.
-                    self._discard(aside, folder)
-                return False
-            return self._discard(aside, folder)
+            self._unsettled.add(folder)
+            is_gone = asides.claim(full, taken)
+            if is_gone:
+                self._remove_empty(folder)
+            return is_gone
 
     def settle(self) -> None:
         """See :class:`.driver.Driver`."""
@@ -154,25 +161,12 @@ class Filesystem:
                 with suppress(FileNotFoundError):
                     sync_folder(self._unsettled.pop())
 
-    def recover(self) -> int:
-        """See :class:`.driver.Driver`."""
-        with _making():
-            return self._asides.put_all_back()
-
     def prune(self, path: str) -> bool:
         """See :class:`.driver.Driver`."""
         full = self._full(path)
         with _making():
             for folder, _, _ in os.walk(full, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except FileNotFoundError:
-                    continue
-                except OSError as problem:
-                    if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                        raise
-                else:
-                    self._unsettled.add(os.path.dirname(folder))
+                self._remove_empty(folder)
             return not os.path.isdir(full)
 
     def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
@@ -181,6 +175,8 @@ class Filesystem:
         with _making():
             for folder, _, files in os.walk(self._full(path), onerror=_raise_unless_missing):
                 for name in files:
+                    if name.endswith(asides.SUFFIX):
+                        continue
                     with suppress(FileNotFoundError):
                         stat = _stat(os.stat(f"{folder}/{name}"))
                         found.append((f"{folder}/{name}".removeprefix(f"{self._root}/"), stat))
@@ -204,10 +200,17 @@ class Filesystem:
                     file.write(b"\0")
                     return os.fstat(file.fileno()).st_mtime
             except OSError as problem:
+                if problem.errno in NO_SPACE:
+                    return self._seconds_of(self._full(layout.ROOT))
                 # Who may only read can be told what would be removed all the same.
                 if problem.errno not in (errno.EROFS, errno.EACCES):
                     raise
                 return time.time()
+
+    def _seconds_of(self, folder: str) -> float:
+        """Tell the time of the store by a folder, for which there need be no room."""
+        os.utime(folder)
+        return os.stat(folder).st_mtime
 
     def free_bytes(self) -> int | None:
         """See :class:`.driver.Driver`."""
@@ -225,6 +228,10 @@ class Filesystem:
                 file = open_locked(full, os.O_RDWR | os.O_CREAT, wait_seconds=wait_seconds)
         except Busy:
             raise Locked(name) from None
+        except StorageFull:
+            # As where a file system knows no locks: it keeps this process in order alone.
+            yield
+            return
         try:
             yield
         finally:
@@ -249,8 +256,7 @@ class Filesystem:
                     # The upload itself may be lost; the folders above it may hold what must not be.
                     self._folders.ensure(os.path.dirname(folder))
                     os.makedirs(folder, exist_ok=True)
-                    with suppress(FileExistsError), open(full, "xb", buffering=0) as file:
-                        file.write(content)
+                    _create(full, content)
                     return
             raise OSError(errno.EBUSY, "the folder is deleted again and again")
 
@@ -283,35 +289,30 @@ class Filesystem:
         try:
             return do(full)
         except FileNotFoundError:
-            if not self._asides.put_back(full):
+            if not asides.put_back(full):
                 raise
         return do(full)
 
-    def _is_needed(self, aside: str, name: str, spare: Callable[[Stat], bool]) -> bool:
+    def _is_needed(self, full: str, aside: str, spare: Callable[[Stat], bool]) -> bool:
         """Tell whether what is out of sight is to be put back."""
         try:
-            stat = _stat(os.stat(f"{aside}/{name}"))
+            return spare(_stat(os.stat(aside)))
         except FileNotFoundError:
-            # Put back already, or an empty folder; anything else in it is nothing we know.
-            with suppress(FileNotFoundError):
-                return bool(os.listdir(aside))
-            return False
-        try:
-            return spare(stat)
+            # Put back already.
+            return True
         except BaseException:
-            self._asides.put_back(self._root + aside.removeprefix(self._full(layout.ASIDE)))
+            asides.put_back(full)
             raise
 
-    def _discard(self, aside: str, folder: str) -> bool:
-        """Remove what is out of sight, unless somebody has just put it back."""
-        gone = self._staging()
-        self._folders.ensure(os.path.dirname(gone))
+    def _remove_empty(self, folder: str) -> bool:
+        """Remove a folder if nothing is in it: what we do not know stays, and its folder."""
         try:
-            os.rename(aside, gone)
-        except FileNotFoundError:
+            os.rmdir(folder)
+        except OSError as problem:
+            if problem.errno not in _OCCUPIED:
+                raise
             return False
         self._unsettled.add(os.path.dirname(folder))
-        shutil.rmtree(gone)
         return True
 
     def _sync_around(self, full: str) -> None:
@@ -322,7 +323,7 @@ class Filesystem:
             except FileNotFoundError:
                 # The sweep finds a young file in it, and lets it be; if there is none, whoever
                 # has deleted the folder since has seen the file.
-                if not self._asides.put_back(full) and not os.path.exists(full):
+                if not asides.put_back(full) and not os.path.exists(full):
                     return
             else:
                 return
@@ -382,8 +383,13 @@ class Filesystem:
         top = missing_top(target)
         aside = self._staging()
         inner = f"{aside}{os.path.dirname(target)[len(top) :]}"
-        os.makedirs(inner)
-        os.rename(source, f"{inner}/{os.path.basename(target)}")
+        try:
+            os.makedirs(inner)
+            os.rename(source, f"{inner}/{os.path.basename(target)}")
+        except OSError:
+            # On a full disk each attempt would leave some more.
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
         sync_down(aside, inner)
         try:
             self._folders.adopt(aside, top)
@@ -394,6 +400,22 @@ class Filesystem:
                 raise
             return False
         return True
+
+
+def _create(full: str, content: bytes) -> None:
+    """Make a file, unless there is one; where there is no room, leave nothing."""
+    try:
+        with open(full, "xb", buffering=0) as file:
+            write_all(file.fileno(), [content], 0)
+    except FileExistsError:
+        return
+    except OSError as problem:
+        if problem.errno in NO_SPACE:
+            with suppress(OSError):
+                os.unlink(full)
+            with suppress(OSError):
+                os.rmdir(os.path.dirname(full))
+        raise
 
 
 def _open(full: str) -> FileIO:

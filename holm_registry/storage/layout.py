@@ -18,8 +18,8 @@ Where everything lies: the tree of registry:2, which is the only truth, and what
         _uploads/<session id>/startedat                          RFC 3339, UTC
         _uploads/<session id>/hashstates/…                       registry:2's own; never read
       _staging/<random>                                          ours: files not yet in place
-      _aside/<path>                                              ours: folders that a collection is
-                                                                 just looking at once more
+      …/data.<random>.aside, …/link.<random>.aside               ours: what a collection is just
+                                                                 looking at once more
       _damaged/<algorithm>/<encoded>…                            ours: what a repair moved away
       _maintenance/…                                             ours: locks and last results
 
@@ -37,7 +37,6 @@ from holm_registry.oci.digest import Digest
 
 ROOT = "docker/registry/v2"
 STAGING = f"{ROOT}/_staging"
-ASIDE = f"{ROOT}/_aside"
 DAMAGED = f"{ROOT}/_damaged"
 MAINTENANCE = f"{ROOT}/_maintenance"
 ROBOTS = f"{MAINTENANCE}/robots"

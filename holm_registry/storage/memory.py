@@ -101,13 +101,6 @@ class Memory:
     def settle(self) -> None:
         """See :class:`.driver.Driver`."""
 
-    def recover(self) -> int:
-        """See :class:`.driver.Driver`."""
-        with self._lock:
-            found, self._asides = self._asides, {}
-            self._objects = {**found, **self._objects}
-            return len(found)
-
     def prune(self, path: str) -> bool:
         """See :class:`.driver.Driver`."""
         with self._lock:

@@ -66,10 +66,6 @@ class ReadOnly:
     def settle(self) -> None:
         """Do nothing: nothing was swept."""
 
-    def recover(self) -> int:
-        """Refuse."""
-        _refuse()
-
     def move(self, path: str, target: str) -> None:
         """Refuse."""
         _refuse()

@@ -197,25 +197,6 @@ def test_abandoned_uploads_go_by_the_age_of_their_files(driver, registry):
     collect(driver, upload_age_seconds=None)
 
 
-def test_recovering_beside_a_collection_loses_nothing(tmp_path, monkeypatch):
-    """A server starts, and finds a folder still empty into which the collection then moves one."""
-    driver, other = AgingFiles(str(tmp_path)), Filesystem(str(tmp_path))
-    digest = Digest.of(b"x")
-    driver.put(layout.blob_data(digest), b"x")
-    way = f"{tmp_path}/{layout.ASIDE}/{layout.BLOBS}/sha256/{digest.encoded[:2]}"
-    os.makedirs(way)
-    real = os.walk
-
-    def walk(top, **options):
-        found = list(real(top, **options))
-        driver._asides.take(f"{tmp_path}/{layout.blob_data(digest)}".rpartition("/")[0])
-        return iter(found)
-
-    monkeypatch.setattr(os, "walk", walk)
-    other.recover()
-    assert other.read(layout.blob_data(digest)) == b"x"
-
-
 def test_an_upload_that_just_begins_is_not_abandoned(tmp_path):
     """Its folder comes first, then one file, then the other."""
     driver = AgingFiles(str(tmp_path))

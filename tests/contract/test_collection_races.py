@@ -24,7 +24,7 @@ from holm_registry.storage.filesystem import Filesystem
 from ..images import descriptor, image, index
 from ..stores import blobs_in, collect, names, pull, push, push_blob
 
-CALLS = ("rename", "rmdir", "unlink", "utime", "stat", "mkdir")
+CALLS = ("rename", "link", "rmdir", "unlink", "utime", "stat", "mkdir")
 DAY = 86400.0
 
 TAGGED = image(b"c", [b"1"])

@@ -270,3 +270,63 @@ def test_the_disk_is_put_to_work_while_an_upload_grows(store, monkeypatch):
         upload.append([step])
     upload.close()
     assert told == [(2, 3 * len(step)), (2 + 3 * len(step), 3 * len(step))]
+
+
+def no_links(*args):
+    raise PermissionError(errno.EPERM, "no hard links here")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_sweep_never_replaces_what_was_written_meanwhile(store, tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    for is_needed in (True, False):
+        store.put("a/link", b"old")
+
+        def write(_, is_needed=is_needed):
+            store.put("a/link", b"new")
+            return is_needed
+
+        assert not store.sweep("a/link", write)
+        assert store.read("a/link") == b"new"
+        assert sorted(os.listdir(tmp_path / "a"))[:1] == ["link"]
+        assert store.sweep("a/link", lambda _: False)
+        assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_whoever_asks_for_what_is_out_of_sight_has_it_back(store, tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    store.put("a/link", b"x")
+    assert not store.sweep("a/link", lambda _: bool(store.stat("a/link").version) and False)
+    assert os.listdir(tmp_path / "a") == ["link"]
+    assert not store.sweep("a/link", lambda _: True)
+    assert os.listdir(tmp_path / "a") == ["link"]
+
+
+def test_what_a_crash_left_out_of_sight_comes_back_or_is_swept(store, tmp_path):
+    store.put("a/link", b"x")
+    os.rename(tmp_path / "a/link", tmp_path / "a/link.0.aside")
+    assert store.objects("a") == []
+    assert store.read("a/link") == b"x"
+    os.rename(tmp_path / "a/link", tmp_path / "a/link.0.aside")
+    assert store.sweep("a/link", lambda _: False)
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_is_deleted_does_not_come_back_from_out_of_sight(store, tmp_path):
+    store.put("a/link", b"x")
+    os.rename(tmp_path / "a/link", tmp_path / "a/link.0.aside")
+    store.put("a/link", b"again")
+    store.delete("a/link")
+    with pytest.raises(NotFound):
+        store.stat("a/link")
+
+
+def test_a_folder_with_something_that_is_not_ours_stays(store, tmp_path):
+    store.put("a/b/link", b"x")
+    (tmp_path / "a/b/@eaDir").mkdir()
+    assert store.sweep("a/b/link", lambda _: False)
+    assert os.listdir(tmp_path / "a/b") == ["@eaDir"]
+    assert not store.sweep("a/b/link", lambda _: False)

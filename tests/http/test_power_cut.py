@@ -13,7 +13,7 @@ import os
 import pytest
 
 from holm_registry.oci.digest import Digest
-from holm_registry.storage import durable, layout
+from holm_registry.storage import durable
 from holm_registry.storage.filesystem import Filesystem
 
 from ..images import descriptor, image
@@ -32,9 +32,10 @@ class Disk:
         self.entries: set[str] = set()
         self.removed: set[str] = set()
         self._real = {
-            name: getattr(os, name) for name in ("mkdir", "rename", "fsync", "pwritev", "unlink")
+            name: getattr(os, name)
+            for name in ("mkdir", "rename", "fsync", "pwritev", "unlink", "rmdir")
         }
-        for name in ("mkdir", "rename", "fsync", "unlink"):
+        for name in ("mkdir", "rename", "fsync", "unlink", "rmdir"):
             monkeypatch.setattr(os, name, getattr(self, name))
         monkeypatch.setattr(durable.os, "pwritev", self.pwritev)
 
@@ -54,6 +55,13 @@ class Disk:
     def unlink(self, path, *args, **kwargs):
         self._real["unlink"](path, *args, **kwargs)
         if isinstance(path, str) and path.startswith("/"):
+            self.removed.add(path)
+
+    def rmdir(self, path, **options):
+        self._real["rmdir"](path, **options)
+        if isinstance(path, str) and path.startswith("/"):
+            # What was in it cannot come back once it is gone for good itself.
+            self.removed = {each for each in self.removed if not each.startswith(f"{path}/")}
             self.removed.add(path)
 
     def pwritev(self, descriptor_, *args):
@@ -182,16 +190,18 @@ def test_a_collection_removes_what_a_manifest_names_when_that_has_gone_for_good(
             os.utime(f"{folder}/{name}", (0, 0))
     removed = []
 
-    def rename(source, target):
-        is_claimed = layout.ASIDE in source and layout.STAGING in target
-        if is_claimed and ("/blobs/" in source or "/_layers/" in source):
-            removed.append(source)
-            disk.lacks(revision("a", digest))
-        if is_claimed and "/blobs/" in source:
-            disk.lacks(layer("a", Digest.of(b"l")))
-        disk.rename(source, target)
+    real = os.unlink
 
-    monkeypatch.setattr(os, "rename", rename)
+    def unlink(path, **options):
+        is_claimed = path.endswith(".aside")
+        if is_claimed and ("/blobs/" in path or "/_layers/" in path):
+            removed.append(path)
+            disk.lacks(revision("a", digest))
+        if is_claimed and "/blobs/" in path:
+            disk.lacks(layer("a", Digest.of(b"l")))
+        real(path, **options)
+
+    monkeypatch.setattr(os, "unlink", unlink)
     result, _ = collect(Filesystem(disk.root), untagged=True)
     assert (result.manifests, result.layer_links, result.blobs) == (1, 1, 2)
     assert len(removed) == 3

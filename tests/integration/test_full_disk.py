@@ -1,15 +1,20 @@
-"""A disk that really is full."""
+"""Disks that really are full."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shutil
 import subprocess
+from contextlib import suppress
 
 import pytest
 
 from ..images import image
 from .servers import CONFIG, holm, require, run
+from .test_garbage_collect import age, config_for
+from .test_garbage_collect import registry as command
 
 MIB = 1024 * 1024
 
@@ -20,9 +25,19 @@ UNRESERVED = f"{CONFIG}storage: {{filesystem: {{}}, limits: {{free: 0}}}}\n"
 @pytest.fixture
 def small_disk(tmp_path):
     """A folder on a file system of eight mebibytes."""
+    yield from mounted(tmp_path, "size=8m")
+
+
+@pytest.fixture
+def few_files(tmp_path):
+    """A folder on a file system of 200 files and folders."""
+    yield from mounted(tmp_path, "size=8m,nr_inodes=200")
+
+
+def mounted(tmp_path, options):
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = [require("mount"), "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    mount = [require("mount"), "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         if os.environ.get("HOLM_REQUIRE_CLIENTS"):
             pytest.fail("cannot mount a small disk")
@@ -105,3 +120,57 @@ def test_honest_clients_go_on_while_somebody_fills_the_disk(small_disk, tmp_path
         skopeo("delete", there)
     errors = [line for line in registry.lines if "nearly full" in line]
     assert len(errors) == 1, "logged once"
+
+
+def fill(disk):
+    """Take all that is left, of bytes or of files."""
+    with suppress(OSError):
+        for count in range(200):
+            (disk / f"filler-{count}").touch()
+    with suppress(OSError), open(disk / "filler-0", "wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    left = os.statvfs(disk)
+    assert 0 in (left.f_bavail, left.f_favail)
+
+
+@pytest.mark.parametrize("disk", ["small_disk", "few_files"])
+def test_a_volume_of_registry_2_that_is_full_is_served_deleted_from_and_collected(
+    disk, request, tmp_path
+):
+    """As registry:2 leaves it: nothing of ours is on it, and nothing can be made."""
+    root = disk = request.getfixturevalue(disk)
+    with holm(root, UNRESERVED) as registry:
+        for tag in ("v1", "v2", "v3"):
+            config, layer = tag.encode(), os.urandom(256 * 1024)
+            for content in (config, layer):
+                assert push(registry, content).status == 201
+            manifest = image(config, [layer])
+            assert registry.request("PUT", f"/v2/a/manifests/{tag}", manifest).status == 201
+        session = registry.request("POST", "/v2/a/blobs/uploads/").headers["Location"]
+    for folder in ("_staging", "_maintenance"):
+        shutil.rmtree(root / "docker/registry/v2" / folder, ignore_errors=True)
+    fill(disk)
+    events = "notifications: {endpoints: [{name: a, url: 'http://127.0.0.1:9/'}]}\n"
+    with holm(root, UNRESERVED + events) as registry:
+        for tag in ("v1", "v2"):
+            digest = registry.request("HEAD", f"/v2/a/manifests/{tag}").headers[
+                "Docker-Content-Digest"
+            ]
+            reference = tag if tag == "v1" else digest
+            assert registry.request("DELETE", f"/v2/a/manifests/{reference}").status == 202
+        assert registry.request("DELETE", session).status == 204
+        assert registry.request("GET", "/v2/a/tags/list").json["tags"] == ["v3"]
+        age(root)
+        file = config_for(root)
+        assert command("verify", "--json", file).returncode == 0
+        assert command("stats", file).returncode == 0
+        done = command("garbage-collect", "-m", "--json", file)
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        assert (result["problems"], result["blobs"]) == ([], 6)
+        assert result["bytes"] > 512 * 1024
+        assert push(registry, b"and it can be pushed to again").status == 201
+        digest = registry.request("GET", "/v2/a/manifests/v3").json["layers"][0]["digest"]
+        assert len(registry.request("GET", f"/v2/a/blobs/{digest}").body) == 256 * 1024
+    assert not any("Traceback" in line for line in registry.lines)

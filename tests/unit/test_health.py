@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from holm_registry.health.checks import FileCheck, StorageCheck, Unhealthy
 from holm_registry.health.service import TIMEOUT_SECONDS, Health, Scheduled
 from holm_registry.storage import layout
-from holm_registry.storage.errors import StorageUnavailable
+from holm_registry.storage.errors import StorageFull, StorageUnavailable
 from holm_registry.storage.filesystem import Filesystem
 from holm_registry.storage.memory import Memory
 from holm_registry.storage.readonly import ReadOnly
@@ -166,3 +166,30 @@ async def test_a_file_that_is_there_takes_the_registry_out_of_service(tmp_path):
     (tmp_path / "down").touch()
     with pytest.raises(Unhealthy, match="file exists"):
         await check.look()
+
+
+def test_a_full_disk_is_told_and_keeps_nobody_from_deleting(clock, tmp_path, monkeypatch):
+    store = Filesystem(str(tmp_path))
+    check = StorageCheck(store, NoThreads(), "filesystem")
+    found = health(clock, check)
+    assert found.failing() == []
+
+    def full(path, content):
+        raise StorageFull("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "put", full)
+        clock.advance(10.0)
+        (failing,) = found.failing()
+        assert failing.still_serves
+        assert failing.reason == "No space left on device: pulls and deletions go on"
+    clock.advance(10.0)
+    assert found.failing() == []
+    monkeypatch.setattr(store, "put", lost)
+    clock.advance(10.0)
+    (failing,) = found.failing()
+    assert not failing.still_serves
+
+
+def lost(path, content):
+    raise StorageUnavailable("Input/output error")
