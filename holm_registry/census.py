@@ -5,6 +5,7 @@ What repositories hold, counted while the registry serves: what quotas are held 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -12,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .content.quotas import Quotas
-from .maintenance.reading import digests_in, repositories
+from .content.quotas import Measured, Quotas
+from .maintenance.reading import Unreadable, digests_in, read_link, repositories
 from .oci.digest import ALGORITHMS, Digest
 from .storage import layout
 from .storage.driver import Driver
@@ -84,27 +85,55 @@ class Census(Service):
         for name in sorted(found.union(self._quotas.known())):
             if not self.running:
                 return
-            self._quotas.count(name, lambda name=name: held_bytes(self._driver, name))  # type: ignore[misc]
+            self._quotas.count(name, partial(measure, self._driver, name))
 
 
 def held_bytes(driver: Driver, repository: str) -> int:
-    """Tell how many bytes a repository holds: each of its blobs and manifests once."""
-    held = set(_links(driver, repository))
-    return sum(_size(driver, digest) for digest in held)
+    """Tell how many bytes the content of a repository has: each of its blobs and manifests once."""
+    return sum(measure(driver, repository).content.values())
 
 
-def _links(driver: Driver, repository: str) -> Iterator[Digest]:
+def measure(driver: Driver, repository: str) -> Measured:
+    """
+    Look what a repository holds, and what is parked in its upload sessions.
+
+    What cannot be seen is not counted against anybody.
+    """
+    content = dict(_content(driver, repository))
+    sessions = {}
+    for session_id in driver.folders(layout.uploads(repository)):
+        path = layout.upload_data(repository, session_id)
+        size = _size(driver, path)
+        if size is not None:
+            sessions[path] = size
+    return Measured(content, sessions)
+
+
+def _content(driver: Driver, repository: str) -> Iterator[tuple[Digest, int]]:
     for algorithm in ALGORITHMS:
-        yield from digests_in(driver, algorithm, layout.layers_by(repository, algorithm))
-        yield from digests_in(driver, algorithm, layout.revisions(repository, algorithm))
+        for digest in digests_in(driver, algorithm, layout.layers_by(repository, algorithm)):
+            yield _target(driver, digest, layout.layer_link(repository, digest))
+        for digest in digests_in(driver, algorithm, layout.revisions(repository, algorithm)):
+            yield _target(driver, digest, layout.revision_link(repository, digest))
 
 
-def _size(driver: Driver, digest: Digest) -> int:
-    """Tell how large a blob is; what cannot be seen is not counted against anybody."""
+def _target(driver: Driver, digest: Digest, link: str) -> tuple[Digest, int]:
+    """Find what a link leads to: nearly always what its path says; and its size."""
+    size = _size(driver, layout.blob_data(digest))
+    if size is None:
+        try:
+            digest = read_link(driver, link)
+        except (NotFound, Unreadable):
+            return digest, 0
+        size = _size(driver, layout.blob_data(digest))
+    return digest, size or 0
+
+
+def _size(driver: Driver, path: str) -> int | None:
     try:
-        return driver.stat(layout.blob_data(digest)).size_bytes
+        return driver.stat(path).size_bytes
     except (NotFound, StorageUnavailable):
-        return 0
+        return None
 
 
 def _tell(failure: Failure) -> None:

@@ -58,7 +58,9 @@ class UploadRoutes:
             return self._created(request, repository, mount)
         named = whole or mount
         algorithm = algorithm if named is None else named.algorithm
-        session_id = await self._threads.run(self._uploads.start, repository, algorithm)
+        session_id = await self._threads.run(
+            self._uploads.start, repository, algorithm, _owner(request)
+        )
         if whole is not None:
             return await self._take_whole(request, repository, session_id, whole)
         request.setResponseCode(202)
@@ -80,7 +82,8 @@ class UploadRoutes:
         """Add a chunk, or a stream of unknown length, to an upload (end-5)."""
         await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
-        session = await self._open(request, repository, session_id)
+        # Not every client says how much it sends; it sends something.
+        session = await self._open(request, repository, session_id, 1)
         try:
             await self._receive(request, repository, session)
             size = session.size_bytes
@@ -140,10 +143,17 @@ class UploadRoutes:
             return self._guard.is_open
         return bool(await self._guard.which(request, source, [PULL]))
 
-    async def _open(self, request: StreamedRequest, repository: str, session_id: str) -> Session:
-        """Take a session; refuse what is too much before it was sent, where its length is said."""
+    async def _open(
+        self, request: StreamedRequest, repository: str, session_id: str, least: int = 0
+    ) -> Session:
+        """
+        Take a session; refuse what is too much before it was sent, where its length is said.
+
+        :param least: How many bytes to expect where it is not said.
+        """
+        length = request.content_length
         return await self._threads.run(
-            self._uploads.open, repository, session_id, request.content_length or 0
+            self._uploads.open, repository, session_id, least if length is None else length
         )
 
     async def _commit(
@@ -239,6 +249,11 @@ class UploadRoutes:
             "Range": upload_range(size_bytes),
             "Docker-Upload-UUID": session_id,
         }
+
+
+def _owner(request: StreamedRequest) -> str:
+    """Name the client that begins an upload: a user, or an address that comes without a login."""
+    return f"user {request.actor}" if request.actor else request.network
 
 
 def _digest_argument(request: StreamedRequest, name: str) -> Digest | None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 from attrs import frozen
 
@@ -12,6 +12,7 @@ from holm_registry.storage.errors import NotFound
 
 from . import freshness
 from .freshness import stat_refreshed
+from .held import held_bytes
 from .links import Links
 from .quotas import Quotas
 
@@ -87,7 +88,7 @@ class Blobs:
             stat = stat_refreshed(self._driver, layout.blob_data(target))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
-        with self.taking(repository, digest, stat.size_bytes):
+        with self.taking(repository, digest, stat.size_bytes, target=target):
             self.link(repository, digest, target)
         return stat.size_bytes
 
@@ -96,15 +97,29 @@ class Blobs:
         self._links.put(layout.layer_link(repository, digest), target)
 
     def taking(
-        self, repository: str, digest: Digest, size_bytes: int
+        self,
+        repository: str,
+        digest: Digest,
+        size_bytes: int,
+        *,
+        target: Digest | None = None,
+        session: str = "",
     ) -> AbstractContextManager[None]:
         """
         Count a blob that a repository takes in, unless that fails, or it has it.
 
+        :param target: Where its bytes lie, if elsewhere than its digest says.
+        :param session: The upload session that its bytes come from.
         :raises Denied: It has no room for it.
         """
-        link = layout.layer_link(repository, digest)
-        return self._quotas.taking(repository, size_bytes, lambda: self._has(link))
+        at = target or digest
+        return self._quotas.changing(
+            repository,
+            at,
+            lambda: held_bytes(self._driver, repository, at, digest),
+            adds=size_bytes,
+            session=session,
+        )
 
     def delete(self, repository: str, digest: Digest) -> None:
         """
@@ -112,29 +127,20 @@ class Blobs:
 
         :raises BlobUnknown: The repository does not hold it.
         """
-        size = self._counted(repository, digest)
         try:
-            self._driver.delete(layout.layer_link(repository, digest))
+            with self._leaving(repository, digest):
+                self._driver.delete(layout.layer_link(repository, digest))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
-        if size:
-            self._quotas.release(repository, size)
 
-    def _counted(self, repository: str, digest: Digest) -> int:
-        """Tell how much of a quota a blob takes."""
+    def _leaving(self, repository: str, digest: Digest) -> AbstractContextManager[None]:
+        """Count a blob out that is deleted."""
         if not self._quotas.covers(repository):
-            return 0
-        try:
-            return self._driver.stat(layout.blob_data(self._target(repository, digest))).size_bytes
-        except NotFound:
-            return 0
-
-    def _has(self, link: str) -> bool:
-        try:
-            self._driver.stat(link)
-        except NotFound:
-            return False
-        return True
+            return nullcontext()
+        target = self._target(repository, digest)
+        return self._quotas.changing(
+            repository, target, lambda: held_bytes(self._driver, repository, target, digest)
+        )
 
     def _target(self, repository: str, digest: Digest) -> Digest:
         return self._links.resolve(layout.layer_link(repository, digest), digest)

@@ -4,21 +4,15 @@ How large things may be, and how many there may be of them.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from threading import Lock
-
 from attrs import frozen
 
-from holm_registry.oci.errors import ManifestInvalid, SizeInvalid, TooManyRequests
+from holm_registry.oci.errors import ManifestInvalid, SizeInvalid
 from holm_registry.oci.manifest import Manifest
 from holm_registry.oci.sizes import format_size
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound, StorageUnavailable
+from holm_registry.storage.errors import StorageUnavailable
 
 from .quotas import Quotas
-
-#: How often to look which uploads have ended without us, in seconds.
-_LOOK_SECONDS = 60.0
 
 
 @frozen
@@ -43,51 +37,34 @@ class Capacity:
         self._driver = driver
         self._bounds = bounds
         self._quotas = quotas
-        self._lock = Lock()
-        self._begun: OrderedDict[str, None] = OrderedDict()
-        self._looked = -_LOOK_SECONDS
 
-    def begin(self, repository: str, path: str) -> None:
+    @property
+    def bounds(self) -> Bounds:
+        """How large things may be, and how many."""
+        return self._bounds
+
+    def require_start(self, repository: str) -> None:
         """
-        Let an upload begin, and count it until it ends.
+        Make sure that an upload may begin.
 
-        :param path: Where its bytes will be.
-        :raises TooManyRequests: There are too many.
         :raises Denied: The repository has no room for it, however small.
         :raises StorageUnavailable: The disk has none.
         """
         self._quotas.require(repository)
         self._require_free(0)
-        most = self._bounds.uploads
-        if not most:
-            return
-        with self._lock:
-            if len(self._begun) >= most:
-                self._forget_lost_now_and_then()
-            if len(self._begun) >= most:
-                raise TooManyRequests(
-                    f"{most} uploads are in progress, and more may not be",
-                    headers={"Retry-After": "60"},
-                )
-            self._begun[path] = None
-
-    def end(self, path: str) -> None:
-        """Count an upload out."""
-        with self._lock:
-            self._begun.pop(path, None)
 
     def require_room(self, repository: str, held_bytes: int, more_bytes: int) -> None:
         """
         Make sure that an upload may go on.
 
-        :param held_bytes: What it has so far.
+        :param held_bytes: What it has so far, which its repository's quota counts already.
         :param more_bytes: What it is about to get.
         :raises SizeInvalid: It would be too large for a blob.
         :raises Denied: Its repository has no room for it.
         :raises StorageUnavailable: The disk has none.
         """
         self.require_growth(held_bytes, more_bytes)
-        self._quotas.require(repository, held_bytes + more_bytes)
+        self._quotas.require(repository, more_bytes)
 
     def require_growth(self, held_bytes: int, more_bytes: int) -> None:
         """
@@ -119,16 +96,3 @@ class Capacity:
         free = self._driver.free_bytes()
         if free is not None and free - more_bytes < wanted:
             raise StorageUnavailable(f"the disk is nearly full: {format_size(free)} are left")
-
-    def _forget_lost_now_and_then(self) -> None:
-        """Count out what has ended without us: purged, or ended by another process."""
-        now = self._driver.seconds()
-        if now - self._looked < _LOOK_SECONDS:
-            # Whoever begins too many must not have all of them looked at each time.
-            return
-        self._looked = now
-        for path in list(self._begun):
-            try:
-                self._driver.stat(path)
-            except NotFound:
-                del self._begun[path]

@@ -41,6 +41,33 @@ class Locks:
             yield
 
 
+class NamedLocks:
+    """
+    One lock for each name, for as long as a thread has it or waits for it.
+
+    Unlike with :class:`Locks`, those who hold different names never wait for one another.
+    """
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._locks: dict[Hashable, tuple[Lock, int]] = {}
+
+    @contextmanager
+    def hold(self, *name: Hashable) -> Iterator[None]:
+        """Keep others who hold the same name out."""
+        with self._guard:
+            lock, wanted = self._locks.get(name, (Lock(), 0))
+            self._locks[name] = lock, wanted + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                lock, wanted = self._locks.pop(name)
+                if wanted > 1:
+                    self._locks[name] = lock, wanted - 1
+
+
 @contextmanager
 def alone(driver: Driver, what: str, names: Iterable[str]) -> Iterator[None]:
     """

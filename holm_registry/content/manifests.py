@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from attrs import frozen
 
@@ -26,6 +26,7 @@ from holm_registry.storage.errors import NotFound
 from . import freshness
 from .blobs import Blobs
 from .capacity import Capacity
+from .held import held_bytes
 from .links import Links
 from .locks import Locks, alone
 from .payloads import Payload, Payloads
@@ -167,12 +168,10 @@ class Manifests:
                 raise ManifestUnknown(detail={"reference": str(digest)}) from None
             self._tags.delete_pointing_at(repository, digest)
             subject = self._subject_of(target)
-            size = self._size_of(target) if self._quotas.covers(repository) else 0
-            self._driver.delete_folder(layout.revision(repository, digest))
+            with self._changing(repository, target, digest):
+                self._driver.delete_folder(layout.revision(repository, digest))
             if subject is not None:
                 self._referrers.unlink(repository, subject, digest)
-        if size:
-            self._quotas.release(repository, size)
 
     @contextmanager
     def _only_here(self, repository: str, digest: Digest) -> Iterator[None]:
@@ -183,18 +182,16 @@ class Manifests:
         ):
             yield
 
-    def _has(self, repository: str, digest: Digest) -> bool:
-        try:
-            self._driver.stat(layout.revision_link(repository, digest))
-        except NotFound:
-            return False
-        return True
-
-    def _size_of(self, target: Digest) -> int:
-        try:
-            return self._driver.stat(layout.blob_data(target)).size_bytes
-        except NotFound:
-            return 0
+    def _changing(
+        self, repository: str, target: Digest, digest: Digest, adds: int = 0
+    ) -> AbstractContextManager[None]:
+        """Count a manifest that comes into a repository, or goes."""
+        return self._quotas.changing(
+            repository,
+            target,
+            lambda: held_bytes(self._driver, repository, target, digest),
+            adds=adds,
+        )
 
     def _keep(
         self, repository: str, digest: Digest, payload: bytes, subject: Digest | None
@@ -204,11 +201,7 @@ class Manifests:
 
         A link to a referrer that is not here is not listed, and goes with a collection.
         """
-
-        def is_there() -> bool:
-            return self._has(repository, digest)
-
-        with self._quotas.taking(repository, len(payload), is_there):
+        with self._changing(repository, digest, digest, len(payload)):
             self._payloads.put(digest, payload)
             if subject is not None:
                 self._referrers.link(repository, subject, digest)

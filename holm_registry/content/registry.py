@@ -10,6 +10,7 @@ from .manifests import Manifests
 from .payloads import Payloads
 from .quotas import Quotas
 from .referrers import Referrers
+from .sessions import Sessions
 from .tags import Tags
 from .uploads import Uploads
 from .validation import Validation
@@ -38,7 +39,8 @@ class Registry:
         links = Links(driver)
         payloads = Payloads(driver)
         self.blobs = Blobs(driver, links, self.quotas)
-        self.uploads = Uploads(driver, self.blobs, self.capacity)
+        self.sessions = Sessions(driver, self.quotas, self.capacity.bounds.uploads)
+        self.uploads = Uploads(driver, self.blobs, self.capacity, self.sessions)
         self.tags = Tags(driver, links, validation.frozen_by)
         self.catalog = Catalog(driver)
         self.referrers = Referrers(driver, links, tags=self.tags, payloads=payloads)

@@ -29,6 +29,7 @@ from holm_registry.storage.errors import NotFound, StorageFull, UploadBusy
 from .blobs import Blobs
 from .capacity import Capacity
 from .hashing import Hashing, Hashings
+from .sessions import Sessions
 
 
 def _unknown(session_id: str) -> BlobUploadUnknown:
@@ -51,27 +52,31 @@ class Uploads:
         driver: Driver,
         blobs: Blobs,
         capacity: Capacity,
+        sessions: Sessions,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._driver = driver
         self._blobs = blobs
         self.capacity = capacity
+        self.sessions = sessions
         self._now = now
         self._hashings = Hashings()
 
-    def start(self, repository: str, algorithm: str = "sha256") -> str:
+    def start(self, repository: str, algorithm: str = "sha256", owner: str = "") -> str:
         """
         Begin a session.
 
         :param algorithm: What the client will name the blob by; another one costs a second reading.
+        :param owner: The client, with whom others share the number of sessions there may be.
         :return: The session's id.
-        :raises TooManyRequests: There are too many.
+        :raises TooManyRequests: There are too many, and none gives way.
         :raises Denied: The repository's quota is used up.
         :raises StorageUnavailable: The disk is nearly full.
         """
         session_id = str(uuid.uuid4())
         data = layout.upload_data(repository, session_id)
-        self.capacity.begin(repository, data)
+        self.capacity.require_start(repository)
+        self.sessions.begin(repository, data, owner)
         started_at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ").encode()
         try:
             self._driver.create_upload(layout.upload_started_at(repository, session_id), started_at)
@@ -108,6 +113,7 @@ class Uploads:
         """
         path = layout.upload_data(repository, session_id)
         upload = self._take(repository, session_id, path)
+        self.sessions.take(repository, path, upload.size_bytes)
         hashing = self._hashings.take(path, upload.size_bytes)
         if hashing is None and upload.size_bytes == 0:
             hashing = Hashing("sha256")
@@ -189,15 +195,36 @@ class Uploads:
         except NotFound:
             raise _unknown(session_id) from None
 
-    def keep(self, repository: str, session_id: str, hashing: Hashing) -> None:
-        """Keep the hasher of a session that is left to a later request."""
-        self._hashings.keep(layout.upload_data(repository, session_id), hashing)
+    def leave(
+        self, repository: str, session_id: str, size_bytes: int, hashing: Hashing | None
+    ) -> None:
+        """Leave a session to a later request, and keep its hasher."""
+        path = layout.upload_data(repository, session_id)
+        self.sessions.leave(path, size_bytes)
+        if hashing is not None:
+            self._hashings.keep(path, hashing)
+
+    def grow(self, repository: str, session_id: str, held_bytes: int, more_bytes: int) -> None:
+        """
+        Make sure that a session may take what has come, and count it.
+
+        :raises SizeInvalid: It would be too large for a blob.
+        :raises Denied: Its repository has no room for it.
+        :raises StorageUnavailable: The disk has none.
+        """
+        self.capacity.require_growth(held_bytes, more_bytes)
+        path = layout.upload_data(repository, session_id)
+        self.sessions.grow(repository, path, more_bytes)
+
+    def note(self, repository: str, session_id: str, size_bytes: int) -> None:
+        """Count a session as large as it is."""
+        self.sessions.note(repository, layout.upload_data(repository, session_id), size_bytes)
 
     def remove(self, repository: str, session_id: str) -> None:
         """Remove what is left of a session that has ended."""
-        self.capacity.end(layout.upload_data(repository, session_id))
         # What a power cut brings back of it is harmless, and purged: that is worth no waiting for.
         self._driver.delete_folder(layout.upload(repository, session_id), durably=False)
+        self.sessions.end(repository, layout.upload_data(repository, session_id))
 
     def file(self, repository: str, session_id: str, digest: Digest, upload: Upload) -> None:
         """
@@ -216,7 +243,8 @@ class Uploads:
                 self._driver.refresh(path)
         except NotFound:
             known = False
-        with self._blobs.taking(repository, digest, upload.size_bytes):
+        session = layout.upload_data(repository, session_id)
+        with self._blobs.taking(repository, digest, upload.size_bytes, session=session):
             self._blobs.link(repository, digest, digest)
             if not known:
                 self._forget_start(repository, session_id)
@@ -256,13 +284,20 @@ class Session:
 
         :raises StorageUnavailable: They could not be written, or the disk is nearly full.
         :raises SizeInvalid: It is too much for a blob; the session is gone then.
+        :raises Denied: Its repository has no room for them; the session is gone then as well, so
+            that what will never be a blob takes no room from others.
         """
+        held, more = self.size_bytes, sum(map(len, buffers))
         try:
-            self._uploads.capacity.require_growth(self.size_bytes, sum(map(len, buffers)))
-        except SizeInvalid:
+            self._uploads.grow(self._repository, self.session_id, held, more)
+        except (SizeInvalid, Denied):
             self.discard()
             raise
-        self._upload.append(buffers)
+        try:
+            self._upload.append(buffers)
+        except BaseException:
+            self._uploads.note(self._repository, self.session_id, self.size_bytes)
+            raise
         if self._hashing is not None:
             self._hashing.update(buffers)
 
@@ -302,8 +337,7 @@ class Session:
     def close(self) -> None:
         """Leave the session to a later request, if it has not ended."""
         if not self._ended:
-            if self._hashing is not None:
-                self._uploads.keep(self._repository, self.session_id, self._hashing)
+            self._uploads.leave(self._repository, self.session_id, self.size_bytes, self._hashing)
             self._end()
 
     def _end(self) -> None:
