@@ -35,6 +35,12 @@ class Options(PluginOptions):
             "Names to show where the registry lists none, with commas (REPOSITORIES).",
         ],
         [
+            "allowed-hosts",
+            None,
+            None,
+            "Further names the UI is reached by, with commas (ALLOWED_HOSTS).",
+        ],
+        [
             "trusted-proxies",
             None,
             None,

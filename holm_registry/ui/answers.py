@@ -19,6 +19,7 @@ from holm_registry.http.request import StreamedRequest
 from .context import Context
 from .errors import LoginNeeded, Missing, Trouble
 from .guesses import TooManyGuesses
+from .rendering import visible
 
 _log = Logger()
 
@@ -41,6 +42,7 @@ class ErrorAnswers:
     def __init__(self, context: Context) -> None:
         self._templates = context.templates
         self._guesses = context.guesses
+        self._openness = context.openness
 
     def register(self, app: Klein) -> None:
         """Have an application answer so. The order matters: the first that fits is taken."""
@@ -57,6 +59,8 @@ class ErrorAnswers:
         """Answer what went wrong, and with whose words."""
         problem = cast("Trouble", failure.value)
         if isinstance(problem, LoginNeeded):
+            if problem.url:
+                self._openness.refute()
             if request.header("Authorization") is not None:
                 self._guesses.note(request)
             problem = _pass_on(request, problem)
@@ -89,18 +93,37 @@ class ErrorAnswers:
         """Answer with an error."""
         request.setResponseCode(problem.status)
         request.set_header("X-Request-Id", request.request_id)
-        if _is_for_a_program(request):
+        if _wants_json(request):
             request.set_header("Cache-Control", "no-store")
             return json_body(request, problem.as_json())
+        if not _is_browser(request):
+            request.set_header("Cache-Control", "no-store")
+            return text_body(request, f"{problem.title}: {problem.message}\n")
         return await self._templates.render(
             request, "error.html", status=problem.status, problem=problem
         )
 
 
-def _is_for_a_program(request: StreamedRequest) -> bool:
-    accepted = request.header("Accept") or ""
-    asks = "application/json" in accepted and "text/html" not in accepted
+def _wants_json(request: StreamedRequest) -> bool:
+    asks = "application/json" in _accepted(request) and not _is_browser(request)
     return asks or request.path.startswith((b"/api/", b"/health"))
+
+
+def _is_browser(request: StreamedRequest) -> bool:
+    """Tell whether a page is wanted: browsers and scripts on pages name HTML, programs do not."""
+    return any(kind in _accepted(request) for kind in ("text/html", "application/xhtml+xml"))
+
+
+def _accepted(request: StreamedRequest) -> str:
+    return ",".join(request.lines("Accept")).lower()
+
+
+def text_body(request: StreamedRequest, text: str) -> bytes:
+    """Answer with plain text."""
+    content = str(visible(text)).encode("utf-8", "replace")
+    request.set_header("Content-Type", "text/plain; charset=utf-8")
+    request.set_header("Content-Length", str(len(content)))
+    return content
 
 
 def _pass_on(request: StreamedRequest, problem: LoginNeeded) -> Trouble:

@@ -27,7 +27,6 @@ from .context import Context
 from .exchange import IN_FLIGHT, Exchange
 from .figures import UiFigures
 from .gate import Gate
-from .library import Libraries
 from .rendering import Templates
 from .settings import Settings
 
@@ -51,16 +50,14 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     common = {"public_registry": settings.public_registry, "registry_url": settings.registry_url}
     exchange = Exchange(agent, reactor, Gate(IN_FLIGHT))
     client = RegistryClient(exchange, settings.registry_url)
-    libraries = Libraries()
 
     def may_gain(request: StreamedRequest) -> bool:
-        return libraries.of(request.header("Authorization") or "").may_gain
+        return context.library(request).may_gain
 
     templates = Templates(folder, assets, threads, common, may_gain)
     figures = UiFigures(reactor, exchange)
-    return Context(
-        settings, client, reactor, threads, templates, assets, figures, libraries=libraries
-    )
+    context = Context(settings, client, reactor, threads, templates, assets, figures)
+    return context
 
 
 @frozen

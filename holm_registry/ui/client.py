@@ -128,6 +128,10 @@ class RegistryClient:
             self._exchange, self._base_url, authorization=authorization, hear=hear
         )
 
+    async def ping_as(self, authorization: str) -> None:
+        """Ask whether the registry is there, with a login; without one if it is empty."""
+        await self.for_visitor(authorization, _nobody).ping()
+
     async def ping(self) -> None:
         """Ask whether the registry is there."""
         await self._ask("GET", "/v2/")

@@ -18,9 +18,11 @@ from .contents import Contents
 from .figures import UiFigures
 from .guesses import Guesses
 from .library import Libraries, Library
+from .openness import Openness
 from .outcomes import Outcomes
 from .reader import Reader
 from .rendering import Templates
+from .security import Sites
 from .settings import Settings
 
 
@@ -44,13 +46,23 @@ class Context:
     outcomes: Outcomes = Factory(Outcomes)
     guesses: Guesses = Factory(lambda self: Guesses(self.clock.seconds), takes_self=True)
 
-    def reader(self, request: StreamedRequest) -> Reader:
+    sites: Sites = Factory(
+        lambda self: Sites(self.settings.allowed_hosts, self.settings.public_registry),
+        takes_self=True,
+    )
+    openness: Openness = Factory(
+        lambda self: Openness(self.client.ping_as, self.clock), takes_self=True
+    )
+
+    async def reader(self, request: StreamedRequest) -> Reader:
         """
-        Give a reader that asks in the name of whoever sent a request.
+        Give a reader that asks in the name of the visitor who sent a request.
 
         :raises TooManyGuesses: Too many logins from there were wrong.
         """
-        authorization = request.header("Authorization") or ""
+        if request.header("Authorization"):
+            await self.openness.settle()
+        authorization = self._login(request)
         if authorization and not self.libraries.believes(authorization):
             self.guesses.require(request)
         library = self.libraries.of(authorization)
@@ -58,5 +70,21 @@ class Context:
         return Reader(client, library, self.contents, self.clock)
 
     def library(self, request: StreamedRequest) -> Library:
-        """Give what whoever sent a request knows."""
-        return self.libraries.of(request.header("Authorization") or "")
+        """Give what the visitor who sent a request knows."""
+        return self.libraries.of(self._login(request))
+
+    def _login(self, request: StreamedRequest) -> str:
+        """Return a visitor's login; empty where the registry asks for none: all are one then."""
+        return "" if self.openness.is_open else request.header("Authorization") or ""
+
+    def require_safe(self, request: StreamedRequest) -> None:
+        """
+        Refuse to change anything for another site, or under a name that may be another site's.
+
+        Another site cannot know a login; but where the registry asks for none, any will do.
+
+        :raises Forbidden: It is not safe.
+        """
+        self.sites.require_own(request)
+        if not (self._login(request) and self.openness.is_known):
+            self.sites.require_known_host(request)

@@ -317,6 +317,9 @@ class Libraries:
             self._forget_one()
         return library
 
+    def __len__(self) -> int:
+        return len(self._libraries)
+
     def _forget_one(self) -> None:
         """Forget an older one that was never believed, or else the oldest: guesses cost nobody."""
         older = list(self._libraries)[:-1]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from attrs import Factory, frozen
 
 from holm_registry.config.addresses import Network, parse_address, parse_networks
+from holm_registry.http.proxies import parse_host
 from holm_registry.oci.errors import RegistryError
 from holm_registry.oci.names import parse_repository
 
@@ -36,6 +37,7 @@ class Settings:
     :ivar public_registry: ``host:port`` as the cluster's machines reach the registry.
     :ivar listen: ``host:port``; without a host every address of the machine.
     :ivar repositories: What to show where the registry does not list its repositories.
+    :ivar allowed_hosts: Further names under which the UI is reached, with or without a port.
     :ivar proxies: The networks of trusted proxies, and whether local sockets lead to one.
     """
 
@@ -43,6 +45,7 @@ class Settings:
     public_registry: str
     listen: str
     repositories: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     proxies: tuple[list[Network], bool] = Factory(lambda: _parse_proxies(DEFAULT_PROXIES))
 
 
@@ -53,7 +56,7 @@ def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str])
     An empty variable counts as none.
 
     :param options: ``registry-url``, ``public-registry``, ``port``, ``repositories``,
-        ``trusted-proxies``; None where an option was not given.
+        ``allowed-hosts``, ``trusted-proxies``; None where an option was not given.
     :raises SettingInvalid: One of them cannot be used.
     """
 
@@ -75,6 +78,7 @@ def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str])
         settle("public-registry", urlsplit(registry_url).netloc, _parse_public_registry),
         settle("port", DEFAULT_PORT, _parse_port),
         settle("repositories", "", _parse_repositories),
+        settle("allowed-hosts", "", _parse_hosts),
         settle("trusted-proxies", DEFAULT_PROXIES, _parse_proxies),
     )
 
@@ -107,6 +111,14 @@ def _parse_port(text: str) -> str:
 
 def _parse_repositories(text: str) -> tuple[str, ...]:
     return tuple(parse_repository(name) for name in text.replace(",", " ").split())
+
+
+def _parse_hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(text.lower().replace(",", " ").split())
+    for host in hosts:
+        if parse_host(host) is None:
+            raise ValueError("expected names such as ui.example.com or ui.example.com:8443")
+    return hosts
 
 
 def _parse_proxies(text: str) -> tuple[list[Network], bool]:

@@ -29,7 +29,12 @@ from ..gallery import Gallery
 from ..http.wire import Answer, Connection, Server, head, parse
 
 REGISTRY_URL = "http://registry.test:5000"
-SETTINGS = Settings(REGISTRY_URL, "registry.example:31500", ":8080")
+SETTINGS = Settings(
+    REGISTRY_URL,
+    "registry.example:31500",
+    ":8080",
+    allowed_hosts=("ui.test", "registry.test"),
+)
 
 
 @implementer(IResponse)
@@ -196,7 +201,7 @@ class Ui:
 
     def page(self, path: str, status: int = 200, **headers: Any) -> Page:
         """Fetch a page that must answer with a status."""
-        answer = self.get(path, **headers)
+        answer = self.get(path, **{"Accept": "text/html", **headers})
         assert answer.status == status, (answer.status, answer.body[:3000])
         assert answer.header("Content-Type") == "text/html; charset=utf-8"
         body = answer.body

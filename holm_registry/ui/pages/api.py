@@ -29,7 +29,7 @@ class Api:
 
     async def repositories(self, request: StreamedRequest) -> bytes:
         """List the repositories."""
-        reader = self._context.reader(request)
+        reader = await self._context.reader(request)
         try:
             listed = await reader.all_names()
         except (NotFound, Refused) as problem:
@@ -42,7 +42,7 @@ class Api:
     async def tags(self, request: StreamedRequest, name: str) -> bytes:
         """List the tags of a repository, in the registry's order."""
         name = require_repository(name)
-        listed = await self._context.reader(request).all_tags(name)
+        listed = await (await self._context.reader(request)).all_tags(name)
         return json_body(request, {"repo": name, "tags": listed.names, **_cut(listed)})
 
     async def health(self, request: StreamedRequest) -> bytes:
@@ -50,7 +50,7 @@ class Api:
         if request.argument("deep") in (None, "", "0"):
             return json_body(request, {"status": "healthy"})
         try:
-            await self._context.reader(request).client.ping()
+            await (await self._context.reader(request)).client.ping()
         except Trouble as problem:
             request.setResponseCode(503)
             return json_body(request, {"status": "unhealthy", **problem.as_json()})

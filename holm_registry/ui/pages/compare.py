@@ -38,7 +38,7 @@ class ComparePage:
 
     async def show(self, request: StreamedRequest) -> bytes:
         """Compare two images, or ask which."""
-        context, reader = self._context, self._context.reader(request)
+        context, reader = self._context, await self._context.reader(request)
         query = query_of(request)
         chosen = _chosen(query)
         data: dict[str, Any] = {"comparison": None, "problem": None}

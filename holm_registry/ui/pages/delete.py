@@ -15,7 +15,6 @@ from holm_registry.ui.references import require_digest, require_repository
 from holm_registry.ui.removing import Remover, tags_fingerprint
 from holm_registry.ui.rendering import Links
 from holm_registry.ui.routing import route
-from holm_registry.ui.security import require_own_site
 from holm_registry.ui.views.deletion import deletion_view
 from holm_registry.ui.views.tags import matching
 
@@ -40,7 +39,7 @@ class DeletePage:
         """Say what would go, and ask. Nothing is deleted by a GET."""
         context, query = self._context, query_of(request)
         repository = require_repository(query.require("repo"))
-        reader = context.reader(request)
+        reader = await context.reader(request)
         remover = Remover(reader, context.threads, repository)
         await remover.study()
         await self._know_others(reader)
@@ -53,7 +52,10 @@ class DeletePage:
         if not digests and not lost:
             raise Invalid("nothing was chosen")
         plan = await remover.plan(digests)
-        removes_tags = bool(tags) and (len(lost) == len(tags) or await remover.may_remove_tags())
+        # Only a deletion shows whether the registry can remove tags; a question tries nothing.
+        removes_tags = bool(tags) and (
+            len(lost) == len(tags) or reader.library.removes_tags is not False
+        )
         if plan.refusal and not removes_tags:
             raise Refused(plan.refusal)
         view = await context.threads.run(
@@ -65,6 +67,7 @@ class DeletePage:
             view=view,
             tags_agreed=tags_fingerprint(pointing),
             removes_tags=removes_tags,
+            tried=reader.library.removes_tags is not None,
         )
 
     async def _know_others(self, reader: Reader) -> None:
@@ -82,7 +85,7 @@ class DeletePage:
         tags = query.all("tag")
         if query.one("all"):
             context = self._context
-            shot = context.reader(request).shot(repository)
+            shot = (await context.reader(request)).shot(repository)
             tags = await context.threads.run(matching, context.contents, shot, query.one("q"))
         if len(tags) > MAX_ITEMS:
             raise Invalid(f"more than {MAX_ITEMS:,} at once; choose fewer")
@@ -96,7 +99,9 @@ class DeletePage:
         Programs send ``repo`` and ``digest``, and have that manifest deleted. The form sends, as
         well, what its visitor agreed to.
         """
-        require_own_site(request)
+        context = self._context
+        reader = await context.reader(request)
+        context.require_safe(request)
         form = await read_form(request)
         repository = form.require("repo")
         by_tag = form.one("how") == "tag"
@@ -106,8 +111,7 @@ class DeletePage:
         repository = require_repository(repository)
         if max(len(digests), len(form.all("tag"))) > MAX_ITEMS:
             raise Invalid(f"more than {MAX_ITEMS:,} at once; choose fewer")
-        context = self._context
-        remover = Remover(context.reader(request), context.threads, repository)
+        remover = Remover(reader, context.threads, repository)
         if by_tag:
             outcome = await self._remove_tags(remover, repository, form)
         else:

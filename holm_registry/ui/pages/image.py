@@ -41,7 +41,7 @@ class ImagePage:
 
     async def show(self, request: StreamedRequest, reference: str) -> bytes:
         """Show an image, or one platform of an index."""
-        context, reader = self._context, self._context.reader(request)
+        context, reader = self._context, await self._context.reader(request)
         image = parse_image(reference)
         opened = await open_image(reader, image, query_of(request).one("platform"))
         await self._know_tags(reader, image)
@@ -77,7 +77,7 @@ class ImagePage:
 
     async def raw(self, request: StreamedRequest, reference: str) -> bytes:
         """Give a manifest, or the config it names, as JSON."""
-        reader, image = self._context.reader(request), parse_image(reference)
+        reader, image = await self._context.reader(request), parse_image(reference)
         query = query_of(request)
         opened = await open_image(reader, image, query.one("platform"))
         whole = opened.index is not None and not query.one("platform")

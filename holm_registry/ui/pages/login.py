@@ -7,7 +7,7 @@ from holm_registry.ui.context import Context
 from holm_registry.ui.errors import LoginNeeded
 from holm_registry.ui.parameters import query_of
 from holm_registry.ui.routing import route
-from holm_registry.ui.security import local_path, require_own_site
+from holm_registry.ui.security import local_path
 
 from .look import see_other
 
@@ -32,7 +32,7 @@ class LoginPage:
         """Have the browser ask its user; go back with a login that the registry believes."""
         if request.header("Authorization") is None:
             raise LoginNeeded("log in with the registry's name and password", url="", challenges=())
-        await self._context.reader(request).client.ping()
+        await (await self._context.reader(request)).client.ping()
         return see_other(request, local_path(query_of(request).one("back")))
 
     async def log_out(self, request: StreamedRequest) -> bytes:
@@ -42,7 +42,7 @@ class LoginPage:
         There is no word of HTTP for it. A refusal that asks for nothing the browser knows makes it
         give up what it has sent; browsers that keep it are told to clear it as well.
         """
-        require_own_site(request)
+        self._context.sites.require_own(request)
         request.set_header("WWW-Authenticate", 'Logout realm="registry"')
         request.set_header("Clear-Site-Data", '"cookies"')
         return await self._context.templates.render(request, "logout.html", status=401)

@@ -9,7 +9,7 @@ from holm_registry.ui.errors import Invalid, Missing
 from holm_registry.ui.parameters import read_form
 from holm_registry.ui.rendering import accepts_gzip
 from holm_registry.ui.routing import route
-from holm_registry.ui.security import local_path, require_own_site
+from holm_registry.ui.security import local_path
 
 _YEAR_SECONDS = 365 * 86400
 
@@ -19,6 +19,7 @@ class Look:
 
     def __init__(self, context: Context) -> None:
         self._assets = context.assets
+        self._sites = context.sites
 
     def register(self, app: Klein) -> None:
         """Add the routes."""
@@ -47,7 +48,7 @@ class Look:
 
     async def theme(self, request: StreamedRequest) -> bytes:
         """Keep the choice of colours in a cookie, and go back."""
-        require_own_site(request)
+        self._sites.require_own(request)
         form = await read_form(request)
         theme = form.require("theme")
         if theme not in ("dark", "light"):

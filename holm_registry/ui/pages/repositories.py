@@ -43,7 +43,7 @@ class RepositoriesPage:
     async def show(self, request: StreamedRequest) -> bytes:
         """List the repositories, as far as they are known soon."""
         context = self._context
-        reader = context.reader(request)
+        reader = await context.reader(request)
         names = await fresh_names(reader, context.settings.repositories)
         if names.stale is None:
             await patiently(context.clock, PATIENCE_SECONDS, lambda: look_at_all(reader))

@@ -29,7 +29,7 @@ class RepositoryPage:
 
     async def show(self, request: StreamedRequest, name: str) -> bytes:
         """List the tags, and what is known of those on the page soon."""
-        context, reader = self._context, self._context.reader(request)
+        context, reader = self._context, await self._context.reader(request)
         name = require_repository(name)
         query = query_of(request)
         outcome = context.outcomes.get(query.one("result"), name)

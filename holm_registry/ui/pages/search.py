@@ -40,7 +40,7 @@ class SearchPage:
 
     async def _search(self, request: StreamedRequest) -> tuple[Names, Results]:
         context = self._context
-        reader: Reader = context.reader(request)
+        reader: Reader = await context.reader(request)
         names = await fresh_names(reader, context.settings.repositories)
         if names.stale is None:
             await patiently(
