@@ -4,12 +4,14 @@ Running blocking code beside the reactor.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ParamSpec, Protocol, TypeVar
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable
+from functools import partial
+from threading import Lock
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 P = ParamSpec("P")
@@ -27,9 +29,72 @@ class Threads(Protocol):
         """
 
 
+class Turns(Generic[T]):
+    """
+    Whose turn it is, where some threads are shared by several kinds of work.
+
+    One in four threads is kept for kinds of which nothing is running yet: however much there is of
+    one kind, and however long it takes, work of another kind begins at once. Within a kind the
+    first comes first; kinds take turns.
+
+    :param count: How many threads there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._shared = count - count // 4
+        self._running: Counter[Hashable] = Counter()
+        self._waiting: OrderedDict[Hashable, deque[T]] = OrderedDict()
+
+    @property
+    def waiting(self) -> int:
+        """How much waits."""
+        return sum(map(len, self._waiting.values()))
+
+    def add(self, kind: Hashable, work: T) -> list[T]:
+        """Take in work, and give what is to begin now."""
+        self._waiting.setdefault(kind, deque()).append(work)
+        return self._next()
+
+    def end(self, kind: Hashable) -> list[T]:
+        """Note that work of a kind has ended, and give what is to begin now."""
+        self._running[kind] -= 1
+        if not self._running[kind]:
+            del self._running[kind]
+        return self._next()
+
+    def all(self) -> list[T]:
+        """Give all that waits: it is to begin now, whoever waits for whom."""
+        left = [(kind, work) for kind, each in self._waiting.items() for work in each]
+        self._waiting.clear()
+        self._running.update(kind for kind, _ in left)
+        return [work for _, work in left]
+
+    def _next(self) -> list[T]:
+        begun: list[T] = []
+        while (kind := next(filter(self._may_begin, self._waiting), None)) is not None:
+            begun.append(self._begin(kind))
+        return begun
+
+    def _may_begin(self, kind: Hashable) -> bool:
+        running = self._running.total()
+        return running < self._shared or (running < self._count and not self._running[kind])
+
+    def _begin(self, kind: Hashable) -> T:
+        works = self._waiting.pop(kind)
+        work = works.popleft()
+        if works:
+            # Behind the others.
+            self._waiting[kind] = works
+        self._running[kind] += 1
+        return work
+
+
 class PooledThreads:
     """
     A bounded pool of threads of its own, apart from the reactor's, which resolves names.
+
+    No kind of work, which is to say no function, takes all of them: see :class:`Turns`.
 
     :param count: How many threads at the most.
     """
@@ -37,14 +102,32 @@ class PooledThreads:
     def __init__(self, reactor: IReactorFromThreads, count: int) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(minthreads=0, maxthreads=count, name="content")
+        self._lock = Lock()
+        self._turns: Turns[Callable[[], None]] = Turns(count)
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """See :class:`Threads`."""
-        return deferToThreadPool(self._reactor, self._pool, function, *args, **kwargs)
+        result: Deferred[T] = Deferred()
+        kind = _kind(function)
+
+        def ended(succeeded: bool, value: Any) -> None:  # noqa: FBT001 - so Twisted calls it
+            with self._lock:
+                works = self._turns.end(kind)
+            self._begin(works)
+            answer = result.callback if succeeded else result.errback
+            self._reactor.callFromThread(answer, value)
+
+        work = partial(self._pool.callInThreadWithCallback, ended, function, *args, **kwargs)
+        with self._lock:
+            works = self._turns.add(kind, work)
+        self._begin(works)
+        return result
 
     def waiting(self) -> int:
         """Tell how much waits for a thread."""
-        return int(self._pool._team.statistics().backloggedWorkCount)  # noqa: SLF001 - Twisted shows it nowhere else
+        in_pool = self._pool._team.statistics().backloggedWorkCount  # noqa: SLF001 - Twisted shows it nowhere else
+        with self._lock:
+            return int(in_pool) + self._turns.waiting
 
     def working(self) -> int:
         """Tell how many threads are at work."""
@@ -55,8 +138,24 @@ class PooledThreads:
         self._pool.start()
 
     def stop(self) -> None:
-        """Finish what was begun, and take nothing more."""
+        """Finish what was begun or waits, and take nothing more."""
+        with self._lock:
+            works = self._turns.all()
+        self._begin(works)
         self._pool.stop()
+
+    @staticmethod
+    def _begin(works: list[Callable[[], None]]) -> None:
+        for work in works:
+            work()
+
+
+def _kind(function: Callable[..., Any]) -> Hashable:
+    """Tell which function it is, however it is bound."""
+    while isinstance(function, partial):
+        function = function.func
+    function = getattr(function, "__func__", function)
+    return getattr(function, "__code__", None) or getattr(function, "__qualname__", "")
 
 
 class NoThreads:

@@ -83,7 +83,7 @@ class StorageLimits(Section, frozen=True):
 
     blob: Size = Size(0)
     manifest: Size = Size(MAX_MANIFEST_BYTES)
-    layers: Annotated[int, Meta(ge=0)] = 0
+    layers: Annotated[int, Meta(ge=0)] = 10_000
     uploads: Annotated[int, Meta(ge=0)] = 10_000
     free: Size = Size(64 * 1024 * 1024)
 

@@ -87,7 +87,9 @@ class Capacity:
         parts = len(manifest.blobs) + len(manifest.manifests)
         most = self._bounds.manifest_parts
         if most and parts > most:
-            raise ManifestInvalid(f"a manifest may name {most} blobs at the most, and not {parts}")
+            raise ManifestInvalid(
+                f"a manifest may name {most} blobs and manifests at the most, and not {parts}"
+            )
 
     def _require_free(self, more_bytes: int) -> None:
         wanted = self._bounds.free_bytes

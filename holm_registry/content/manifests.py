@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from attrs import frozen
 
-from holm_registry.oci import mediatypes
-from holm_registry.oci.descriptor import Descriptor
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import (
-    BlobUnknown,
     DigestInvalid,
     ManifestBlobUnknown,
     ManifestInvalid,
     ManifestUnknown,
-    RegistryError,
     Several,
-    SizeInvalid,
 )
 from holm_registry.oci.manifest import Manifest, accept_manifest, parse_manifest
 from holm_registry.storage import layout
@@ -29,6 +24,7 @@ from .capacity import Capacity
 from .held import held_bytes
 from .links import Links
 from .locks import Locks, alone
+from .parts import Parts
 from .payloads import Payload, Payloads
 from .quotas import Quotas
 from .referrers import Referrers
@@ -69,7 +65,7 @@ class Manifests:
     ) -> None:
         self._driver = driver
         self._links = links
-        self._blobs = blobs
+        self._parts = Parts(driver, links, blobs, validation)
         self._tags = tags
         self._payloads = payloads
         self._referrers = referrers
@@ -146,7 +142,7 @@ class Manifests:
         for tag in tags:
             self._tags.require_movable(repository, tag, digest)
         with self._only_here(repository, digest):
-            self._require_parts(repository, manifest)
+            self._parts.require(repository, manifest)
             self._keep(repository, digest, payload, manifest.subject)
             self._confirm(repository, digest, manifest)
             self._point(repository, tags, digest, manifest)
@@ -219,7 +215,7 @@ class Manifests:
             self._find(repository, digest)
         except NotFound:
             raise Several([ManifestBlobUnknown(detail={"digest": str(digest)})]) from None
-        self._require_parts(repository, manifest)
+        self._parts.require(repository, manifest)
 
     def _point(
         self, repository: str, tags: Sequence[str], digest: Digest, manifest: Manifest
@@ -234,8 +230,7 @@ class Manifests:
             raise
 
     def _find(self, repository: str, digest: Digest) -> freshness.Found:
-        link = layout.revision_link(repository, digest)
-        return freshness.find(self._driver, self._links, link, digest)
+        return self._parts.find_manifest(repository, digest)
 
     def _subject_of(self, target: Digest) -> Digest | None:
         """Read a manifest's subject; what cannot be read refers to nothing."""
@@ -243,72 +238,6 @@ class Manifests:
             return parse_manifest(self._payloads.get(target).content).subject
         except (NotFound, ManifestInvalid):
             return None
-
-    def _require_parts(self, repository: str, manifest: Manifest) -> None:
-        problems = [
-            *self._missing_blobs(repository, manifest.blobs),
-            *self._missing_manifests(repository, manifest.manifests),
-        ]
-        # What need not be here was kept from collection all the same, where it is.
-        if problems and not self._validation.disabled:
-            raise Several(problems)
-
-    def _missing_blobs(
-        self, repository: str, blobs: Iterable[tuple[Digest, Descriptor]]
-    ) -> Iterable[RegistryError]:
-        for digest, descriptor in blobs:
-            foreign = mediatypes.is_foreign_layer(descriptor.media_type) and descriptor.urls
-            try:
-                size = self._part_bytes(repository, digest, descriptor)
-            except BlobUnknown as problem:
-                if not foreign:
-                    yield ManifestBlobUnknown(detail=problem.detail)
-            else:
-                if not foreign and size != descriptor.size:
-                    yield _wrong_size(descriptor, size)
-
-    def _missing_manifests(
-        self, repository: str, manifests: Iterable[tuple[Digest, Descriptor]]
-    ) -> Iterable[RegistryError]:
-        for digest, descriptor in manifests:
-            required = self._validation.requires_child(descriptor)
-            try:
-                size = self._child_bytes(repository, digest, descriptor)
-            except (NotFound, BlobUnknown):
-                if required:
-                    yield ManifestBlobUnknown(
-                        "manifest unknown to registry", detail={"digest": str(digest)}
-                    )
-            else:
-                if required and size != descriptor.size:
-                    yield _wrong_size(descriptor, size)
-
-    def _part_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int:
-        """
-        Tell the size of a blob that an image names; what is called a manifest may be one.
-
-        :raises BlobUnknown: It is not here.
-        """
-        if mediatypes.is_manifest(descriptor.media_type):
-            with suppress(NotFound):
-                return self._find(repository, digest).stat.size_bytes
-        return self._blobs.stat(repository, digest).size_bytes
-
-    def _child_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int:
-        """
-        Tell the size of a child of an index: a manifest, or a blob if it is not called a manifest.
-
-        A build cache is an index of layers and of a config, all of them blobs; registry:2 takes it.
-
-        :raises NotFound: It is not here.
-        :raises BlobUnknown: It is not here.
-        """
-        try:
-            return self._find(repository, digest).stat.size_bytes
-        except NotFound:
-            if mediatypes.is_manifest(descriptor.media_type):
-                raise
-        return self._blobs.stat(repository, digest).size_bytes
 
 
 def _digest_of(payload: bytes, reference: Digest | str) -> Digest:
@@ -318,9 +247,3 @@ def _digest_of(payload: bytes, reference: Digest | str) -> Digest:
     if actual != reference:
         raise DigestInvalid(detail={"digest": str(reference), "actual": str(actual)})
     return reference
-
-
-def _wrong_size(descriptor: Descriptor, actual: int) -> SizeInvalid:
-    return SizeInvalid(
-        detail={"digest": descriptor.digest, "size": descriptor.size, "actual": actual}
-    )

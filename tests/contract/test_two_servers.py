@@ -167,14 +167,14 @@ def test_of_a_push_of_several_tags_that_loses_the_race_for_one_none_has_moved(
     second = refusing(str(tmp_path)) if others else first
     push_blob(first, "a", b"c")
     first.manifests.put("a", "latest", FIRST)
-    real, turns = second.manifests._require_parts, iter([1])
+    real, turns = second.manifests._parts.require, iter([1])
 
     def late(*args):
         for _ in turns:
             first.manifests.put("a", "v1", FIRST)
         real(*args)
 
-    monkeypatch.setattr(second.manifests, "_require_parts", late)
+    monkeypatch.setattr(second.manifests._parts, "require", late)
     with pytest.raises(Denied):
         second.manifests.put("a", "latest", SECOND, tags=["new", "v1", "v2"])
     for registry in (first, second):

@@ -66,7 +66,7 @@ def test_a_manifest_may_be_so_large_and_name_so_much():
     server.push_blob("a", b"3")
     answer = server.request("PUT", "/v2/a/manifests/v2", image(b"c", [b"1", b"2", b"3"]))
     assert refused(answer, 400, "MANIFEST_INVALID") == (
-        "a manifest may name 3 blobs at the most, and not 4"
+        "a manifest may name 3 blobs and manifests at the most, and not 4"
     )
     long = image(b"c", [b"1"], annotations={"x": "y" * 1000})
     answer = server.request("PUT", "/v2/a/manifests/v2", long)

@@ -1,0 +1,154 @@
+"""
+What a manifest names, and whether it is here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain, islice
+
+from holm_registry.oci import mediatypes
+from holm_registry.oci.descriptor import Descriptor
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import (
+    BlobUnknown,
+    ManifestBlobUnknown,
+    RegistryError,
+    Several,
+    SizeInvalid,
+)
+from holm_registry.oci.manifest import Manifest
+from holm_registry.storage import layout
+from holm_registry.storage.driver import Driver
+from holm_registry.storage.errors import NotFound
+
+from . import freshness
+from .blobs import Blobs
+from .links import Links
+from .validation import Validation
+
+#: How much of what is missing or wrong to tell of one manifest.
+MAX_PROBLEMS = 100
+
+#: Tells the size of something that is named; None if it is not here.
+Look = Callable[[str, Digest, Descriptor], int | None]
+
+
+class Parts:
+    """
+    The blobs and manifests that manifests name.
+
+    Each is looked at once, however often a manifest names it: one has room for forty thousand.
+    """
+
+    def __init__(self, driver: Driver, links: Links, blobs: Blobs, validation: Validation) -> None:
+        self._driver = driver
+        self._links = links
+        self._blobs = blobs
+        self._validation = validation
+
+    def require(self, repository: str, manifest: Manifest) -> None:
+        """
+        Make sure that all that a manifest names is in its repository, and keep it from collection.
+
+        :raises Several: Something is missing, or of another size.
+        """
+        found = chain(
+            self._missing_blobs(repository, manifest.blobs),
+            self._missing_manifests(repository, manifest.manifests),
+        )
+        if self._validation.disabled:
+            # What need not be here is kept from collection all the same, where it is.
+            deque(found, maxlen=0)
+        elif problems := list(islice(found, MAX_PROBLEMS)):
+            raise Several(problems)
+
+    def find_manifest(self, repository: str, digest: Digest) -> freshness.Found:
+        """
+        Find a manifest, and keep it from collection.
+
+        :raises NotFound: The repository does not hold it.
+        """
+        link = layout.revision_link(repository, digest)
+        return freshness.find(self._driver, self._links, link, digest)
+
+    def _missing_blobs(
+        self, repository: str, blobs: Iterable[tuple[Digest, Descriptor]]
+    ) -> Iterator[RegistryError]:
+        told: set[Digest] = set()
+        look = _remembering(self._part_bytes)
+        for digest, descriptor in blobs:
+            size = look(repository, digest, descriptor)
+            foreign = mediatypes.is_foreign_layer(descriptor.media_type) and descriptor.urls
+            if foreign or size == descriptor.size or digest in told:
+                continue
+            told.add(digest)
+            if size is None:
+                yield ManifestBlobUnknown(detail={"digest": str(digest)})
+            else:
+                yield _wrong_size(descriptor, size)
+
+    def _missing_manifests(
+        self, repository: str, manifests: Iterable[tuple[Digest, Descriptor]]
+    ) -> Iterator[RegistryError]:
+        told: set[Digest] = set()
+        look = _remembering(self._child_bytes)
+        for digest, descriptor in manifests:
+            size = look(repository, digest, descriptor)
+            optional = not self._validation.requires_child(descriptor)
+            if optional or size == descriptor.size or digest in told:
+                continue
+            told.add(digest)
+            if size is None:
+                yield ManifestBlobUnknown(
+                    "manifest unknown to registry", detail={"digest": str(digest)}
+                )
+            else:
+                yield _wrong_size(descriptor, size)
+
+    def _part_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int | None:
+        """Tell the size of a blob that an image names; what is called a manifest may be one."""
+        if mediatypes.is_manifest(descriptor.media_type):
+            with suppress(NotFound):
+                return self.find_manifest(repository, digest).stat.size_bytes
+        return self._blob_bytes(repository, digest)
+
+    def _child_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int | None:
+        """
+        Tell the size of a child of an index: a manifest, or a blob if it is not called a manifest.
+
+        A build cache is an index of layers and of a config, all of them blobs; registry:2 takes it.
+        """
+        try:
+            return self.find_manifest(repository, digest).stat.size_bytes
+        except NotFound:
+            if mediatypes.is_manifest(descriptor.media_type):
+                return None
+        return self._blob_bytes(repository, digest)
+
+    def _blob_bytes(self, repository: str, digest: Digest) -> int | None:
+        try:
+            return self._blobs.stat(repository, digest).size_bytes
+        except BlobUnknown:
+            return None
+
+
+def _remembering(look: Look) -> Look:
+    """Look once at what is named several times as the same kind of thing."""
+    known: dict[tuple[Digest, bool], int | None] = {}
+
+    def look_once(repository: str, digest: Digest, descriptor: Descriptor) -> int | None:
+        kind = digest, mediatypes.is_manifest(descriptor.media_type)
+        if kind not in known:
+            known[kind] = look(repository, digest, descriptor)
+        return known[kind]
+
+    return look_once
+
+
+def _wrong_size(descriptor: Descriptor, actual: int) -> SizeInvalid:
+    return SizeInvalid(
+        detail={"digest": descriptor.digest, "size": descriptor.size, "actual": actual}
+    )
