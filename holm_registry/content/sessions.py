@@ -25,6 +25,12 @@ EMPTY_SECONDS = 60.0
 #: From when on a session with bytes does, in seconds.
 IDLE_SECONDS = 3600.0
 
+#: How many sessions one push takes, at the most in common: clients send few layers at once.
+FEW = 16
+
+#: From when on a session gives way to a client that has few, in seconds.
+LEFT_SECONDS = 20.0
+
 #: How often to look for sessions that others have left, in seconds.
 _LOOK_SECONDS = 60.0
 
@@ -53,7 +59,8 @@ class Sessions:
 
     Clients share that number. When it is reached, a session of the client that has most of them
     gives way, if that is more than the one who asks has: an empty one before one with bytes, and of
-    these the longest idle. So does any session that was idle for long. Where a quota has no room,
+    these the longest idle. So does any session that was idle for long, and sooner to a client that
+    has few: many addresses at once keep nobody out either. Where a quota has no room,
     sessions that were idle for long give way as well. One that a request is writing to never does.
     Safe to use from several threads.
 
@@ -170,17 +177,17 @@ class Sessions:
                 if found.owner != owner and self._counts[found.owner] >= count:
                     self._drop(path)
                     return path, found
-        found_idle = next(self._idle(), None)
+        found_idle = next(self._idle(LEFT_SECONDS if own < FEW else IDLE_SECONDS), None)
         if found_idle is not None:
             self._drop(found_idle[0])
         return found_idle
 
-    def _idle(self) -> Iterator[tuple[str, _Session]]:
-        """Give the sessions that were idle for long, the longest idle first."""
+    def _idle(self, seconds: float) -> Iterator[tuple[str, _Session]]:
+        """Give the sessions that were idle for so long, the longest idle first."""
         now = self._clock()
-        for sessions, seconds in ((self._empty, EMPTY_SECONDS), (self._filled, IDLE_SECONDS)):
+        for sessions, least in ((self._empty, EMPTY_SECONDS), (self._filled, IDLE_SECONDS)):
             for path, found in sessions.items():
-                if now - found.since < seconds:
+                if now - found.since < min(seconds, least):
                     break
                 yield path, found
 
@@ -189,7 +196,7 @@ class Sessions:
         with self._lock:
             victims = [
                 (path, found)
-                for path, found in self._idle()
+                for path, found in self._idle(IDLE_SECONDS)
                 if found.size_bytes and found.repository.startswith(prefix)
             ][:_ATTEMPTS]
             for path, _ in victims:
