@@ -63,8 +63,8 @@ class Remover:
             await studying.addTimeout(STUDY_SECONDS, self._reader.clock)
         except DeferredTimeout as problem:
             raise Slow(
-                f"{len(names):,} tags could not be looked at within {STUDY_SECONDS:.0f} seconds; "
-                "nothing was deleted, and trying again goes on from here"
+                f"{len(names):,} tags could not be read within {STUDY_SECONDS:.0f} seconds; "
+                "nothing was deleted. Trying again continues from here"
             ) from problem
 
     def _refusal(self) -> str:
@@ -131,10 +131,10 @@ class Remover:
             )
         plan = evolve(plan, refusal=refusal)
         if reader.library.named_at == -inf:
-            return evolve(plan, unsure="other repositories are not known here")
+            return evolve(plan, unsure="the other repositories are not known")
         if len(subjects) > MAX_SUBJECTS:
             return evolve(
-                plan, unsure=f"what refers to more than {MAX_SUBJECTS} of them was not looked at"
+                plan, unsure=f"referrers of the first {MAX_SUBJECTS} manifests only were read"
             )
         return plan
 
@@ -240,7 +240,7 @@ class Remover:
         try:
             await deletion
         except NotFound:
-            return Item(what, "was gone already")
+            return Item(what, "did not exist any more")
         except Trouble as problem:
             return Item(what, problem.message, problem.registry_status)
         finally:

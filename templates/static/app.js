@@ -157,24 +157,24 @@ async function copy(button) {
 }
 
 function count() {
-  const ticked = document.querySelectorAll("input[name=tag]:checked").length;
+  const selected = document.querySelectorAll("input[name=tag]:checked").length;
   const bulk = document.querySelector(".bulk");
   if (!bulk) return;
   const remove = bulk.querySelector("button[data-dialog]");
-  bulk.classList.toggle("ticked", ticked > 0);
-  bulk.querySelector("[data-selected]").textContent = ticked ? `${ticked} selected` : remove ? "Select tags to delete or compare them." : "Select two tags to compare them.";
-  if (remove) remove.hidden = !ticked;
-  bulk.querySelector("[data-compare]").hidden = ticked !== 2;
+  bulk.classList.toggle("selected", selected > 0);
+  bulk.querySelector("[data-selected]").textContent = selected ? `${selected} selected` : remove ? "Select tags to delete or compare them." : "Select two tags to compare them.";
+  if (remove) remove.hidden = !selected;
+  bulk.querySelector("[data-compare]").hidden = selected !== 2;
 }
 
-let lastTicked;
+let lastSelected;
 function tick(box, shift) {
   const boxes = [...document.querySelectorAll("input[name=tag]")];
-  if (shift && lastTicked && boxes.includes(lastTicked)) {
-    const [from, to] = [boxes.indexOf(lastTicked), boxes.indexOf(box)].sort((a, b) => a - b);
+  if (shift && lastSelected && boxes.includes(lastSelected)) {
+    const [from, to] = [boxes.indexOf(lastSelected), boxes.indexOf(box)].sort((a, b) => a - b);
     for (const each of boxes.slice(from, to + 1)) each.checked = box.checked;
   }
-  lastTicked = box;
+  lastSelected = box;
   count();
 }
 

@@ -508,7 +508,7 @@ def test_a_registry_that_went_down_leaves_what_was_known(chromium, tmp_path):
         page.goto(f"http://{ui.address}/")
         assert page.get_by_role("link", name="app").is_visible()
     try:
-        reload_until(page, page.get_by_text("what was last known"))
+        reload_until(page, page.get_by_text("This page shows what was known"))
         assert page.get_by_role("link", name="app", exact=True).is_visible()
     finally:
         context.close()

@@ -66,7 +66,7 @@ def test_a_row_says_how_many_platforms_are_missing(ui, lost, words):
         lose(ui, children[number])
     page = ui.page("/repo/app")
     assert words in page.text
-    assert "…" not in page.text.split("Actions")[1].split("Ticked tags")[0]
+    assert "…" not in page.text.split("Actions")[1].split("Selected tags")[0]
     assert "1 tag lacks content in the registry." in page.text
     assert "1 damaged tag" in ui.page("/").text
 

@@ -47,14 +47,14 @@ def test_what_was_last_known_is_shown_with_its_age(ui):
     down(ui)
     ui.clock.advance(125)
     page = ui.page("/")
-    assert "what was last known, 2 minutes ago" in page.text
+    assert "This page shows what was known 2 minutes ago." in page.text
     assert "it refused the connection" in page.text
     assert page.rows() == ["/repo/app"]
     page = ui.page("/repo/app")
     assert "2 minutes ago" in page.text
     assert page.rows() == ["/image/app:v1"]
     ui.wire.intercept = lambda method, path, headers: None
-    assert "last known" not in ui.page("/").text
+    assert "what was known" not in ui.page("/").text
 
 
 def test_programs_are_never_told_what_is_old(ui):
@@ -359,8 +359,8 @@ def test_more_layers_than_anybody_reads_are_counted(ui):
     part = gallery.part("app", b"x", "text/plain")
     gallery.artifact("app", "v1", "application/vnd.example.many", [part] * 1500)
     page = ui.page("/image/app:v1")
-    assert "Layers 1,500" in page.text
-    assert "500 more are in the manifest" in page.text
+    assert "Blobs 1,500" in page.text
+    assert "The manifest lists 500 more." in page.text
 
 
 def test_a_text_that_is_too_long_is_cut_and_says_so(ui):

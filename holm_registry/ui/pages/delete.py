@@ -50,7 +50,7 @@ class DeletePage:
             dict.fromkeys(filter(None, pointing.values()))
         )
         if not digests and not lost:
-            raise Invalid("nothing was chosen")
+            raise Invalid("no tag and no digest was selected")
         plan = await remover.plan(digests)
         # Only a deletion shows whether the registry can remove tags; a question tries nothing.
         removes_tags = bool(tags) and (
@@ -118,8 +118,8 @@ class DeletePage:
             outcome = await self._remove_images(remover, repository, digests, form)
         if len(outcome.items) == 1 and outcome.failed:
             item = outcome.failed[0]
-            if item.problem == "was gone already":
-                raise Missing(f"{item.what} in {repository} was gone already")
+            if item.problem == "did not exist any more":
+                raise Missing(f"{item.what} in {repository} did not exist any more")
             raise Refused(
                 f"{item.what} was not deleted: {item.problem}",
                 registry_status=item.registry_status,

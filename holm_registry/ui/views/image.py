@@ -136,7 +136,7 @@ def image_view(
     manifest = _read_or_tell(payload, Manifest, "manifest", odd)
     kind = kind_of(manifest)
     if config is None and kind in (IMAGE, CHART):
-        odd.append("The config is not there, or too large to show.")
+        odd.append("The config is missing in the registry, or too large to show.")
     image_config = _config_if(kind == IMAGE, config, ImageConfig, odd)
     chart = _config_if(kind == CHART, config, Chart, odd)
     run = image_config.config or RunConfig()
