@@ -123,11 +123,11 @@ def test_a_tag_is_removed_where_the_registry_can_and_never_more(shown):
     digest = shown.digest("app", "v1")
     payload = shown.registry.request("GET", f"/v2/app/manifests/{digest}", Accept=ACCEPT).body
     shown.gallery.manifest("app", "same", payload)
-    page = shown.page("/delete?repo=app&tag=v1")
-    assert ("Remove 1 tag" in page.text) == shown.removes_tags
-    assert ("deletes by digest only" in page.text) != shown.removes_tags
+    assert "Remove 1 tag" in shown.page("/delete?repo=app&tag=v1").text, "nothing was tried yet"
     done = shown.post("/delete", {"repo": "app", "how": "tag", "tag": "v1"})
     assert done.status == (303 if shown.removes_tags else 502)
+    page = shown.page("/delete?repo=app&tag=same")
+    assert ("Remove 1 tag" in page.text) == shown.removes_tags
     assert shown.has("app", digest)
     left = shown.registry.request("GET", "/v2/app/tags/list").json["tags"]
     assert sorted(left) == (["same"] if shown.removes_tags else ["same", "v1"])
@@ -381,4 +381,4 @@ def test_a_copy_of_the_registrys_data_is_not_needed(tmp_path):
         assert ui.request("GET", "/health").json == {"status": "healthy"}
         page = ui.request("GET", "/")
         assert page.status == 502
-        assert b"http://127.0.0.1:1/v2/_catalog" in page.body
+        assert b"The registry cannot be reached" in page.body
