@@ -13,7 +13,7 @@ fi
 
 case "$1" in
     *.yaml | *.yml) set -- registry serve "$@" ;;
-    serve | garbage-collect | verify | stats | check | htpasswd | help | -*) set -- registry "$@" ;;
+    serve | garbage-collect | verify | stats | check | htpasswd | token | help | -*) set -- registry "$@" ;;
 esac
 
 exec "$@"

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import __version__
 from .commands import check, garbage_collect, htpasswd, stats, token, verify
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; give its exit status."""
+def build_parser() -> tuple[argparse.ArgumentParser, Sequence[str]]:
+    """Make what reads the arguments, and name the commands."""
     parser = argparse.ArgumentParser(prog="registry", description="A container registry.")
     parser.add_argument("-v", "--version", action="version", version=f"holm-registry {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -28,6 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
     htpasswd.add_parser(commands)
     token.add_parser(commands)
     commands.add_parser("help", help="print this help").set_defaults(run=None)
+    return parser, tuple(commands.choices)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; give its exit status."""
+    parser, _ = build_parser()
     parsed = parser.parse_args(arguments)
     if parsed.run is None:
         parser.print_help()

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
+from .config.parse import decode
 from .startup import PluginOptions, end
 from .storage.access import why_unusable
 
@@ -52,8 +53,8 @@ def read_configuration(
         path = next((each for each in default_files if os.path.exists(each)), None)
     if path is None:
         return load(None, environ, options)
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return load(File(path, file.read()), environ, options)
+    with open(path, "rb") as file:
+        return load(File(path, decode(file.read())), environ, options)
 
 
 class Options(PluginOptions):
@@ -220,7 +221,11 @@ def _require_root(loaded: Loaded) -> None:
     problem = why_unusable(storage.filesystem.rootdirectory, writing=writing)
     if problem is not None:
         path = ("storage", "filesystem", "rootdirectory")
-        fail(f"{'.'.join(path)}: {problem} (from {loaded.tree.source_of(path)})")
+        lines = [f"{'.'.join(path)}: {problem} (from {loaded.tree.source_of(path)})"]
+        if writing and why_unusable(storage.filesystem.rootdirectory, writing=False) is None:
+            option = "storage.maintenance.readonly.enabled"
+            lines.append(f"to serve what is on it, and take no pushes, set {option} to true")
+        fail(*lines)
 
 
 def _greeting(options: Options) -> str:

@@ -145,7 +145,7 @@ class Htpasswd:
                 self._complain(f"auth.htpasswd.path: {reason}; the users from before stay")
 
     def _read(self) -> None:
-        with open(self._path, encoding="utf-8", errors="replace") as file:
+        with open(self._path, encoding="utf-8-sig", errors="replace") as file:
             users, warnings = parse_htpasswd(file.read())
         for warning in warnings:
             self._complain(f"auth.htpasswd.path: {warning}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import hashlib
 import json
 import time
@@ -238,7 +239,7 @@ def _key_set(path: str) -> Iterator[tuple[str, Any]]:
 def _content(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read()
+            return file.read().removeprefix(codecs.BOM_UTF8)
     except OSError as problem:
         raise KeysInvalid(f"{path}: {problem.strerror}") from None
 

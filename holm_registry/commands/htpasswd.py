@@ -82,7 +82,7 @@ def _name(line: str) -> str:
 
 
 def _read(path: str) -> list[str]:
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig") as file:
         text = file.read()
     parse_htpasswd(text)
     return [line for line in text.splitlines() if line.strip()]

@@ -16,13 +16,11 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-import yaml
-
 from holm_registry.oci.numbers import parse_decimal
 
 from .model import Config
-from .parse import parse_yaml
-from .shape import Path, item_of, keys, section_of, value_of
+from .parse import YamlInvalid, parse_yaml
+from .shape import Path, is_leaf, item_of, keys, section_of, value_of
 from .tree import Complaint, Tree, nearest
 
 PREFIX = "REGISTRY_"
@@ -53,30 +51,78 @@ def apply_environment(tree: Tree, environ: Mapping[str, str]) -> None:
         parts = name.removeprefix(PREFIX).split("_")
         source = f"environment variable {name}"
         try:
-            path = _resolve(tree.values, parts)
+            path, hint = _resolve(tree.values, parts)
         except _Unknown as unknown:
             _report_unknown(tree, name, parts, unknown.path)
         except (ValueError, IndexError) as problem:
             tree.complaints.append(Complaint((), source, str(problem)))
         else:
             try:
-                value = parse_value(environ[name])
-            except yaml.YAMLError:
-                tree.complaints.append(Complaint(path, source, "does not parse as YAML"))
+                value = parse_value(environ[name].removeprefix("\ufeff"), hint)
+            except YamlInvalid as problem:
+                path = (*path, *problem.path)
+                text = f"does not parse as YAML: {problem}" if not problem.path else str(problem)
+                tree.complaints.append(Complaint(path, source, text))
             else:
                 _set(tree.values, path, value)
                 tree.set_source(path, source)
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str, hint: Any = Any) -> Any:
     """
-    Read a variable's value as YAML.
+    Read a variable's value: as text where its key takes a text, else as YAML.
 
-    A lone star in a list is itself, though YAML takes it for the beginning of an alias.
+    A text in quotes is what YAML reads in them. A list of texts may be one text alone, and its
+    entries may begin with what YAML gives a meaning to (``[*, @a, %b]``).
+
+    :param hint: The type of the key.
+    :raises YamlInvalid: It is neither.
     """
-    if text.strip() == "*":
-        return "*"
-    return parse_yaml(_BARE_STAR.sub(r"\1'*'\2", text))
+    item = item_of(hint)
+    if not text.strip():
+        return None
+    if hint is not Any and item is None and is_leaf(hint):
+        return _text(text)
+    if item is not None and is_leaf(item):
+        return _texts(text)
+    try:
+        return parse_yaml(_BARE_STAR.sub(r"\1'*'\2", text))
+    except YamlInvalid:
+        if hint is Any:
+            return text.strip()
+        raise
+
+
+def _text(text: str) -> str:
+    """Read a text, which may be in quotes, or a block as YAML has them."""
+    start = text.lstrip()
+    if start.startswith(('"', "'", "!!")) or (start[0] in "|>" and "\n" in text):
+        try:
+            found = parse_yaml(text)
+        except YamlInvalid:
+            found = None
+        if isinstance(found, str):
+            return found
+    return text.strip()
+
+
+def _texts(text: str) -> Any:
+    """Read texts: a list as YAML has them, or one alone."""
+    stripped = text.strip()
+    try:
+        found = parse_yaml(_BARE_STAR.sub(r"\1'*'\2", text))
+    except YamlInvalid:
+        found = None
+    is_list = stripped.startswith("[") and stripped.endswith("]")
+    inner = stripped[1:-1] if is_list else stripped
+    if isinstance(found, list) and all(isinstance(each, str) for each in found):
+        return found
+    if found is not None and (inner.startswith("{") or (is_list and re.search(r"[\[{]", inner))):
+        # Something else than texts, which is complained of as such.
+        return found
+    if is_list:
+        return [_text(each) for each in inner.split(",") if each.strip()]
+    return [_text(text)]
 
 
 def _report_unknown(tree: Tree, name: str, parts: list[str], path: Path) -> None:
@@ -87,8 +133,8 @@ def _report_unknown(tree: Tree, name: str, parts: list[str], path: Path) -> None
         tree.warnings.append(f"ignoring environment variable {name}: it names no known key")
 
 
-def _resolve(values: Any, parts: list[str]) -> Path:
-    """Find the path that a variable's parts mean, given what the tree holds already."""
+def _resolve(values: Any, parts: list[str]) -> tuple[Path, Any]:
+    """Find the path that a variable's parts mean, and its type, given what the tree holds."""
     if parts == ["VERSION"]:
         raise ValueError("version cannot be overridden")
     hint: Any = Config
@@ -98,7 +144,7 @@ def _resolve(values: Any, parts: list[str]) -> Path:
         part, hint, rest = _step(hint, values, rest, path)
         path = (*path, part)
         values = _child(values, part)
-    return path
+    return path, hint
 
 
 def _step(hint: Any, values: Any, rest: list[str], path: Path) -> tuple[str | int, Any, list[str]]:

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import yaml
 from attrs import frozen
 
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
@@ -21,11 +20,11 @@ from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .http import Http
 from .model import AUTH_TYPES, SIGNING_ALGORITHMS, AccessRule, Config, Issuer, Notifications, Token
-from .parse import parse_yaml
+from .parse import YamlInvalid, parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
 from .storage import DRIVERS, Storage
 from .support import check_support
-from .tree import Complaint, Tree, nearest
+from .tree import Complaint, Tree, nearest, shortened
 
 #: A folder is named by an endpoint's name, each character of which may take three there.
 _LONGEST_NAME = 80
@@ -128,14 +127,18 @@ def load(
 def _read_file(tree: Tree, file: File) -> None:
     source = f"file {file.path}"
     try:
-        values = parse_yaml(file.text)
-    except yaml.YAMLError as problem:
-        where = getattr(problem, "problem_mark", None)
-        line = f" in line {where.line + 1}" if where is not None else ""
-        tree.complaints.append(Complaint((), source, f"is not YAML{line}"))
+        values = parse_yaml(file.text.removeprefix("\ufeff"))
+    except YamlInvalid as problem:
+        text = str(problem)
+        if not problem.path:
+            line = f" in line {problem.line}" if problem.line is not None else ""
+            text = f"is not YAML{line}: {text}"
+        tree.complaints.append(Complaint(problem.path, source, text))
+        tree.is_readable = False
         return
     if not isinstance(values, dict):
         tree.complaints.append(Complaint((), source, "is not a mapping of keys to values"))
+        tree.is_readable = False
         return
     tree.values = values
     tree.origin = source
@@ -198,7 +201,11 @@ def _merge_headers(tree: Tree) -> None:
     given = tree.given(("http", "headers"))
     if not isinstance(given, dict):
         return
-    names = {str(name).lower() for name in given}
+    names: set[str] = set()
+    for name in map(str, given):
+        if name.lower() in names:
+            tree.complain(("http", "headers", name), "given twice, in letters of another case")
+        names.add(name.lower())
     defaults = Config().http.headers
     kept = {name: list(v) for name, v in defaults.items() if name.lower() not in names}
     for name in kept:
@@ -274,7 +281,7 @@ def _convert_leaf(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
         return msgspec.convert(value, hint, strict=False)
     except (msgspec.ValidationError, ValueError) as problem:
         text = str(problem)
-        tree.complain(path, f"{text[:1].lower()}{text[1:]}, got {value!r}")
+        tree.complain(path, f"{text[:1].lower()}{text[1:]}, got {shortened(value)}")
         return None
 
 

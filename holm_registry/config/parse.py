@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import yaml
@@ -8,6 +9,25 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: What a plain scalar may be beside text.
 _KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+
+#: More values than any configuration has, each counted as often as an alias repeats it; and more
+#: levels.
+_MAX_NODES = 20_000
+_MAX_DEPTH = 50
+
+
+class YamlInvalid(Exception):
+    """
+    Text that is not YAML, or not such as can be read; the exception's text says why.
+
+    :ivar path: The key it is about; empty if it is about none.
+    :ivar line: Where, from 1 on; None if that is not known.
+    """
+
+    def __init__(self, problem: str, line: int | None = None, path: tuple[str, ...] = ()) -> None:
+        super().__init__(problem)
+        self.line = line
+        self.path = path
 
 
 class _TextLoader(_Base):  # type: ignore[misc] # a loader in C where there is one
@@ -23,10 +43,86 @@ class _TextLoader(_Base):  # type: ignore[misc] # a loader in C where there is o
     }
 
 
+def decode(content: bytes) -> str:
+    """
+    Read the bytes of a file as text: UTF-8, or UTF-16 where its first bytes say so.
+
+    What is neither is replaced by characters that no key has.
+    """
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return content.decode("utf-16", "replace")
+    return content.decode("utf-8-sig", "replace")
+
+
 def parse_yaml(text: str) -> Any:
     """
     Read YAML as mappings, lists, texts and None.
 
-    :raises yaml.YAMLError: It is not YAML.
+    :raises YamlInvalid: It is not YAML, gives a key twice, or has aliases that lead back to
+        themselves or repeat too much.
     """
-    return yaml.load(text, _TextLoader)  # noqa: S506 - it is a safe loader
+    loader = None
+    try:
+        loader = _TextLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _Check().look(node, (), ())
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as problem:
+        raise YamlInvalid(str(problem.problem or problem.context), _line(problem)) from None
+    except (yaml.YAMLError, ValueError) as problem:
+        # What no YAML may hold, such as a control character.
+        raise YamlInvalid(str(problem).splitlines()[0]) from None
+    except RecursionError:
+        raise YamlInvalid("it is nested too deep") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _line(problem: yaml.MarkedYAMLError) -> int | None:
+    mark = problem.problem_mark or problem.context_mark
+    return None if mark is None else mark.line + 1
+
+
+class _Check:
+    """Looks at nodes as often as they are repeated, before anything is made of them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def look(self, node: yaml.Node, path: tuple[str, ...], above: tuple[yaml.Node, ...]) -> None:
+        """
+        Look at a node and all below it.
+
+        :param above: The nodes that it lies in.
+        :raises YamlInvalid: It holds itself, a key twice, or too much.
+        """
+        line = node.start_mark.line + 1
+        self._count += 1
+        if any(node is each for each in above):
+            raise YamlInvalid("an alias leads back to itself", line, path)
+        if self._count > _MAX_NODES:
+            raise YamlInvalid("it has too many values; do aliases repeat one another?", line, path)
+        if len(above) > _MAX_DEPTH:
+            raise YamlInvalid("it is nested too deep", line, path)
+        if isinstance(node, yaml.MappingNode):
+            self._require_single(node, path)
+            for key, value in node.value:
+                self.look(key, path, (*above, node))
+                self.look(value, (*path, str(key.value)[:100]), (*above, node))
+        elif isinstance(node, yaml.SequenceNode):
+            for value in node.value:
+                self.look(value, path, (*above, node))
+
+    def _require_single(self, node: yaml.MappingNode, path: tuple[str, ...]) -> None:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                problem = f"given twice, in line {lines[key.value]} and in line {line}"
+                raise YamlInvalid(problem, line, (*path, key.value))
+            lines[key.value] = line

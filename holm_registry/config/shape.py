@@ -53,6 +53,11 @@ def item_of(hint: Any) -> Any:
     return get_args(hint)[0] if get_origin(hint) is list else None
 
 
+def is_leaf(hint: Any) -> bool:
+    """Tell whether a type is that of one plain value: no section, list or mapping."""
+    return section_of(hint) is None and item_of(hint) is None and value_of(hint) is None
+
+
 def value_of(hint: Any) -> Any:
     """Give the type of a mapping's values, or None for what is no mapping with free keys."""
     hint = _bare(hint)

@@ -12,6 +12,9 @@ from attrs import Factory, define, frozen
 from .model import Config
 from .shape import Path, all_paths, dotted
 
+#: How much of a value to repeat in a message, in characters.
+_LONGEST_SHOWN = 100
+
 
 @frozen
 class Complaint:
@@ -37,6 +40,7 @@ class Tree:
     :ivar values: Nested mappings and lists, by the keys of the file.
     :ivar sources: Where each value came from, by its path or by that of something above it.
     :ivar origin: The file that was read, if any.
+    :ivar is_readable: Whether the file was read, so that there is a configuration to speak of.
     """
 
     values: dict[str, Any] = Factory(dict)
@@ -44,6 +48,7 @@ class Tree:
     complaints: list[Complaint] = Factory(list)
     warnings: list[str] = Factory(list)
     origin: str = "default"
+    is_readable: bool = True
 
     def source_of(self, path: Path) -> str:
         """Tell where the value at a path came from; of a section, where one of its parts did."""
@@ -74,6 +79,12 @@ class Tree:
                 return None
             value = value[part]
         return value
+
+
+def shortened(value: object) -> str:
+    """Write a value that was given, for a message; the beginning of a long one."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def nearest(path: Path) -> str:

@@ -4,6 +4,7 @@ Speaking TLS, with certificates that may be renewed at any time.
 
 from __future__ import annotations
 
+import codecs
 import re
 import time
 from collections.abc import Callable
@@ -152,10 +153,13 @@ def _openssl_name(suite: str) -> str:
 
 def _require_readable(path: str) -> None:
     try:
-        with open(path, "rb"):
-            pass
+        with open(path, "rb") as file:
+            start = file.read(3)
     except OSError as problem:
         raise TlsInvalid(f"{path}: {problem.strerror}") from problem
+    if start.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # OpenSSL would say that there is nothing in it.
+        raise TlsInvalid(f"{path}: begins with a byte order mark; save it without one")
 
 
 def _use(what: str, use: Callable[[], object]) -> None:

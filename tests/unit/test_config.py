@@ -237,7 +237,7 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
         ({"REGISTRY_HTTP_DRAINTIMEOUT": f"{'9' * 400}s"}, "expected a duration"),
         ({"REGISTRY_STORAGE_LIMITS_BLOB": f"{'9' * 400}GiB"}, "expected a size"),
         ({"REGISTRY_VERSION": "0.2"}, "version cannot be overridden"),
-        ({"REGISTRY_HTTP_ADDR": "{"}, "does not parse as YAML"),
+        ({"REGISTRY_HTTP_DEBUG": "{"}, "http.debug: does not parse as YAML"),
         ({"REGISTRY_HTTP_LIMITS_IDLE": "150"}, "http.limits.idle: must be 1s at least"),
         ({"REGISTRY_HTTP_PROXIES": "[nginx]"}, "http.proxies[0]: expected a network"),
         ({"REGISTRY_HTTP_HOST": "https://a:b@c"}, "http.host: expected https://name"),

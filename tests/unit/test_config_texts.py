@@ -1,0 +1,171 @@
+"""Texts, however they are written: in variables, and in files that editors and scripts made."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import bcrypt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holm_registry.auth.htpasswd import Htpasswd
+from holm_registry.cli import build_parser
+from holm_registry.config.load import ConfigInvalid, File, load
+from holm_registry.config.parse import decode
+from holm_registry.http.tls import TlsInvalid, TlsSettings, build_context
+from holm_registry.registry_tap import _require_root
+
+#: Texts that YAML makes something else of, or takes for the beginning of something.
+ODD = [
+    *("[::]:5000", "[::1]:5000", ":5000", "*", "@x", "%", "%a", "yes", "no", "012", "1e3", "0x1F"),
+    *("2026-01-01", "null", "~", "Null", "true", "&a", "*a", "!a", "`a`", "a: b", "a #b", "#b"),
+    *("{", "}", "[", "]", "{a}", "a, b", "- a", "? a", "-", "?", "|", ">", "'", '"', "a'b", "'a"),
+    *("1_000", ".inf", ".nan", "<<", "=", "a\tb", "\\", "C:\\x", "<a>"),
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_variable_for_a_text_is_that_text(text):
+    environ = {"REGISTRY_HTTP_SECRET": text, "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": text}
+    config = load(None, environ).require()
+    assert config.http.secret == text
+    assert config.storage.filesystem.rootdirectory == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(('"05"', "05"), ("'*'", "*"), ('"a\\tb"', "a\tb"), ("' a '", " a "), (" a ", "a")),
+        *(("''", ""), ("!!str 5", "5"), ("|\n  a\n  b\n", "a\nb\n")),
+    ],
+)
+def test_a_text_in_quotes_is_what_is_in_them(text, value):
+    assert load(None, {"REGISTRY_HTTP_SECRET": text}).require().http.secret == value
+
+
+@given(st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Zs", "Zl", "Zp"])))
+def test_any_text_without_quotes_around_it_is_itself(text):
+    if text[:1] not in {"", "'", '"', "!", "|", ">", "\ufeff"}:
+        assert load(None, {"REGISTRY_HTTP_SECRET": text}).require().http.secret == text
+
+
+@pytest.mark.parametrize("addr", ["[::]:5000", "[::1]:5000", ":5000", "'[::]:5000'"])
+def test_an_address_of_ipv6_is_one(addr):
+    assert load(None, {"REGISTRY_HTTP_ADDR": addr}).require().http.addr == addr.strip("'")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        *(("[*]", ["*"]), ("*", ["*"]), ("[*, @a, %b]", ["*", "@a", "%b"]), ("@a", ["@a"])),
+        *(("[a, 'b, c']", ["a", "b, c"]), ("[]", []), ("a: b", ["a: b"]), ("a, b", ["a, b"])),
+        *(("max-age=1; x", ["max-age=1; x"]), ("[yes, 012, null]", ["yes", "012", "null"])),
+        ("default-src 'none'; img-src *", ["default-src 'none'; img-src *"]),
+        ("'a' 'b'", ["'a' 'b'"]),
+    ],
+)
+def test_a_variable_for_texts_is_a_list_or_one_of_them(text, values):
+    assert load(None, {"REGISTRY_HTTP_HEADERS_X": text}).require().http.headers["x"] == values
+
+
+def test_an_empty_variable_says_nothing():
+    assert load(None, {"REGISTRY_HTTP_ADDR": " "}).require().http.addr == ":5000"
+
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{name}: &{name} [*{below}, *{below}, *{below}, *{below}]\n"
+    for below, name in zip("abcdefghij", "bcdefghijk", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("version: 0.1\nhttp: {addr: a:1}\nlog: {}\nhttp: {}", "http: given twice, in line 2 and"),
+        ("version: 0.1\nhttp:\n  addr: :1\n  addr: :2", "http.addr: given twice, in line 3 and in"),
+        ("version: 0.1\nhealth: {file: [{file: a, file: b}]}", "health.file.file: given twice, in"),
+        ("version: 0.1\nhttp: {headers: {A: [b], a: [c]}}", "http.headers.a: given twice, in lett"),
+        ("a: &a\n  b: *a", "a.b: an alias leads back to itself"),
+        ("&a [*a]", "an alias leads back to itself"),
+        ("a: &a {b: &b {c: *a}}", "a.b.c: an alias leads back to itself"),
+        (BOMB, "it has too many values; do aliases repeat one another?"),
+        ("a: " + "[" * 60 + "]" * 60, "a: it is nested too deep"),
+        ("a: " + "[" * 5000 + "]" * 5000, "nest"),
+        ("a: " + "{a: " * 5000 + "}" * 5000, "nest"),
+        ("a: *b", "is not YAML in line 1: found undefined alias"),
+        ("version: 0.1\nhttp:\n  addr: @x", "is not YAML in line 3: found character"),
+        ("version: 0.1\nhttp: {secret: \x01}", "is not YAML"),
+        ("version: 0.1\n? [a]\n: b", "is not YAML in line 2: found unhashable key"),
+        ("version: 0.1\nhttp: {draintimeout: " + "9" * 400 + "}", "http.draintimeout: expected"),
+        ("version: 0.1\nstorage: {limits: {blob: " + "9" * 400 + "}}", "storage.limits.blob: exp"),
+        ("version: 0.1\nstorage: {filesystem: {maxthreads: " + "9" * 5000 + "}}", "maxthreads: "),
+    ],
+)
+def test_what_a_file_cannot_mean_is_said_with_key_and_line(text, complaint):
+    with pytest.raises(ConfigInvalid) as caught:
+        load(File("/c.yml", text)).require()
+    said = str(caught.value)
+    assert complaint in said
+    assert len(said) < 400, "a long value is not repeated whole"
+    assert "\n" not in said
+
+
+def test_a_key_that_a_variable_gives_twice_is_said_too():
+    with pytest.raises(ConfigInvalid, match=r"http\.debug\.addr: given twice"):
+        load(None, {"REGISTRY_HTTP_DEBUG": "{addr: a:1, addr: a:2}"}).require()
+
+
+def test_aliases_and_merges_are_taken():
+    text = "version: 0.1\nlog: {fields: &f {a: b}}\nredis: {<<: *f, c: d}\nproxy: {}\n"
+    assert load(File("/c.yml", text)).require().redis == {"a": "b", "c": "d"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_of_any_editor_is_read(encoding, end):
+    text = f"version: 0.1{end}http:{end}  secret: gehé{end}"
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    decoded = decode(mark + text.encode(encoding))
+    assert load(File("/c.yml", decoded)).require().http.secret == "gehé"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_byte_order_mark_locks_nobody_out(tmp_path, mark, end):
+    path = tmp_path / "htpasswd"
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    lines = [f"{name}:{hashed}" for name in ("first", "second")]
+    path.write_bytes((mark + end.join(lines) + end).encode())
+    complaints = []
+    users = Htpasswd(str(path), complaints.append)
+    assert all(users.check(name, b"secret") for name in ("first", "second"))
+    assert complaints == []
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_a_byte_order_mark_in_a_certificate_is_said(tmp_path, mark):
+    path = tmp_path / "server.crt"
+    path.write_bytes(mark + b"-----BEGIN CERTIFICATE-----")
+    with pytest.raises(TlsInvalid, match="begins with a byte order mark"):
+        build_context(TlsSettings(str(path), str(path)))
+
+
+def test_the_image_knows_every_command():
+    script = (Path(__file__).parents[2] / "docker" / "entrypoint.sh").read_text()
+    (line,) = re.findall(r"^ *(serve.*)\) set -- registry", script, re.MULTILINE)
+    _, commands = build_parser()
+    assert set(line.split(" | ")) == {*commands, "-*"}
+
+
+def test_a_volume_that_cannot_be_written_to_is_told_how_to_be_served(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
+    environ = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(tmp_path)}
+    with pytest.raises(SystemExit):
+        _require_root(load(None, environ))
+    said = capfd.readouterr().err
+    assert "Permission denied" in said
+    assert "set storage.maintenance.readonly.enabled to true" in said
+    _require_root(load(None, {**environ, "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED": "true"}))
