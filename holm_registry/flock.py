@@ -52,6 +52,18 @@ def open_locked(
         time.sleep(_RETRY_SECONDS)
 
 
+def close_removing(path: str, file: int) -> None:
+    """End a lock, and remove its file: those who wait for it make a new one."""
+    try:
+        if _is_at(path, file):
+            os.unlink(path)
+    except OSError:
+        # Whatever stays behind is an empty file that nobody holds.
+        pass
+    finally:
+        os.close(file)
+
+
 def _open_locked(path: str, flags: int, mode: int) -> int:
     for _ in range(_ATTEMPTS):
         file = os.open(path, flags | os.O_CLOEXEC, mode)

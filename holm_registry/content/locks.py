@@ -83,7 +83,9 @@ def alone(driver: Driver, what: str, names: Iterable[str]) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             for stripe in stripes:
-                stack.enter_context(driver.lock(f"locks/{what}-{stripe:02}", _WAIT_SECONDS))
+                stack.enter_context(
+                    driver.lock(f"{what}-{stripe:02}", _WAIT_SECONDS, traceless=True)
+                )
         except Locked:
             raise TooManyRequests(
                 f"another server is changing the same {what}", headers={"Retry-After": "1"}

@@ -160,11 +160,14 @@ class Driver(Protocol):
     def free_bytes(self) -> int | None:
         """Tell how much more fits into the store; None where nobody knows."""
 
-    def lock(self, name: str, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
+    def lock(
+        self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False
+    ) -> AbstractContextManager[None]:
         """
         Keep out all others, of any process, that want the lock of this name.
 
         :param wait_seconds: How long to wait for another holder.
+        :param traceless: Leave nothing behind: for locks that are held often, and briefly.
         :raises Locked: Another holder has it, and had it for as long.
         """
 

@@ -15,7 +15,7 @@ from io import FileIO
 from threading import Lock
 from typing import TypeVar
 
-from holm_registry.flock import Busy, open_locked
+from holm_registry.flock import Busy, close_removing, open_locked
 
 from . import asides, layout
 from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
@@ -219,7 +219,9 @@ class Filesystem:
         return found.f_bavail * found.f_frsize
 
     @contextmanager
-    def lock(self, name: str, wait_seconds: float = 0.0) -> Iterator[None]:
+    def lock(
+        self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False
+    ) -> Iterator[None]:
         """See :class:`.driver.Driver`."""
         full = self._full(f"{layout.MAINTENANCE}/{name}.lock")
         try:
@@ -235,7 +237,10 @@ class Filesystem:
         try:
             yield
         finally:
-            os.close(file)
+            if traceless:
+                close_removing(full, file)
+            else:
+                os.close(file)
 
     def folders(self, path: str) -> Sequence[str]:
         """See :class:`.driver.Driver`."""

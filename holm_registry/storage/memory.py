@@ -130,7 +130,9 @@ class Memory:
         return None
 
     @contextmanager
-    def lock(self, name: str, wait_seconds: float = 0.0) -> Iterator[None]:
+    def lock(
+        self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False
+    ) -> Iterator[None]:
         """See :class:`.driver.Driver`."""
         with self._unlocked:
             if not self._unlocked.wait_for(lambda: name not in self._locked, wait_seconds):

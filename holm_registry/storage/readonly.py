@@ -78,7 +78,9 @@ class ReadOnly:
         """See :class:`.driver.Driver`."""
         return self._driver.free_bytes()
 
-    def lock(self, name: str, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
+    def lock(
+        self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False
+    ) -> AbstractContextManager[None]:
         """Keep nobody out: whoever changes nothing is in nobody's way."""
         return nullcontext()
 

@@ -13,7 +13,7 @@ import pytest
 from holm_registry import flock
 from holm_registry.commands import htpasswd
 from holm_registry.events.spool import Spool
-from holm_registry.flock import Busy, open_locked
+from holm_registry.flock import Busy, close_removing, open_locked
 
 
 @pytest.fixture
@@ -84,6 +84,39 @@ def test_one_holder_at_a_time(path):
     waiter.start()
     os.close(file)
     waiter.join()
+
+
+def test_a_lock_that_leaves_no_file_passes_on_to_those_who_wait(path):
+    """Each makes the file anew that the one before has removed; never two have it at once."""
+    inside, most = [], []
+
+    def often():
+        for _ in range(50):
+            file = open_locked(path, os.O_RDWR | os.O_CREAT, wait_seconds=60)
+            inside.append(file)
+            most.append(len(inside))
+            inside.remove(file)
+            close_removing(path, file)
+
+    threads = [threading.Thread(target=often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+    assert len(most) == 200
+    assert not os.path.exists(path)
+
+
+def test_another_lock_at_the_same_path_is_not_removed(path):
+    file = open_locked(path)
+    replaced(path)
+    other = open_locked(path)
+    close_removing(path, file)
+    with pytest.raises(Busy):
+        open_locked(path)
+    close_removing(path, other)
+    assert not os.path.exists(path)
 
 
 def test_where_there_are_no_locks_the_path_is_looked_at_all_the_same(path, monkeypatch):
