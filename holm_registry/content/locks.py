@@ -11,6 +11,9 @@ from holm_registry.storage.errors import Locked, StorageUnavailable
 
 _STRIPES = 64
 
+#: Of those in files, of which only those that are held are there.
+_FILE_STRIPES = 1024
+
 #: How long to wait for another server of the volume, which has a lock for some writes to the disk.
 _WAIT_SECONDS = 10.0
 
@@ -79,13 +82,11 @@ def alone(driver: Driver, what: str, names: Iterable[str]) -> Iterator[None]:
     :param what: What kind of thing they are, part of the locks' names.
     :raises TooManyRequests: Another server stays in.
     """
-    stripes = sorted({crc32(name.encode()) % _STRIPES for name in names})
+    stripes = sorted({crc32(name.encode()) % _FILE_STRIPES for name in names})
     with ExitStack() as stack:
         try:
             for stripe in stripes:
-                stack.enter_context(
-                    driver.lock(f"{what}-{stripe:02}", _WAIT_SECONDS, traceless=True)
-                )
+                stack.enter_context(driver.lock(f"{what}-{stripe}", _WAIT_SECONDS, traceless=True))
         except Locked:
             raise TooManyRequests(
                 f"another server is changing the same {what}", headers={"Retry-After": "1"}

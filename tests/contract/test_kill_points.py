@@ -15,34 +15,7 @@ from holm_registry.storage import durable, layout
 from holm_registry.storage.filesystem import Filesystem
 
 from ..images import descriptor, image
-
-CALLS = (
-    *("mkdir", "rename", "replace", "link", "unlink", "rmdir", "fsync", "utime"),
-    *("write", "pwrite", "pwritev", "ftruncate"),
-)
-
-
-class Killed(BaseException):
-    """The end of a process."""
-
-
-class Mortal:
-    """Counts the calls that change the disk, and from one of them on makes all of them fail."""
-
-    def __init__(self, monkeypatch, deadline: int | None) -> None:
-        self.count = 0
-        self._deadline = deadline
-        for name in CALLS:
-            monkeypatch.setattr(os, name, self._limited(getattr(os, name)))
-
-    def _limited(self, real):
-        def call(*args, **kwargs):
-            self.count += 1
-            if self._deadline is not None and self.count > self._deadline:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return call
+from ..mortal import Killed, Mortal
 
 
 def push_blob(registry, repository, content, began=None):
