@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
 from .config.parse import decode
-from .startup import PluginOptions, end
+from .startup import PluginOptions, end, give_memory_back
 from .storage.access import why_unusable
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class Options(PluginOptions):
 
 def makeService(options: Options, reactor: Any = None) -> IService:
     """Make the service that options and configuration describe."""
+    give_memory_back()
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
     from .access import AccessInvalid  # noqa: PLC0415

@@ -4,13 +4,18 @@ What a plugin does before its service runs: end with a reason, and have twistd l
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, NoReturn
 
 from twisted.python.usage import Options, UsageError
 
 from .logs.chosen import LOG
+
+#: malloc.h: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes, M_ARENA_MAX.
+_MALLOPT = ((-3, 512 * 1024), (-1, 1024 * 1024), (-8, 2))
 
 
 def end(program: str, *lines: object) -> NoReturn:
@@ -19,6 +24,19 @@ def end(program: str, *lines: object) -> NoReturn:
         # twistd has made the usual name part of its log by the time a port is found taken.
         (sys.__stderr__ or sys.stderr).write(f"{program}: {line}\n")
     raise SystemExit(1)
+
+
+def give_memory_back() -> None:
+    """
+    Have the C library give large buffers back at once, where it can be told (glibc).
+
+    By itself it keeps what was freed for later, for each thread anew: what all requests together
+    may use would be kept several times over.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in _MALLOPT:
+            mallopt(parameter, value)
 
 
 class PluginOptions(Options):

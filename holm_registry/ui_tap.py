@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.application.service import IService, MultiService
 
-from .startup import PluginOptions
+from .startup import PluginOptions, give_memory_back
 from .ui.settings import SettingInvalid, Settings, read_settings
 
 #: How long to finish what is in flight when stopping, in seconds.
@@ -68,6 +68,7 @@ class Options(PluginOptions):
 
 def makeService(options: Options, reactor: Any = None) -> IService:
     """Make the service that the options describe."""
+    give_memory_back()
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
     from . import __version__  # noqa: PLC0415

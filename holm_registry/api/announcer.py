@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attrs import Factory, frozen
 
-from holm_registry.content.payloads import Payload
+from holm_registry.content.payloads import Described
 from holm_registry.events.envelope import (
     DELETE,
     MOUNT,
@@ -24,7 +24,7 @@ from holm_registry.events.envelope import (
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestInvalid
-from holm_registry.oci.manifest import parse_manifest, stored_media_type
+from holm_registry.oci.manifest import parse_manifest
 from holm_registry.oci.mediatypes import OCTET_STREAM
 
 from .locations import Locations
@@ -72,24 +72,40 @@ class Announcer:
     references: bool = False
 
     async def manifest_pushed(
-        self, request: StreamedRequest, repository: str, payload: Payload, tags: list[str]
+        self,
+        request: StreamedRequest,
+        repository: str,
+        described: Described,
+        tags: list[str],
+        references: list[Reference],
     ) -> None:
-        """Tell of a manifest that was pushed, once for each tag it got."""
+        """
+        Tell of a manifest that was pushed, once for each tag it got.
+
+        :param references: What it names, where that is to be told: :meth:`references_of`.
+        """
         if self.publisher is None:
             return
         for tag in tags or [""]:
-            target = self._manifest(request, repository, payload, tag)
-            if self.references:
-                target.references = _references(payload.content)
+            target = self._manifest(request, repository, described, tag)
+            target.references = references
             await self._publish(PUSH, request, target)
 
+    def references_of(self, content: bytes) -> list[Reference]:
+        """Give what a manifest names; nothing unless that is to be told. For threads."""
+        return _references(content) if self.references and self.publisher is not None else []
+
     def manifest_pulled(
-        self, request: StreamedRequest, repository: str, payload: Payload, reference: Digest | str
+        self,
+        request: StreamedRequest,
+        repository: str,
+        described: Described,
+        reference: Digest | str,
     ) -> None:
         """Tell of a manifest that was pulled."""
         if self.publisher is not None and request.method == b"GET":
             tag = reference if isinstance(reference, str) else ""
-            target = self._manifest(request, repository, payload, tag)
+            target = self._manifest(request, repository, described, tag)
             self.publisher.publish_soon(self._event(PULL, request, target))
 
     async def manifest_deleted(
@@ -147,16 +163,15 @@ class Announcer:
         return Event(action=action, target=target, request=asker, actor=actor, source=self.source)
 
     def _manifest(
-        self, request: StreamedRequest, repository: str, payload: Payload, tag: str
+        self, request: StreamedRequest, repository: str, described: Described, tag: str
     ) -> Target:
-        size = len(payload.content)
         return Target(
-            media_type=payload.media_type,
-            size=size,
-            length=size,
-            digest=str(payload.digest),
+            media_type=described.media_type,
+            size=described.size_bytes,
+            length=described.size_bytes,
+            digest=str(described.digest),
             repository=repository,
-            url=self._url(request, "manifests", repository, payload.digest),
+            url=self._url(request, "manifests", repository, described.digest),
             tag=tag,
         )
 
@@ -174,11 +189,6 @@ class Announcer:
 
     def _url(self, request: StreamedRequest, kind: str, repository: str, digest: Digest) -> str:
         return self.locations.absolute(request, f"/v2/{repository}/{kind}/{digest}")
-
-
-def pushed(digest: Digest, content: bytes) -> Payload:
-    """Give a manifest as it will be served."""
-    return Payload(digest, stored_media_type(content), content)
 
 
 def _references(content: bytes) -> list[Reference]:

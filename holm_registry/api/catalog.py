@@ -33,9 +33,13 @@ class CatalogRoutes:
             default=min(_DEFAULT, maximum),
             maximum=maximum,
         )
-        names, more = await self._context.threads.run(self._catalog.page, page, seen)
-        query = next_page(page, names, more=more)
-        if query is not None:
-            link = self._context.locations.next_page(request, "/v2/_catalog", **query)
-            request.set_header("Link", link)
-        return json_body(request, {"repositories": names})
+
+        async def make() -> bytes:
+            names, more = await self._context.threads.run(self._catalog.page, page, seen)
+            query = next_page(page, names, more=more)
+            if query is not None:
+                link = self._context.locations.next_page(request, "/v2/_catalog", **query)
+                request.set_header("Link", link)
+            return json_body(request, {"repositories": names})
+
+        return await self._context.lists.answer(request, make)

@@ -7,6 +7,7 @@ from attrs import Factory, define, frozen
 
 from holm_registry.auth.identity import DELETE, PUSH
 from holm_registry.content.registry import Registry
+from holm_registry.http.answer import Turns
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import Unsupported
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
@@ -20,6 +21,9 @@ from .locations import Locations
 #: is done.
 _READING = "GET, HEAD, OPTIONS"
 _METHODS = {PUSH: "PUT", DELETE: "DELETE"}
+
+#: How many lists may be made at once.
+_LISTS_AT_ONCE = 4
 
 T = TypeVar("T")
 
@@ -52,6 +56,7 @@ class Context:
     :ivar max_manifest_bytes: The largest manifest taken.
     :ivar max_catalog: The most repositories listed in one answer.
     :ivar max_tags: The most tags listed in one answer to a client that asks for a number.
+    :ivar lists: Turns at making lists, whose size nobody knows before they are made.
     """
 
     registry: Registry
@@ -66,6 +71,7 @@ class Context:
     max_manifest_bytes: int = MAX_MANIFEST_BYTES
     max_catalog: int = 1000
     max_tags: int = 1000
+    lists: Turns = Factory(lambda: Turns(_LISTS_AT_ONCE))
 
     async def methods(self, request: StreamedRequest, repository: str) -> str:
         """

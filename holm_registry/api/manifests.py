@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from klein import Klein
 
 from holm_registry.auth.identity import DELETE, PULL, PUSH
-from holm_registry.http.body import BodyTooLarge
+from holm_registry.content.payloads import Described, LargeManifest, Payload
+from holm_registry.http.answer import AT_ONCE_BYTES, answer
 from holm_registry.http.json import empty_body
+from holm_registry.http.multipart import Piece
 from holm_registry.http.request import StreamedRequest
+from holm_registry.http.sendfile import send
 from holm_registry.http.shield import shielded
 from holm_registry.http.warning import warn
 from holm_registry.oci.conditions import accepts, matches, require_match
@@ -14,7 +20,6 @@ from holm_registry.oci.errors import SizeInvalid, TagInvalid
 from holm_registry.oci.mediatypes import DOCKER_LIST
 from holm_registry.oci.names import parse_tag
 
-from .announcer import pushed
 from .context import Context
 
 #: How many ``?tag=`` one request may bring (the specification wants at least ten).
@@ -45,25 +50,75 @@ class ManifestRoutes:
         await self._guard.require(request, repository, PULL)
         payload = self._context.memory.count(self._manifests.peek(repository, reference))
         if payload is None:
-            payload = await self._threads.run(self._manifests.get, repository, reference)
-        if isinstance(reference, str) and payload.media_type == DOCKER_LIST:
-            request.vary("Accept")
-            if not accepts(request.lines("Accept"), DOCKER_LIST):
-                # An old Docker, which understands images and no lists of them.
-                payload = await self._threads.run(
-                    self._manifests.for_platform, repository, payload, "amd64", "linux"
-                )
-        require_match(request.lines("If-Match"), payload.digest)
-        request.set_header("Allow", await self._context.methods(request, repository))
-        request.set_header("Docker-Content-Digest", str(payload.digest))
-        request.set_header("ETag", f'"{payload.digest}"')
-        if matches(request.lines("If-None-Match"), payload.digest):
-            request.setResponseCode(304)
+            get = self._manifests.get
+            try:
+                payload = await self._threads.run(get, repository, reference, AT_ONCE_BYTES)
+            except LargeManifest as large:
+                return await self._send_large(request, repository, reference, large)
+        return await self._send(request, repository, reference, payload)
+
+    async def _send(
+        self, request: StreamedRequest, repository: str, reference: Digest | str, payload: Payload
+    ) -> bytes:
+        if _needs_platform(request, reference, payload.media_type):
+            # An old Docker, which understands images and no lists of them.
+            payload = await self._threads.run(
+                self._manifests.for_platform, repository, payload, "amd64", "linux"
+            )
+        if not await self._describe(request, repository, reference, payload.description):
             return b""
-        request.set_header("Content-Type", payload.media_type)
-        request.set_header("Content-Length", str(len(payload.content)))
-        self._context.announcer.manifest_pulled(request, repository, payload, reference)
-        return payload.content
+        return await answer(request, payload.content, id(payload.content))
+
+    async def _send_large(
+        self,
+        request: StreamedRequest,
+        repository: str,
+        reference: Digest | str,
+        large: LargeManifest,
+    ) -> bytes:
+        """Send a manifest from the store: clients that read slowly would fill the memory."""
+        described = large.described
+        if described is None:
+            async with request.memory.room(2 * large.size_bytes):
+                described = await self._threads.run(self._manifests.describe, large)
+        if _needs_platform(request, reference, described.media_type):
+            async with request.memory.held(object(), 2 * large.size_bytes, request.abort):
+                payload = await self._threads.run(self._manifests.get, repository, reference)
+                return await self._send(request, repository, reference, payload)
+        if not await self._describe(request, repository, reference, described):
+            return b""
+        if request.method == b"HEAD":
+            return b""
+        reader = await self._threads.run(self._manifests.open, large)
+        try:
+            await send(request, reader, [Piece(b"", 0, large.size_bytes)], self._threads)
+        finally:
+            reader.close()
+        return b""
+
+    async def _describe(
+        self,
+        request: StreamedRequest,
+        repository: str,
+        reference: Digest | str,
+        described: Described,
+    ) -> bool:
+        """
+        Set the headers of an answer.
+
+        :return: Whether the client wants the manifest as well: it does not have it yet.
+        """
+        require_match(request.lines("If-Match"), described.digest)
+        request.set_header("Allow", await self._context.methods(request, repository))
+        request.set_header("Docker-Content-Digest", str(described.digest))
+        request.set_header("ETag", f'"{described.digest}"')
+        if matches(request.lines("If-None-Match"), described.digest):
+            request.setResponseCode(304)
+            return False
+        request.set_header("Content-Type", described.media_type)
+        request.set_header("Content-Length", str(described.size_bytes))
+        self._context.announcer.manifest_pulled(request, repository, described, reference)
+        return True
 
     @shielded
     async def put(
@@ -73,19 +128,22 @@ class ManifestRoutes:
         await self._guard.require(request, repository, PULL, PUSH)
         self._context.require_writes()
         tags = _tag_arguments(request)
-        payload = await _read_manifest(request, self._context.max_manifest_bytes)
-        accepted = await self._threads.run(
-            self._manifests.put,
-            repository,
-            reference,
-            payload,
-            content_type=request.header("Content-Type") or "",
-            tags=tags,
-        )
         tagged = [reference, *tags] if isinstance(reference, str) else tags
-        await self._context.announcer.manifest_pushed(
-            request, repository, pushed(accepted.digest, payload), tagged
-        )
+        async with self._read(request, repository) as payload:
+            accepted = await self._threads.run(
+                self._manifests.put,
+                repository,
+                reference,
+                payload,
+                content_type=request.header("Content-Type") or "",
+                tags=tags,
+            )
+            announcer = self._context.announcer
+            described = Described(accepted.digest, accepted.media_type, len(payload))
+            references = []
+            if announcer.references:
+                references = await self._threads.run(announcer.references_of, payload)
+            await announcer.manifest_pushed(request, repository, described, tagged, references)
         request.setResponseCode(201)
         location = self._context.locations.manifest(request, repository, accepted.digest)
         request.set_header("Location", location)
@@ -96,6 +154,46 @@ class ManifestRoutes:
         if tags:
             request.responseHeaders.setRawHeaders("OCI-Tag", tags)
         return empty_body(request)
+
+    @asynccontextmanager
+    async def _read(self, request: StreamedRequest, repository: str) -> AsyncIterator[bytes]:
+        """
+        Have a manifest that is sent in memory, as long as it is worked with.
+
+        :raises SizeInvalid: It is too large.
+        :raises ClientLeft: It broke off.
+        """
+        most = self._context.max_manifest_bytes
+        if (request.content_length or 0) > most:
+            raise _too_large(most)
+        if not await request.body.gather():
+            async with self._read_through_store(request, repository, most) as content:
+                yield content
+            return
+        content = b"".join(await request.body.read())
+        if len(content) > most:
+            raise _too_large(most)
+        async with request.memory.room(2 * len(content)):
+            yield content
+
+    @asynccontextmanager
+    async def _read_through_store(
+        self, request: StreamedRequest, repository: str, most: int
+    ) -> AsyncIterator[bytes]:
+        """Let a manifest that is too large to wait for in memory arrive in the store."""
+        uploads, run = self._context.registry.uploads, self._threads.run
+        session = await run(uploads.open, repository, await run(uploads.start, repository))
+        try:
+            while buffers := await request.body.read():
+                if session.size_bytes + sum(map(len, buffers)) > most:
+                    raise _too_large(most)
+                await run(session.append, buffers)
+            async with request.memory.room(2 * session.size_bytes):
+                content = await run(session.content)
+                await run(session.discard)
+                yield content
+        finally:
+            await run(session.discard)
 
     @shielded
     async def delete(
@@ -113,20 +211,19 @@ class ManifestRoutes:
         return empty_body(request)
 
 
+def _needs_platform(request: StreamedRequest, reference: Digest | str, media_type: str) -> bool:
+    """Tell whether one image of a list is to be sent in its place; the client is told of it."""
+    if not isinstance(reference, str) or media_type != DOCKER_LIST:
+        return False
+    request.vary("Accept")
+    return not accepts(request.lines("Accept"), DOCKER_LIST)
+
+
 def _tag_arguments(request: StreamedRequest) -> list[str]:
     tags = request.arguments("tag")
     if len(tags) > MAX_TAG_PARAMETERS:
         raise TagInvalid(f"more than {MAX_TAG_PARAMETERS} tag parameters", status=414)
     return [parse_tag(tag) for tag in tags]
-
-
-async def _read_manifest(request: StreamedRequest, max_bytes: int) -> bytes:
-    if (request.content_length or 0) > max_bytes:
-        raise _too_large(max_bytes)
-    try:
-        return await request.body.read_all(max_bytes)
-    except BodyTooLarge:
-        raise _too_large(max_bytes) from None
 
 
 def _too_large(max_bytes: int) -> SizeInvalid:

@@ -27,20 +27,26 @@ class ReferrerRoutes:
         """List who refers to a manifest, which need not exist (end-12a, end-12b)."""
         await self._context.guard.require(request, repository, PULL)
         artifact_type = request.argument("artifactType") or ""
-        found, last = await self._context.threads.run(
-            self._referrers.page,
-            repository,
-            digest,
-            artifact_type=artifact_type,
-            last=request.argument("last") or "",
-        )
-        if artifact_type:
-            request.set_header("OCI-Filters-Applied", "artifactType")
-        if last:
-            query = {"last": last}
+
+        async def make() -> bytes:
+            found, last = await self._context.threads.run(
+                self._referrers.page,
+                repository,
+                digest,
+                artifact_type=artifact_type,
+                last=request.argument("last") or "",
+            )
             if artifact_type:
-                query["artifactType"] = artifact_type
-            path = f"/v2/{repository}/referrers/{digest}"
-            request.set_header("Link", self._context.locations.next_page(request, path, **query))
-        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
-        return json_body(request, index, OCI_INDEX)
+                request.set_header("OCI-Filters-Applied", "artifactType")
+            if last:
+                query = {"last": last}
+                if artifact_type:
+                    query["artifactType"] = artifact_type
+                path = f"/v2/{repository}/referrers/{digest}"
+                request.set_header(
+                    "Link", self._context.locations.next_page(request, path, **query)
+                )
+            index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
+            return json_body(request, index, OCI_INDEX)
+
+        return await self._context.lists.answer(request, make)

@@ -29,9 +29,14 @@ class TagRoutes:
         if page.limit is not None:
             # registry:3 lists fewer rather than refuse.
             page = Page(min(page.limit, self._context.max_tags), page.last)
-        names, more = await self._context.threads.run(self._tags.page, repository, page)
-        query = next_page(page, names, more=more)
-        if query is not None:
-            path = f"/v2/{repository}/tags/list"
-            request.set_header("Link", self._context.locations.next_page(request, path, **query))
-        return json_body(request, {"name": repository, "tags": names})
+
+        async def make() -> bytes:
+            names, more = await self._context.threads.run(self._tags.page, repository, page)
+            query = next_page(page, names, more=more)
+            if query is not None:
+                path = f"/v2/{repository}/tags/list"
+                link = self._context.locations.next_page(request, path, **query)
+                request.set_header("Link", link)
+            return json_body(request, {"name": repository, "tags": names})
+
+        return await self._context.lists.answer(request, make)

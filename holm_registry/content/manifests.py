@@ -15,7 +15,7 @@ from holm_registry.oci.errors import (
 )
 from holm_registry.oci.manifest import Manifest, accept_manifest, parse_manifest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver
+from holm_registry.storage.driver import Driver, Reader
 from holm_registry.storage.errors import NotFound
 
 from . import freshness
@@ -25,7 +25,7 @@ from .held import held_bytes
 from .links import Links
 from .locks import Locks, alone
 from .parts import Parts
-from .payloads import Payload, Payloads
+from .payloads import Described, LargeManifest, Payload, Payloads
 from .quotas import Quotas
 from .referrers import Referrers
 from .tags import Tags
@@ -34,9 +34,10 @@ from .validation import Validation
 
 @frozen
 class Accepted:
-    """What was stored: the manifest's name, and whom it refers to."""
+    """What was stored: the manifest's name and media type, and whom it refers to."""
 
     digest: Digest
+    media_type: str
     subject: Digest | None
 
 
@@ -92,17 +93,52 @@ class Manifests:
             return None
         return payload.named(digest)
 
-    def get(self, repository: str, reference: Digest | str) -> Payload:
+    def get(
+        self, repository: str, reference: Digest | str, most_bytes: int | None = None
+    ) -> Payload:
         """
         Give a manifest's bytes as they were pushed, and keep it from collection for a grace.
 
+        :param most_bytes: The most to read of what is not in memory; None for any.
         :raises ManifestUnknown: The repository does not hold it.
+        :raises LargeManifest: It is larger than that.
         """
         digest = self._tags.get(repository, reference) if isinstance(reference, str) else reference
         try:
-            return self._payloads.get(self._find(repository, digest).target).named(digest)
+            found = self._find(repository, digest)
+            size = found.stat.size_bytes
+            if most_bytes is not None and size > most_bytes:
+                payload = self._payloads.peek(found.target)
+                if payload is None:
+                    known = self._payloads.peek_media_type(found.target)
+                    raise LargeManifest(digest, found.target, size, known)
+                return payload.named(digest)
+            return self._payloads.get(found.target).named(digest)
         except NotFound:
             raise ManifestUnknown(detail={"reference": str(reference)}) from None
+
+    def describe(self, large: LargeManifest) -> Described:
+        """
+        Tell what a large manifest is to be served as.
+
+        :raises ManifestUnknown: It has gone meanwhile.
+        """
+        try:
+            media_type = self._payloads.media_type(large.target)
+        except NotFound:
+            raise ManifestUnknown(detail={"reference": str(large.digest)}) from None
+        return Described(large.digest, media_type, large.size_bytes)
+
+    def open(self, large: LargeManifest) -> Reader:
+        """
+        Open a large manifest for reading.
+
+        :raises ManifestUnknown: It has gone meanwhile.
+        """
+        try:
+            return self._payloads.open(large.target)
+        except NotFound:
+            raise ManifestUnknown(detail={"reference": str(large.digest)}) from None
 
     def for_platform(self, repository: str, index: Payload, architecture: str, os: str) -> Payload:
         """Give the child of an index for a platform; the index itself if it has none."""
@@ -146,7 +182,7 @@ class Manifests:
             self._keep(repository, digest, payload, manifest.subject)
             self._confirm(repository, digest, manifest)
             self._point(repository, tags, digest, manifest)
-        return Accepted(digest, manifest.subject)
+        return Accepted(digest, manifest.media_type, manifest.subject)
 
     def delete(self, repository: str, digest: Digest) -> None:
         """

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.manifest import stored_media_type
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver
+from holm_registry.storage.driver import Driver, Reader
 from holm_registry.storage.errors import NotFound
 
 from .freshness import stat_refreshed
@@ -16,8 +16,47 @@ from .freshness import stat_refreshed
 #: How many bytes of manifests to remember.
 MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
 
+#: Of how many large ones to remember the media type.
+MAX_MEDIA_TYPES = 1024
+
 #: What remembering one costs beside its bytes, roughly.
 _OVERHEAD_BYTES = 1024
+
+
+class LargeManifest(Exception):
+    """
+    A manifest is larger than its reader was ready for.
+
+    :ivar digest: The name it was asked for by.
+    :ivar target: The name of its bytes.
+    :ivar size_bytes: How large it is.
+    :ivar media_type: What it is to be served as; None if it has to be read for that.
+    """
+
+    def __init__(
+        self, digest: Digest, target: Digest, size_bytes: int, media_type: str | None
+    ) -> None:
+        super().__init__(f"{digest}: {size_bytes} bytes")
+        self.digest = digest
+        self.target = target
+        self.size_bytes = size_bytes
+        self.media_type = media_type
+
+    @property
+    def described(self) -> Described | None:
+        """Give what is told of it beside its bytes; None if it has to be read for that."""
+        if self.media_type is None:
+            return None
+        return Described(self.digest, self.media_type, self.size_bytes)
+
+
+@frozen
+class Described:
+    """What is told of a manifest beside its bytes."""
+
+    digest: Digest
+    media_type: str
+    size_bytes: int
 
 
 @frozen
@@ -27,6 +66,11 @@ class Payload:
     digest: Digest
     media_type: str
     content: bytes
+
+    @property
+    def description(self) -> Described:
+        """Give what is told of it beside its bytes."""
+        return Described(self.digest, self.media_type, len(self.content))
 
     def named(self, digest: Digest) -> Payload:
         """Give the same bytes under the name they were asked for by."""
@@ -41,6 +85,7 @@ class Payloads:
         self._lock = Lock()
         self._known: OrderedDict[Digest, Payload] = OrderedDict()
         self._count_bytes = 0
+        self._media_types: OrderedDict[Digest, str] = OrderedDict()
 
     def peek(self, digest: Digest) -> Payload | None:
         """Give a payload if it is in memory."""
@@ -62,6 +107,34 @@ class Payloads:
             payload = Payload(digest, stored_media_type(content), content)
             self._remember(payload)
         return payload
+
+    def peek_media_type(self, digest: Digest) -> str | None:
+        """Tell what a large payload is to be served as, if that is in memory."""
+        with self._lock:
+            return self._media_types.get(digest)
+
+    def media_type(self, digest: Digest) -> str:
+        """
+        Tell what a payload is to be served as, also of one too large to remember.
+
+        :raises NotFound: The store does not have it.
+        """
+        known = self.peek_media_type(digest)
+        if known is None:
+            known = stored_media_type(self._driver.read(layout.blob_data(digest)))
+            with self._lock:
+                self._media_types[digest] = known
+                if len(self._media_types) > MAX_MEDIA_TYPES:
+                    self._media_types.popitem(last=False)
+        return known
+
+    def open(self, digest: Digest) -> Reader:
+        """
+        Open a payload for reading.
+
+        :raises NotFound: The store does not have it.
+        """
+        return self._driver.open(layout.blob_data(digest))
 
     def put(self, digest: Digest, content: bytes) -> None:
         """Store a payload durably, or refresh the one that is there."""

@@ -301,6 +301,10 @@ class Session:
         if self._hashing is not None:
             self._hashing.update(buffers)
 
+    def content(self) -> bytes:
+        """Give all bytes that the session holds."""
+        return self._upload.read(0, self.size_bytes)
+
     def commit(self, digest: Digest) -> None:
         """
         End the session: its bytes become a blob of the repository.

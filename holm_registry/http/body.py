@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
-#: How much may wait to be taken, in all bodies together, in bytes.
-BUFFERED_BYTES = 24 * 1024 * 1024
+from .memory import Memory
 
-#: The bounds of one body's share of that. A larger share makes fewer and longer steps.
-MIN_SHARE_BYTES = 256 * 1024
-MAX_SHARE_BYTES = 2 * 1024 * 1024
+#: Pieces shorter than this, in bytes, are put together: each object costs memory of its own.
+_SMALL_BYTES = 4 * 1024
 
 
 class ClientLeft(Exception):
@@ -24,26 +22,11 @@ class BodyTooLarge(Exception):
     """The body is longer than its reader was ready to take."""
 
 
-class Buffers:
-    """
-    The memory that bodies share: few of them get long buffers, many get short ones.
-    """
-
-    def __init__(self, total_bytes: int = BUFFERED_BYTES) -> None:
-        self._total_bytes = total_bytes
-        self.bodies = 0
-
-    def share_bytes(self) -> int:
-        """Tell how much one body may keep waiting before its connection is paused."""
-        share = self._total_bytes // max(1, self.bodies)
-        return max(MIN_SHARE_BYTES, min(MAX_SHARE_BYTES, share))
-
-
 class RequestBody:
     """
     A body that is read while it arrives. One reader at a time.
 
-    :param buffers: What the body's buffers are a share of.
+    :param memory: What the body's buffers are a share of.
     :param on_read: Called before the first read, for instance to tell a client to go on.
     :param pause: Stops the network from delivering more.
     :param resume: Lets it go on.
@@ -51,19 +34,21 @@ class RequestBody:
 
     def __init__(
         self,
-        buffers: Buffers,
+        memory: Memory,
         *,
         on_read: Callable[[], None],
         pause: Callable[[], None],
         resume: Callable[[], None],
     ) -> None:
-        self._shared = buffers
-        self._shared.bodies += 1
+        self._memory = memory
+        self._memory.bodies += 1
         self._on_read: Callable[[], None] | None = on_read
         self._pause = pause
         self._resume = resume
-        self._buffers: list[bytes] = []
+        self._buffers: list[bytes | bytearray] = []
         self._buffered_bytes = 0
+        #: What was given to a reader, and is not done with until it asks again.
+        self._taken_bytes = 0
         self._paused = False
         self._discarding = False
         self._waiting: Deferred[None] | None = None
@@ -85,17 +70,31 @@ class RequestBody:
         :return: At least one buffer; none at the body's end.
         :raises ClientLeft: The connection was lost, and all that had arrived was given before.
         """
-        if self._on_read is not None:
-            on_read, self._on_read = self._on_read, None
-            on_read()
+        self._begin()
+        self._count_taken(0)
         while not self._buffers and not self.complete and not self._lost:
-            self._waiting = Deferred()
-            await self._waiting
-        buffers, self._buffers, self._buffered_bytes = self._buffers, [], 0
+            await self._change()
+        buffers, self._buffers = self._buffers, []
+        taken, self._buffered_bytes = self._buffered_bytes, 0
+        self._taken_bytes = taken
         if not buffers and self._lost:
             raise ClientLeft
         self._unpause()
-        return buffers
+        return [bytes(buffer) for buffer in buffers]
+
+    async def gather(self) -> bool:
+        """
+        Wait until the whole body is there, to be given by one :meth:`read`.
+
+        :return: False if that would be more than its share of memory.
+        :raises ClientLeft: The connection was lost before its end.
+        """
+        self._begin()
+        while not self.complete and not self._paused:
+            if self._lost:
+                raise ClientLeft
+            await self._change()
+        return self.complete
 
     async def read_all(self, max_bytes: int) -> bytes:
         """
@@ -118,9 +117,8 @@ class RequestBody:
         self.received_bytes += len(data)
         if self._discarding:
             return
-        self._buffers.append(data)
-        self._buffered_bytes += len(data)
-        if not self._paused and self._buffered_bytes >= self._shared.share_bytes():
+        self._keep(data)
+        if not self._paused and self._buffered_bytes >= self._memory.share_bytes():
             self._paused = True
             self._pause()
         self._wake()
@@ -136,20 +134,59 @@ class RequestBody:
         if not self.complete:
             self._lost = True
             self._leave()
+        # These hold the request, and it holds this.
+        self._pause = self._resume = _nothing
+        self._on_read = None
         self._wake()
 
     def discard(self) -> None:
         """Forget what waits and all that is still to come."""
         self._discarding = True
         self._leave()
-        self._buffers, self._buffered_bytes = [], 0
+        self.forget()
         self._unpause()
+
+    def forget(self) -> None:
+        """Forget what waits, and what was given to a reader."""
+        self._memory.free(self._buffered_bytes)
+        self._buffers, self._buffered_bytes = [], 0
+        self._count_taken(0)
+
+    def __del__(self) -> None:
+        """Count as free what a reader that was broken off has left."""
+        self._memory.free(self._buffered_bytes + self._taken_bytes)
+
+    def _begin(self) -> None:
+        if self._on_read is not None:
+            on_read, self._on_read = self._on_read, None
+            on_read()
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what arrived, without an object for each byte or two."""
+        self._memory.add(len(data))
+        self._buffered_bytes += len(data)
+        last = self._buffers[-1] if self._buffers else None
+        if len(data) >= _SMALL_BYTES:
+            self._buffers.append(data)
+        elif isinstance(last, bytearray):
+            last += data
+        else:
+            self._buffers.append(bytearray(data))
+
+    def _count_taken(self, size: int) -> None:
+        taken, self._taken_bytes = self._taken_bytes, size
+        self._memory.free(taken)
+
+    def _change(self) -> Deferred[None]:
+        """Wait for something to happen."""
+        self._waiting = Deferred()
+        return self._waiting
 
     def _leave(self) -> None:
         """Give the share back, once."""
         if not self._left:
             self._left = True
-            self._shared.bodies -= 1
+            self._memory.bodies -= 1
 
     def _unpause(self) -> None:
         if self._paused and not self._lost:
@@ -160,3 +197,7 @@ class RequestBody:
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             waiting.callback(None)
+
+
+def _nothing() -> None:
+    """Do nothing."""

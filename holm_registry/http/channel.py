@@ -234,7 +234,7 @@ class Channel(HTTPChannel):
         if self.length is None:
             self._chunks = ChunkDecoder()
         if self.length != 0:
-            self._receive_at_once(RECEIVE_BODY_BYTES)
+            self._receive_share()
         super().allHeadersReceived()
 
     def _start_deadline(self) -> None:
@@ -256,6 +256,7 @@ class Channel(HTTPChannel):
         if self._chunks is None:
             part, self._pending = data[: self._left], data[self._left :]
             self._left -= len(part)
+            self._receive_share()
             is_complete = self._left == 0
         else:
             try:
@@ -276,9 +277,15 @@ class Channel(HTTPChannel):
         """Take chunks apart; many tiny ones are taken a little at a time: others have turns too."""
         before = chunks.count
         found = chunks.decode(data)
-        is_tiny = (chunks.count - before) * _SMALL_CHUNK_BYTES > len(data)
-        self._receive_at_once(RECEIVE_BYTES if is_tiny else RECEIVE_BODY_BYTES)
+        if (chunks.count - before) * _SMALL_CHUNK_BYTES > len(data):
+            self._receive_at_once(RECEIVE_BYTES)
+        else:
+            self._receive_share()
         return found
+
+    def _receive_share(self) -> None:
+        """Take no more of a body at once than it may keep."""
+        self._receive_at_once(min(RECEIVE_BODY_BYTES, self.site.memory.share_bytes()))
 
     def _receive_at_once(self, size: int) -> None:
         # TLS has the socket's own transport behind it.

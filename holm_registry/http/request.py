@@ -34,6 +34,7 @@ from holm_registry.oci.numbers import parse_decimal
 from .addresses import client_network
 from .body import RequestBody
 from .constant import SAFE_HEADERS, ConstantHeaders, restore, snapshot
+from .memory import Memory
 from .progress import Progress
 from .proxies import Forwarded, plain_host
 from .refusal import CONTENT_TYPE, error_body
@@ -93,10 +94,16 @@ class StreamedRequest(Request):
     _discarded_bytes = 0
 
     @cached_property
+    def memory(self) -> Memory:
+        """What all requests together keep in memory."""
+        found: Memory = self._channel().site.memory
+        return found
+
+    @cached_property
     def body(self) -> RequestBody:
         """The body; empty and complete for a request without one."""
         return RequestBody(
-            self._channel().site.buffers,
+            self.memory,
             on_read=self._send_continue,
             pause=self._pause_body,
             resume=self._resume_body,
@@ -345,6 +352,7 @@ class StreamedRequest(Request):
     def finish(self) -> None:
         """End the answer; an early one stays until the client has had a chance to read it."""
         if self._disconnected or self.finished or self.body.complete:
+            self.body.forget()
             super().finish()
             return
         if not self.startedWriting:

@@ -28,8 +28,8 @@ from .request import StreamedRequest
 #: How much to hand to the kernel before other connections get their turn, in bytes.
 SLICE_BYTES = 1024 * 1024
 
-#: How much to read in one thread hop where the kernel cannot help, in bytes.
-STEP_BYTES = 256 * 1024
+#: How much to hand over at once of what is in memory, in bytes.
+PIECE_BYTES = 32 * 1024
 
 _log = Logger()
 
@@ -65,6 +65,13 @@ async def send(
     else:
         producer = _ThreadProducer(request, pieces, threads, source)
     await producer.run()
+
+
+async def send_bytes(request: StreamedRequest, content: bytes) -> None:
+    """Send what is in memory, a piece at a time. Headers must be set."""
+    request.write(b"")
+    if request.channel is not None:
+        await _MemoryProducer(request, content).run()
 
 
 def _is_plain(transport: object) -> bool:
@@ -227,6 +234,39 @@ class _KernelProducer(_Producer):
         self._transport.startWriting()
 
 
+class _MemoryProducer(_Producer):
+    """Hands over pieces of what is in memory, while the connection has room."""
+
+    def __init__(self, request: StreamedRequest, content: bytes) -> None:
+        super().__init__(request, [Piece(b"", 0, len(content))])
+        self._content = content
+        self._paused = False
+        self._writing = False
+
+    def begin(self) -> None:
+        """See :class:`_Producer`."""
+        self._next_piece()
+        self.resumeProducing()
+
+    def resumeProducing(self) -> None:
+        """See :class:`_Producer`."""
+        self._paused = False
+        if self._writing:
+            return
+        self._writing = True
+        while not (self._paused or self._ended):
+            piece = self._content[self._offset : self._offset + PIECE_BYTES]
+            self._count(len(piece))
+            self._request.write(piece)
+            if self._offset >= self._stop:
+                self._finish()
+        self._writing = False
+
+    def pauseProducing(self) -> None:
+        """See :class:`_Producer`."""
+        self._paused = True
+
+
 class _ThreadProducer(_Producer):
     """Reads in threads, one step at a time, and waits while the client does not take it."""
 
@@ -243,6 +283,8 @@ class _ThreadProducer(_Producer):
         self._paused = False
         self._reading = False
         self._looping = False
+        self._memory = request.memory
+        self._memory.readers += 1
 
     def begin(self) -> None:
         """See :class:`_Producer`."""
@@ -256,6 +298,11 @@ class _ThreadProducer(_Producer):
     def pauseProducing(self) -> None:
         """See :class:`_Producer`."""
         self._paused = True
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._memory.readers -= 1
+        super()._end()
 
     def _is_reading(self) -> bool:
         return self._reading
@@ -278,7 +325,7 @@ class _ThreadProducer(_Producer):
                 self._request.write(text)
             return
         self._reading = True
-        length = min(STEP_BYTES, self._stop - self._offset)
+        length = min(self._memory.step_bytes(), self._stop - self._offset)
         reading = self._threads.run(self._source.read, self._offset, length)
         reading.addCallbacks(self._took, lambda failure: self._fail(failure.value))
 

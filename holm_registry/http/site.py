@@ -13,9 +13,9 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from .accesslog import combined
-from .body import Buffers
 from .channel import Channel
 from .limits import Connections, Limits
+from .memory import Memory
 from .proxies import Proxies
 from .refused import RefusedConnection
 from .request import StreamedRequest
@@ -43,6 +43,7 @@ class StreamingSite(Site):
     :param limits: What one client may take of what is there for all.
     :param proxies: Whose word on who sent a request is believed; None for nobody's.
     :param write_log: Takes one line for each request, or None to keep no access log.
+    :ivar memory: What all requests together keep in memory.
     :ivar throttle: How much one client may ask for.
     :ivar write_log: The same; it may be exchanged.
     :ivar watcher: Hears of each request; None for nobody.
@@ -66,7 +67,7 @@ class StreamingSite(Site):
             resource, requestFactory=StreamedRequest, timeout=limits.idle_seconds, reactor=reactor
         )
         self.displayTracebacks = False
-        self.buffers = Buffers()
+        self.memory = Memory(reactor)
         self.connections = Connections(limits)
         self.limits = limits
         self.proxies = proxies or Proxies()

@@ -59,14 +59,15 @@ def is_deeper(payload: bytes, depth: int) -> bool:
 
 def without_depths(payload: bytes) -> bytes:
     """Replace whatever is nested deeper than :data:`MAX_DEPTH` by ``null``."""
-    kept: list[bytes] = []
+    # Not a list: there may be as many tokens as bytes.
+    kept = bytearray()
     level = 0
     for match in _TOKEN.finditer(payload):
         token = match[0]
         if token in (b"[", b"{"):
             level += 1
             if level > MAX_DEPTH:
-                kept += [b"null"] if level == MAX_DEPTH + 1 else []
+                kept += b"null" if level == MAX_DEPTH + 1 else b""
                 continue
         elif token in (b"]", b"}"):
             level -= 1
@@ -74,5 +75,5 @@ def without_depths(payload: bytes) -> bytes:
                 continue
         elif level > MAX_DEPTH:
             continue
-        kept.append(token)
-    return b"".join(kept)
+        kept += token
+    return bytes(kept)

@@ -6,7 +6,11 @@ Reading manifests, indexes and artifacts: what they are and what they name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import wraps
+from threading import Lock
+from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 from attrs import frozen
@@ -20,6 +24,17 @@ from .errors import DigestInvalid, ManifestInvalid
 
 #: The largest manifest taken, in bytes (the least that the specification wants supported).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+
+#: What is larger than this, in bytes, is decoded one at a time, and has so many bytes for each
+#: quotation mark: 4 MiB of ``"":"",`` would become hundreds of MiB of objects. A descriptor has ten
+#: for each.
+_LARGE_BYTES = 256 * 1024
+_BYTES_PER_QUOTE = 5
+_LARGE = Lock()
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class _Payload(Struct, kw_only=True):
@@ -84,6 +99,20 @@ class Manifest:
         )
 
 
+def _in_turn(
+    read: Callable[Concatenate[bytes, P], T],
+) -> Callable[Concatenate[bytes, P], T]:
+    """Have large texts decoded one at a time: what they say takes many times their memory."""
+
+    @wraps(read)
+    def run(payload: bytes, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with _LARGE if len(payload) > _LARGE_BYTES else nullcontext():
+            return read(payload, *args, **kwargs)
+
+    return run
+
+
+@_in_turn
 def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
     """
     Understand a manifest that is to be taken in: more is asked of it than of a stored one.
@@ -92,9 +121,9 @@ def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
     :raises ManifestInvalid: As :func:`parse_manifest` does; it is not UTF-8 throughout, nested too
         deep, of what is no media type, or of an OCI type, and its annotations are no strings.
     """
+    require_text(payload)
     decoded = _decode(payload)
     manifest = _understand(decoded, content_type)
-    require_text(payload)
     _require_media_types(decoded)
     if manifest.media_type not in mediatypes.ANNOTATED:
         # What others mean by annotations is theirs.
@@ -106,6 +135,7 @@ def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
     return manifest
 
 
+@_in_turn
 def parse_manifest(payload: bytes, content_type: str = "") -> Manifest:
     """
     Understand a manifest.
@@ -134,6 +164,7 @@ def _understand(decoded: _Payload, content_type: str) -> Manifest:
     )
 
 
+@_in_turn
 def stored_media_type(payload: bytes) -> str:
     """
     Tell what stored bytes are to be served as, whatever they are.
@@ -154,6 +185,8 @@ def stored_media_type(payload: bytes) -> str:
 
 
 def _decode(payload: bytes) -> _Payload:
+    if len(payload) > _LARGE_BYTES and payload.count(b'"') * _BYTES_PER_QUOTE > len(payload):
+        raise ManifestInvalid("a large manifest may not consist of short strings")
     try:
         try:
             return _decoder.decode(payload)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from holm_registry.http.body import MAX_SHARE_BYTES, MIN_SHARE_BYTES
 from holm_registry.http.limits import Limits
+from holm_registry.http.memory import MAX_SHARE_BYTES
 from holm_registry.http.request import LINGER_BYTES, LINGER_SECONDS
 from holm_registry.oci.digest import Digest
 
@@ -245,16 +245,18 @@ def test_many_bodies_share_the_memory(slow):
         begin(server, "PATCH", slow_start(server, threads), 10 * MAX_SHARE_BYTES)
         for _ in range(200)
     ]
-    connections[0].send(b"x" * MIN_SHARE_BYTES)
+    share = server.site.memory.share_bytes()
+    assert share < MAX_SHARE_BYTES
+    connections[0].send(b"x" * share)
     assert connections[0].transport.producerState == "producing", "that went to a thread"
-    connections[0].send(b"x" * MIN_SHARE_BYTES)
+    connections[0].send(b"x" * share)
     assert connections[0].transport.producerState == "paused"
     for connection in connections[1:]:
         connection.leave()
-    assert server.site.buffers.bodies == 1
+    assert server.site.memory.bodies == 1
     connections[0].leave()
     threads.work()
-    assert server.site.buffers.bodies == 0
+    assert server.site.memory.bodies == 0
 
 
 def test_a_commit_ends_though_the_client_leaves_in_its_middle(slow):
