@@ -5,9 +5,7 @@ Logins and rules put together: who is asked for what.
 from __future__ import annotations
 
 import os
-from typing import Any
 
-from twisted.application.service import Service
 from twisted.logger import Logger
 
 from .api.bearer import Bearer
@@ -34,23 +32,6 @@ class AccessInvalid(Exception):
     """Something that logins need cannot be used; the text says what, and why."""
 
 
-class PasswordThreads(Service):
-    """Threads that check passwords, while the registry serves."""
-
-    def __init__(self, reactor: Any) -> None:
-        self.threads = PooledThreads(reactor, PASSWORD_THREADS)
-
-    def startService(self) -> None:
-        """Take work."""
-        super().startService()
-        self.threads.start()
-
-    def stopService(self) -> None:
-        """Take no more."""
-        super().stopService()
-        self.threads.stop()
-
-
 def build_rules(config: Config) -> Rules:
     """Make the rules of a configuration."""
     groups = {name: frozenset(users) for name, users in config.access_groups.items()}
@@ -72,7 +53,7 @@ def build_rules(config: Config) -> Rules:
 
 def build_guard(
     config: Config,
-    passwords: PasswordThreads,
+    passwords: PooledThreads,
     locations: Locations,
     audit: Refusals | None = None,
 ) -> Guard:
@@ -90,7 +71,7 @@ def build_guard(
         robots=build_robots(config),
         bearer=_build_bearer(config, locations),
         realm=(htpasswd.realm if htpasswd else "") or "Registry",
-        threads=passwords.threads,
+        threads=passwords,
         audit=audit,
     )
 

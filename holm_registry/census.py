@@ -49,12 +49,12 @@ class Census(Service):
         self._threads.start()
         self.count()
 
-    def stopService(self) -> None:
+    def stopService(self) -> Deferred[None]:
         """Count no more; what is being counted is left at the next repository."""
         super().stopService()
         if self._call is not None and self._call.active():
             self._call.cancel()
-        self._threads.stop()
+        return self._threads.stop()
 
     def count(self) -> None:
         """Count everything, as soon as the count that is under way is done."""

@@ -22,6 +22,13 @@ from twisted.python.failure import Failure
 
 from .config.addresses import parse_address
 
+#: How many connections may wait to be accepted: a rollout opens hundreds at once, and where
+#: Twisted's 50 are exceeded the kernel resets some.
+BACKLOG = 1024
+
+#: The kinds of descriptions that have one.
+_WITH_BACKLOG = frozenset({"tcp", "tcp4", "tcp6", "unix", "ssl"})
+
 
 def endpoint(reactor: Any, address: str, net: str = "tcp") -> IStreamServerEndpoint:
     """
@@ -32,16 +39,16 @@ def endpoint(reactor: Any, address: str, net: str = "tcp") -> IStreamServerEndpo
     :raises OSError: The host's name is not known.
     """
     if net == "unix":
-        return UNIXServerEndpoint(reactor, address)
+        return UNIXServerEndpoint(reactor, address, backlog=BACKLOG)
     host, port = parse_address(address)
     if not host:
         if _has_ipv6():
-            return TCP6ServerEndpoint(reactor, port, interface="::")
-        return TCP4ServerEndpoint(reactor, port)
+            return TCP6ServerEndpoint(reactor, port, BACKLOG, "::")
+        return TCP4ServerEndpoint(reactor, port, BACKLOG)
     family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     if family == socket.AF_INET6:
-        return TCP6ServerEndpoint(reactor, port, interface=str(found[0]))
-    return TCP4ServerEndpoint(reactor, port, interface=str(found[0]))
+        return TCP6ServerEndpoint(reactor, port, BACKLOG, str(found[0]))
+    return TCP4ServerEndpoint(reactor, port, BACKLOG, str(found[0]))
 
 
 def described_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
@@ -52,6 +59,8 @@ def described_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     """
     kind = description.partition(":")[0]
     if kind.isalpha() and kind != "localhost":
+        if kind in _WITH_BACKLOG and ":backlog=" not in description:
+            description = f"{description}:backlog={BACKLOG}"
         try:
             found: IStreamServerEndpoint = serverFromString(reactor, description)
         except IndexError:

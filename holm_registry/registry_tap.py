@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.logger import Logger
 
 from .config.load import ConfigInvalid, File, Loaded, Option, load
@@ -20,6 +20,7 @@ from .storage.access import why_unusable
 
 if TYPE_CHECKING:
     from .service import Parts
+    from .threads import PooledThreads
 
 #: Where a configuration is looked for if nobody says where: registry:2's place, then registry:3's.
 DEFAULT_FILES = ("/etc/docker/registry/config.yml", "/etc/distribution/config.yml")
@@ -121,6 +122,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
     from .access import AccessInvalid  # noqa: PLC0415
     from .hangup import Hangup  # noqa: PLC0415
+    from .lifecycle import Lifecycle  # noqa: PLC0415
     from .reload import Reload  # noqa: PLC0415
     from .service import build  # noqa: PLC0415 - imports klein
 
@@ -130,14 +132,13 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         parts = build(config, reactor)
     except AccessInvalid as problem:
         fail(problem)
-    together = MultiService()
     reload = Reload(options, parts.site, parts.audit)
-    services = [_serving(options, parts, reactor), *parts.services, Hangup(reactor, reload)]
+    sites, pools = [_serving(options, parts, reactor)], parts.pools
     if config.http.debug.addr:
-        services.append(_debugging(options, parts, reactor))
-    for service in services:
-        service.setServiceParent(together)
-    return together
+        debugging, threads = _debugging(options, parts, reactor)
+        sites.append(debugging)
+        pools = [*pools, threads]
+    return Lifecycle(sites, [*parts.services, Hangup(reactor, reload)], pools)
 
 
 def _serving(options: Options, parts: Parts, reactor: Any) -> IService:
@@ -146,7 +147,6 @@ def _serving(options: Options, parts: Parts, reactor: Any) -> IService:
     return SiteService(
         reactor,
         parts.site,
-        parts.threads,
         where=_where(options, reactor),
         refuse=lambda why: fail(f"http.addr: {why}"),
         drain_seconds=options.config.http.draintimeout,
@@ -176,7 +176,7 @@ def _tls(config: Config) -> Any:
         fail(f"http.tls: {problem}")
 
 
-def _debugging(options: Options, parts: Parts, reactor: Any) -> IService:
+def _debugging(options: Options, parts: Parts, reactor: Any) -> tuple[IService, PooledThreads]:
     from .listen import endpoint  # noqa: PLC0415
     from .service import build_debug  # noqa: PLC0415
     from .serving import SiteService  # noqa: PLC0415
@@ -187,15 +187,15 @@ def _debugging(options: Options, parts: Parts, reactor: Any) -> IService:
         where = endpoint(reactor, options.config.http.debug.addr)
     except OSError as problem:
         fail(f"http.debug.addr: {problem.strerror} (from {options.loaded.tree.source_of(path)})")
-    return SiteService(
+    service = SiteService(
         reactor,
         site,
-        threads,
         where=where,
         refuse=lambda why: fail(f"http.debug.addr: {why}"),
         drain_seconds=DEBUG_DRAIN_SECONDS,
         greeting="Debug server",
     )
+    return service, threads
 
 
 def _where(options: Options, reactor: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from twisted.application.service import IService
 
-from .access import AccessInvalid, PasswordThreads, build_guard
+from .access import PASSWORD_THREADS, AccessInvalid, build_guard
 from .api.announcer import Announcer, Publisher, Publishers
 from .api.app import ApiResource
 from .api.context import Context
@@ -61,13 +61,14 @@ class Parts:
     """
     A registry's parts, put together and not yet begun.
 
+    :ivar pools: The threads that the site and the services work with.
     :ivar services: What runs beside the site.
     :ivar figures: What is shown of figures; None where nobody wants any.
     :ivar audit: What writes the audit log; None where nobody wants one.
     """
 
     site: StreamingSite
-    threads: PooledThreads
+    pools: list[PooledThreads]
     health: Health
     services: list[IService]
     figures: Figures | None
@@ -84,7 +85,7 @@ def build(config: Config, reactor: Any) -> Parts:
     upkeep = build_upkeep(config.storage, reactor)
     threads = build_threads(config.storage, reactor)
     notifications = build_notifications(config, reactor, threads)
-    passwords = PasswordThreads(reactor)
+    passwords = PooledThreads(reactor, PASSWORD_THREADS)
     audit = build_audit(config, threads)
     quotas = build_quotas(config.storage)
     context = build_context(
@@ -97,7 +98,7 @@ def build(config: Config, reactor: Any) -> Parts:
         passwords=passwords,
         audit=audit,
     )
-    services: list[IService] = [upkeep, health, passwords]
+    services: list[IService] = [upkeep, health]
     if quotas.limits:
         from .census import Census  # noqa: PLC0415 - memory, for those who want none
 
@@ -119,7 +120,7 @@ def build(config: Config, reactor: Any) -> Parts:
     site = build_site(config, reactor, context, figures)
     if figures is not None:
         figures.show_connections(site.connections, site.throttle)
-    return Parts(site, threads, health, services, figures, audit)
+    return Parts(site, [threads, passwords], health, services, figures, audit)
 
 
 def build_threads(storage: Storage, reactor: Any) -> PooledThreads:
@@ -147,7 +148,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
     threads: PooledThreads,
     health: Health,
     notifications: Notifications | None,
-    passwords: PasswordThreads,
+    passwords: PooledThreads,
     audit: Auditor | None,
 ) -> Context:
     """Make what every route works with."""

@@ -17,7 +17,6 @@ from twisted.logger import Logger
 
 from .http.site import StreamingSite
 from .listen import listen
-from .threads import PooledThreads
 
 _log = Logger()
 
@@ -36,7 +35,6 @@ class SiteService(Service):
         self,
         reactor: Any,
         site: StreamingSite,
-        threads: PooledThreads,
         *,
         where: IStreamServerEndpoint,
         refuse: Callable[[str], NoReturn],
@@ -47,7 +45,6 @@ class SiteService(Service):
     ) -> None:
         self._reactor = reactor
         self._site = site
-        self._threads = threads
         self._where = where
         self._refuse = refuse
         self._drain_seconds = drain_seconds
@@ -81,7 +78,6 @@ class SiteService(Service):
         super().startService()
         if self._port is None:
             self.privilegedStartService()
-        self._threads.start()
         for warning in self._warnings:
             _log.warn("{warning}", warning=warning)
         _log.info(
@@ -103,7 +99,8 @@ class SiteService(Service):
             await drained.addTimeout(self._drain_seconds, self._reactor)
         except DeferredTimeout:
             _log.warn("stopping with requests still in flight")
-        self._threads.stop()
+            self._site.cut()
+            await self._site.drained()
 
 
 def _tried(problem: CannotListenError) -> str:

@@ -7,15 +7,28 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
 from functools import partial
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, execute
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.defer import Deferred, execute, fail, succeed
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+#: How long threads may take to finish what they have begun when they are to end, in seconds.
+END_SECONDS = 5.0
+
+_log = Logger()
+
+
+class ThreadsEnded(Exception):
+    """There are no threads any more: the process ends."""
 
 
 class Threads(Protocol):
@@ -90,6 +103,16 @@ class Turns(Generic[T]):
         return work
 
 
+def _daemon(**options: Any) -> Thread:
+    return Thread(daemon=True, **options)
+
+
+class _DaemonPool(ThreadPool):
+    """Threads that a process does not wait for at its end: one of them may hang for ever."""
+
+    threadFactory = staticmethod(_daemon)  # type: ignore[assignment]
+
+
 class PooledThreads:
     """
     A bounded pool of threads of its own, apart from the reactor's, which resolves names.
@@ -99,14 +122,19 @@ class PooledThreads:
     :param count: How many threads at the most.
     """
 
-    def __init__(self, reactor: IReactorFromThreads, count: int) -> None:
-        self._reactor = reactor
-        self._pool = ThreadPool(minthreads=0, maxthreads=count, name="content")
+    def __init__(self, reactor: Any, count: int) -> None:
+        self._reactor: IReactorFromThreads = reactor
+        self._clock: IReactorTime = reactor
+        self._pool = _DaemonPool(minthreads=0, maxthreads=count, name="content")
         self._lock = Lock()
         self._turns: Turns[Callable[[], None]] = Turns(count)
+        self._has_ended = False
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """See :class:`Threads`."""
+        if self._has_ended:
+            # Twisted's pool would drop it, and whoever waits for it would wait for ever.
+            return fail(ThreadsEnded("the threads have ended"))
         result: Deferred[T] = Deferred()
         kind = _kind(function)
 
@@ -137,12 +165,33 @@ class PooledThreads:
         """Take work from now on."""
         self._pool.start()
 
-    def stop(self) -> None:
-        """Finish what was begun or waits, and take nothing more."""
+    def stop(self) -> Deferred[None]:
+        """
+        Take nothing more, and finish what was begun or waits.
+
+        :return: A result when that is done, behind the results of all work; or after
+            :data:`END_SECONDS`, since what hangs in a file system must not keep the process.
+        """
+        ended: Deferred[None] = Deferred()
+        if self._has_ended or not self._pool.started:
+            self._has_ended = True
+            return succeed(None)
+        self._has_ended = True
         with self._lock:
             works = self._turns.all()
         self._begin(works)
-        self._pool.stop()
+
+        def done() -> None:
+            if not ended.called:
+                ended.callback(None)
+
+        def stop() -> None:
+            self._pool.stop()
+            self._reactor.callFromThread(done)
+
+        Thread(target=stop, daemon=True).start()
+        ended.addTimeout(END_SECONDS, self._clock)
+        return ended.addErrback(_tell_of_timeout)
 
     @staticmethod
     def _begin(works: list[Callable[[], None]]) -> None:
@@ -156,6 +205,11 @@ def _kind(function: Callable[..., Any]) -> Hashable:
         function = function.func
     function = getattr(function, "__func__", function)
     return getattr(function, "__code__", None) or getattr(function, "__qualname__", "")
+
+
+def _tell_of_timeout(failure: Failure) -> None:
+    failure.trap(DeferredTimeout)
+    _log.warn("threads are still at work, and are left behind")
 
 
 class NoThreads:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 
 from .startup import PluginOptions, give_memory_back
 from .ui.settings import SettingInvalid, Settings, read_settings
@@ -73,6 +73,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
     from . import __version__  # noqa: PLC0415
     from .hangup import Hangup  # noqa: PLC0415
+    from .lifecycle import Lifecycle  # noqa: PLC0415
     from .listen import endpoint  # noqa: PLC0415 - imports endpoints
     from .serving import SiteService  # noqa: PLC0415
     from .ui.building import build  # noqa: PLC0415 - imports klein
@@ -86,13 +87,9 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     serving = SiteService(
         reactor,
         parts.site,
-        parts.threads,
         where=where,
         refuse=lambda why: options.fail(f"port: {why}"),
         drain_seconds=DRAIN_SECONDS,
         greeting=f"Holm UI {__version__}, showing {settings.registry_url}",
     )
-    together = MultiService()
-    for service in (serving, *parts.services, Hangup(reactor)):
-        service.setServiceParent(together)
-    return together
+    return Lifecycle([serving], [*parts.services, Hangup(reactor)], [parts.threads])

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 from twisted.application.service import MultiService
+from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
 from holm_registry.threads import PooledThreads, Threads
@@ -103,9 +104,10 @@ class Broadcaster(MultiService):
             self._call = None
             # In the reactor, once, at the end: its threads may have ended by then.
             self._append(self._take())
-        if self._couriers_threads is not None:
-            self._couriers_threads.stop()
-        return stopped
+        if self._couriers_threads is None:
+            return stopped
+        threads = self._couriers_threads
+        return maybeDeferred(lambda: stopped).addBoth(lambda _: threads.stop())
 
     def _flush(self) -> None:
         self._call = None

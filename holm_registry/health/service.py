@@ -93,14 +93,13 @@ class Health(Service):
         for turn in self._turns:
             self._begin(turn)
 
-    def stopService(self) -> None:
+    def stopService(self) -> Deferred[None] | None:
         """Look no more."""
         super().stopService()
         for turn in self._turns:
             if turn.call is not None and turn.call.active():
                 turn.call.cancel()
-        if self._threads is not None:
-            self._threads.stop()
+        return None if self._threads is None else self._threads.stop()
 
     def _begin(self, turn: _Turn) -> None:
         scheduled = turn.scheduled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import hashlib
 import http.client
@@ -13,6 +14,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from holm_registry.registry_tap import Options
@@ -86,6 +88,34 @@ def test_what_takes_too_long_is_cut_and_goes_on_after_the_restart(tmp_path):
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         assert server.request("PUT", f"{location}?digest={digest}", b"the rest").status == 201
         assert server.request("GET", f"/v2/a/blobs/{digest}").body == content
+
+
+def test_a_password_that_is_being_checked_is_checked_to_its_end(tmp_path):
+    # As dear as a check may be here: the signal comes in its middle.
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(13)).decode()
+    (tmp_path / "htpasswd").write_text(f"anna:{hashed}\n")
+    users = f"auth: {{htpasswd: {{realm: Holm, path: {tmp_path}/htpasswd}}}}\n"
+    with holm(tmp_path / "root", f"{CONFIG}{users}") as server:
+        server.tasks = len(os.listdir(f"/proc/{server.pid}/task"))
+        with closing(connect(server)) as client:
+            login = base64.b64encode(b"anna:secret").decode()
+            client.sendall(
+                f"GET /v2/ HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login}\r\n\r\n".encode()
+            )
+            wait_for_thread(server)
+            os.kill(server.pid, signal.SIGTERM)
+            answer, _ = read_head(client)
+            assert b" 200 " in answer
+        assert server.stop() in (0, -signal.SIGTERM)
+        assert not any("still in flight" in line for line in server.lines)
+
+
+def wait_for_thread(server) -> None:
+    """Wait until a process has a thread more than those that write its logs: one that checks."""
+    tasks = f"/proc/{server.pid}/task"
+    before = server.tasks
+    while len(os.listdir(tasks)) <= before:
+        pass
 
 
 @pytest.fixture

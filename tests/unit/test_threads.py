@@ -7,6 +7,7 @@ from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 
 from holm_registry.threads import PooledThreads, Turns
 
@@ -44,11 +45,18 @@ def test_no_kind_takes_all_threads_and_all_work_begins_in_order(count, steps):
     assert begun == {kind: list(range(1, number + 1)) for kind, number in come.items()}
 
 
-class AtOnce:
+class AtOnce(Clock):
     """A reactor for which every thread is its own."""
 
     def callFromThread(self, function, *args):
         function(*args)
+
+
+def stop(threads) -> None:
+    """End threads, and wait for it."""
+    ended = threading.Event()
+    threads.stop().addCallback(lambda _: ended.set())
+    assert ended.wait(60)
 
 
 class Held:
@@ -78,7 +86,7 @@ def test_work_of_one_kind_never_keeps_another_from_its_thread():
     # Without a thread of its own it would wait for ever.
     done.wait()
     held.go.set()
-    threads.stop()
+    stop(threads)
     assert all(each.called for each in slow), "what waits at the end is done"
 
 
@@ -94,6 +102,6 @@ def test_what_fails_makes_room_as_well():
     for _ in range(10):
         threads.run(fail).addErrback(lambda failure: failures.append(failure.check(ValueError)))
     held.go.set()
-    threads.stop()
+    stop(threads)
     assert failures == [ValueError] * 10
     assert threads.waiting() == 0
