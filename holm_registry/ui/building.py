@@ -30,8 +30,9 @@ from .gate import Gate
 from .rendering import Templates
 from .settings import Settings
 
-#: Views and templates are worked out in threads; more than a few would only take turns.
-THREADS = 4
+#: Views and templates are worked out in threads. More would only take turns, and each may need
+#: memory for a hundred thousand rows.
+THREADS = 2
 
 _CONNECT_SECONDS = 5.0
 

@@ -57,6 +57,12 @@ class Changed(Trouble):
     status, title = 409, "Nothing was deleted"
 
 
+class TooMany(Trouble):
+    """More would have to be looked at than is done for one visitor."""
+
+    status, title = 409, "Too many tags"
+
+
 class Refused(Trouble):
     """The registry answered with an error of its own."""
 

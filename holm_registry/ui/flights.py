@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,17 +16,49 @@ from .errors import Trouble
 _log = Logger()
 
 
+class Places:
+    """
+    How much may be done at the same time behind the pages, for all visitors together.
+
+    :param limit: How many pieces of work.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+
+    def begin(
+        self, flights: Flights, key: Hashable, start: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Start a piece of work behind the pages, if there is a place for it; else another time."""
+        if self._free <= 0 or flights.aloft(key):
+            return
+        self._free -= 1
+
+        async def run() -> None:
+            try:
+                await start()
+            finally:
+                self._free += 1
+
+        flights.begin(key, run)
+
+
 class Flights:
     """Joins those who want the same to the one who began it."""
 
     def __init__(self) -> None:
         self._waiting: dict[Hashable, list[Deferred[None]]] = {}
+        self._behind: dict[Hashable, Deferred[None]] = {}
 
-    def join(self, key: Hashable, start: Callable[[], Awaitable[object]]) -> Deferred[None]:
+    def join(
+        self, key: Hashable, start: Callable[[], Awaitable[object]], *, behind: bool = False
+    ) -> Deferred[None]:
         """
         Wait for a piece of work, starting it if nobody has.
 
         It goes on when nobody waits any more: what it learns will be wanted again.
+
+        :param behind: Whether it is for nobody in particular, and ends with its visitor.
         """
         waiting = self._waiting.get(key)
         begins = waiting is None
@@ -35,13 +67,21 @@ class Flights:
         mine: Deferred[None] = Deferred(waiting.remove)
         waiting.append(mine)
         if begins:
-            _started(start).addBoth(self._land, key)
+            running = _started(start)
+            if behind:
+                self._behind[key] = running
+            running.addBoth(self._land, key)
         return mine
 
     def begin(self, key: Hashable, start: Callable[[], Awaitable[object]]) -> None:
         """Start a piece of work, unless somebody is at it, and wait for nothing."""
         if not self.aloft(key):
-            self.join(key, start).addErrback(log_unless_trouble)
+            self.join(key, start, behind=True).addErrback(log_unless_trouble)
+
+    def cancel(self) -> None:
+        """End what was begun behind the pages; for those who wait for it, it is as if done."""
+        for running in list(self._behind.values()):
+            running.cancel()
 
     def aloft(self, key: Hashable) -> bool:
         """Tell whether somebody is at it."""
@@ -49,12 +89,13 @@ class Flights:
 
     def _land(self, result: Failure | None, key: Hashable) -> None:
         waiting = self._waiting.pop(key)
+        self._behind.pop(key, None)
         if isinstance(result, Failure) and not waiting:
             log_unless_trouble(result)
         # Whoever is told may have others give up, who are then on the list no more.
         while waiting:
             each = waiting.pop(0)
-            if isinstance(result, Failure):
+            if isinstance(result, Failure) and not result.check(CancelledError):
                 each.errback(Failure(result.value))
             else:
                 each.callback(None)
@@ -88,7 +129,7 @@ def patiently(
 
 def log_unless_trouble(failure: Failure) -> None:
     """Log what is a fault of ours; what the registry did wrong is shown where it matters."""
-    if not failure.check(Trouble):
+    if not failure.check(Trouble, CancelledError):
         _log.failure("in the background", failure)
 
 

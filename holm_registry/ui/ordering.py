@@ -18,17 +18,23 @@ _PRE_RELEASE = re.compile(
 )
 _RUNS = re.compile(r"\d+|\D+")
 
-#: Orders anything: texts by case-folded letters, and runs of digits by their number.
-NaturalKey = tuple[tuple[int, int, str], ...]
+#: Orders anything: texts by case-folded letters, and runs of digits by their number. One text for a
+#: name, since there may be very many: numbers begin with how many digits they have.
+NaturalKey = str
 VersionKey = tuple[int, tuple[int, ...], int, NaturalKey]
 
 
 def natural_key(text: str) -> NaturalKey:
     """Make a key under which ``a2`` comes before ``a10``."""
-    return tuple(
-        (0, int(run), "") if run.isdigit() and len(run) < 20 else (1, 0, run.casefold())
-        for run in _RUNS.findall(text)
-    )
+    return "".join(map(_run_key, _RUNS.findall(text)))
+
+
+def _run_key(run: str) -> str:
+    if run.isdigit() and len(run) < 20:
+        number = str(int(run))
+        return f"\0{chr(len(number))}{number}"
+    # A run of letters ends before the next number, or with the text.
+    return f"\1{run.casefold()}"
 
 
 def version_key(tag: str) -> VersionKey:
@@ -39,7 +45,7 @@ def version_key(tag: str) -> VersionKey:
     its variants (``1.2-alpine``); ``latest`` is above all.
     """
     if tag == "latest":
-        return (2, (), 0, ())
+        return (2, (), 0, "")
     match = _VERSION.fullmatch(tag)
     # A commit's hash that happens to be digits, or to begin with one, is a word.
     if match is None or ("." not in match["numbers"] and not _plain_version(tag, match)):

@@ -83,21 +83,28 @@ class Reader:
     async def _names(self) -> Listed:
         asked_at, changes = self.clock.seconds(), self.library.changes
         listed = await self.client.repositories()
-        self.library.list_repositories(sorted(listed.names), asked_at, changes)
+        self.library.list_repositories(
+            sorted(listed.names), asked_at, changes, complete=listed.complete
+        )
         return listed
 
-    async def tags(self, name: str, max_age: float = TAGS_SECONDS) -> KnownRepository:
+    async def tags(
+        self, name: str, max_age: float = TAGS_SECONDS, *, make_room: bool = True
+    ) -> KnownRepository:
         """
         Have the tags of a repository, younger than ``max_age`` seconds; 0 asks anew.
 
+        :param make_room: Whether other repositories are forgotten where there is no room for them.
         :raises NotFound: There is no such repository.
         :raises Trouble: They could not be had.
         """
         known = self.library.repositories.get(name)
         if max_age == 0 or (known is not None and known.doubted):
-            await self._tags(name)
+            await self._tags(name, make_room=make_room)
         elif known is None or self.clock.seconds() - known.listed_at >= max_age:
-            await self.library.flights.join(("tags", name), lambda: self._tags(name))
+            await self.library.flights.join(
+                ("tags", name, make_room), lambda: self._tags(name, make_room=make_room)
+            )
         known = self.library.repositories.get(name)
         if known is None:
             raise Missing(f"no such repository: {name}")
@@ -112,7 +119,19 @@ class Reader:
         """
         return await self._tags(name)
 
-    async def _tags(self, name: str) -> Listed:
+    async def tags_if_room(self, name: str, max_age: float) -> KnownRepository | None:
+        """
+        Have the tags of one of many repositories; None where there is no room for them.
+
+        :raises Trouble: They could not be had.
+        """
+        known = self.library.repositories.get(name)
+        budget = self.library.budget
+        if known is not None and known.is_aside and budget.cost_bytes > budget.max_bytes / 2:
+            return None
+        return await self.tags(name, max_age, make_room=False)
+
+    async def _tags(self, name: str, *, make_room: bool = True) -> Listed:
         asked_at, changes = self.clock.seconds(), self.library.changes
         try:
             listed = await self.client.tags(name)
@@ -126,7 +145,8 @@ class Reader:
                 known.problem = problem.message
             raise
         repository = self.library.repository(name)
-        repository.list_tags(listed.names, asked_at)
+        repository.list_tags(listed.names, asked_at, complete=listed.complete, make_room=make_room)
+        self.library.keep(repository)
         repository.doubted = repository.doubted and self.library.changes != changes
         return listed
 
@@ -274,7 +294,11 @@ class Reader:
     def study_all(self, name: str) -> None:
         """Begin to look at all tags of a repository, for orders and aliases."""
         reader = self.behind()
-        self.library.flights.begin(("study", name), lambda: reader._study_all(name, 12))  # noqa: SLF001
+        self.library.studies.begin(
+            self.library.flights,
+            ("study", name),
+            lambda: reader._study_all(name, 12),  # noqa: SLF001
+        )
 
     async def _study_all(self, name: str, at_once: int) -> None:
         known = self.library.repositories.get(name)
@@ -287,10 +311,18 @@ class Reader:
         await self.study(name, list(known.tags), SURVEY_DIGEST_SECONDS, at_once=at_once)
         known.studied_at, known.studied_version = now, known.version
 
-    def survey(self) -> None:
-        """Begin to look through the whole registry, if that was not done just now."""
-        if self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
-            self.library.flights.begin("survey", self.behind()._survey)  # noqa: SLF001
+    def survey(self, *, at_once: bool = False) -> None:
+        """
+        Begin to look through the whole registry, if that was not done just now.
+
+        :param at_once: Also if it was.
+        """
+        if at_once or self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
+            self.library.surveys.begin(
+                self.library.flights,
+                "survey",
+                self.behind()._survey,  # noqa: SLF001
+            )
 
     async def survey_soon(self) -> None:
         """Look through the whole registry, and wait for the end if that is near."""
@@ -301,7 +333,9 @@ class Reader:
                 not (each.problem or each.listed) for each in self.library.repositories.values()
             )
             if unknown or self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
-                await self.library.flights.join("survey", self.behind()._survey)  # noqa: SLF001
+                self.survey(at_once=True)
+                if self.library.flights.aloft("survey"):
+                    await self.library.flights.join("survey", self.behind()._survey)  # noqa: SLF001
 
         await patiently(self.clock, PATIENCE_SECONDS, survey)
 
@@ -314,7 +348,7 @@ class Reader:
 
     async def _survey_tags(self, name: str) -> None:
         try:
-            await self.tags(name, SURVEY_TAGS_SECONDS)
+            await self.tags_if_room(name, SURVEY_TAGS_SECONDS)
         except Trouble:
             return  # noted with the repository
 

@@ -18,7 +18,7 @@ from holm_registry.threads import Threads
 from .attached import Attached, attached_to, fallback_tag
 from .dangling import remove_dangling
 from .documents import Manifest, NotUnderstood, read
-from .errors import Changed, Missing, Refused, Slow, Trouble
+from .errors import Changed, Missing, Refused, Slow, TooMany, Trouble
 from .exchange import NotFound
 from .gate import each
 from .library import DANGLING
@@ -30,6 +30,9 @@ from .removal import Companion, Image, Plan, children_of, plan_removal
 #: may take to find out.
 FRESH_SECONDS = 5.0
 STUDY_SECONDS = 60.0
+
+#: The most tags of a repository that anything is deleted from.
+MAX_TAGS = 20_000
 
 #: For how many manifests the registry is asked what refers to them.
 MAX_SUBJECTS = 500
@@ -52,10 +55,12 @@ class Remover:
         Know every tag of the repository, and where it points now.
 
         :raises NotFound: There is no such repository.
+        :raises TooMany: It has more tags than can be looked at.
         :raises Slow: It takes too long; another try will find part of it done.
         """
-        await self._reader.tags(self._repository, max_age=0)
-        names = list(self._reader.library.repository(self._repository).tags)
+        known = await self._reader.tags(self._repository, max_age=0)
+        names = list(known.tags)
+        self._require_few(known.cut or len(names))
         studying = Deferred.fromCoroutine(
             self._reader.study(self._repository, names, FRESH_SECONDS)
         )
@@ -66,6 +71,14 @@ class Remover:
                 f"{len(names):,} tags could not be read within {STUDY_SECONDS:.0f} seconds; "
                 "nothing was deleted. Trying again continues from here"
             ) from problem
+
+    def _require_few(self, count: int) -> None:
+        if count > MAX_TAGS:
+            raise TooMany(
+                f"{self._repository} has {count:,} tags; before anything is deleted here all of "
+                f"them are looked at, {MAX_TAGS:,} at the most. Nothing was deleted. Delete at the "
+                f"registry itself: DELETE /v2/{self._repository}/manifests/TAG, or by digest"
+            )
 
     def _refusal(self) -> str:
         """Say why no image can be deleted safely: a tag that cannot be read may point to it."""

@@ -62,6 +62,8 @@ class RepositoriesPage:
             view=view,
             names=names,
             full=context.contents.full,
+            cut=reader.library.cut,
+            aside=sum(each.is_aside for each in reader.library.repositories.values()),
             push_commands=push_commands(context.settings.public_registry),
         )
 
@@ -82,8 +84,8 @@ async def look_at_all(reader: Reader, images: bool = True) -> None:  # noqa: FBT
 
     async def look(name: str) -> None:
         try:
-            known = await reader.tags(name, life)
-            if images and tags <= _MANY:
+            known = await reader.tags_if_room(name, life)
+            if known is not None and images and tags <= _MANY:
                 await reader.study(name, list(known.tags)[:_FEW], DIGEST_SECONDS if few else inf)
         except LoginNeeded:
             raise

@@ -55,6 +55,7 @@ class RepositoryPage:
             view=view,
             stale=stale,
             full=full,
+            cut=reader.shot(name).cut,
             outcome=outcome,
             commands=commands,
             may_delete=context.library(request).may_delete(name),

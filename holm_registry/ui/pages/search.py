@@ -28,15 +28,18 @@ class SearchPage:
     async def show(self, request: StreamedRequest) -> bytes:
         """Show what was found."""
         names, results = await self._search(request)
+        cut = self._context.library(request).cut
         return await self._context.templates.render(
-            request, "search.html", results=results, names=names
+            request, "search.html", results=results, names=names, cut=cut
         )
 
     async def answer(self, request: StreamedRequest) -> bytes:
         """Give what was found, for programs."""
         _, results = await self._search(request)
         found = [{"repository": each.repository, "tags": each.tags} for each in results.found]
-        return json_body(request, {"query": results.query, "results": found})
+        cut = self._context.library(request).cut or results.unlisted
+        whole: dict[str, object] = {"complete": False} if cut else {}
+        return json_body(request, {"query": results.query, "results": found, **whole})
 
     async def _search(self, request: StreamedRequest) -> tuple[Names, Results]:
         context = self._context
