@@ -107,7 +107,8 @@ class UploadRoutes:
             return self._created(request, repository, digest)
         session = await self._open(request, repository, session_id)
         try:
-            await self._receive(request, repository, session)
+            if not await self._threads.run(session.holds, digest):
+                await self._receive(request, repository, session)
             await self._commit(request, repository, session, digest)
         finally:
             await self._threads.run(session.close)

@@ -305,6 +305,20 @@ class Session:
         """Give all bytes that the session holds."""
         return self._upload.read(0, self.size_bytes)
 
+    def holds(self, digest: Digest) -> bool:
+        """
+        Tell whether the bytes that are here are all of a blob already.
+
+        So it is when a server died between the last bytes of an upload and its end, and the client
+        sends the last request again, with the same bytes.
+        """
+        if not self.size_bytes:
+            return False
+        if self._hashing is None:
+            self._hashing = Hashing.of(self._upload, digest.algorithm)
+        # By another algorithm all of it would have to be read, again and again if asked to.
+        return self._hashing.algorithm == digest.algorithm and self._hashing.digest() == digest
+
     def commit(self, digest: Digest) -> None:
         """
         End the session: its bytes become a blob of the repository.

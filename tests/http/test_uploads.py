@@ -4,6 +4,8 @@ import pytest
 
 from holm_registry.oci.digest import Digest
 
+from .wire import Server
+
 CONTENT = bytes(range(256)) * 8
 
 
@@ -274,3 +276,23 @@ def test_an_upload_says_when_it_began(server):
     from datetime import datetime
 
     assert datetime.strptime(text.decode(), "%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize("ranged", [False, True], ids=["", "with a Content-Range"])
+@pytest.mark.parametrize("restarted", [False, True], ids=["", "after a restart"])
+@pytest.mark.parametrize("before", [b"", b"first chunk, "])
+def test_a_last_request_that_is_sent_again_with_its_bytes_ends_the_upload(
+    server, before, restarted, ranged
+):
+    """The server died when it had written them, and before the upload had ended."""
+    content = before + b"last chunk"
+    location = server.start_upload("a")
+    assert server.request("PATCH", location, content).status == 202
+    if restarted:
+        server = Server(server.driver)
+    digest = Digest.of(content)
+    headers = {"Content_Range": f"{len(before)}-{len(content) - 1}"} if ranged else {}
+    answer = server.request("PUT", f"{location}?digest={digest}", b"last chunk", **headers)
+    assert answer.status == 201
+    assert server.request("GET", f"/v2/a/blobs/{digest}").body == content
+    server.hang_up()
