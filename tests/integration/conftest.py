@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 
 import pytest
 
+from ..gallery import Gallery
 from .layouts import make_layout
-from .servers import ENVIRONMENT, Process, holm, require, run
+from .servers import ENVIRONMENT, Process, holm, holm_ui, require, run
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +76,78 @@ def ctr():
             )
         with Process([engine, "--config", config], rf'msg=serving.*address="?({address})"?$'):
             yield lambda *words, **options: run(client, "--address", address, *words, **options)
+
+
+# The UI in a browser.
+
+_names = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser."""
+    program = require("chromium")
+    from playwright.sync_api import sync_playwright
+
+    # Playwright runs a loop of its own, which pytest-twisted's greenlet must not see.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """A registry with something of everything, and a UI of it."""
+    with (
+        holm(tmp_path_factory.mktemp("shown") / "root") as registry,
+        holm_ui(registry.address, "--public-registry", "localhost:31500") as ui,
+    ):
+        registry.gallery = Gallery(registry.request)
+        registry.gallery.hang_everything()
+        registry.ui = f"http://{ui.address}"
+        yield registry
+
+
+@pytest.fixture
+def repository(shown):
+    """A repository of its own, for a test that deletes."""
+    name = f"scratch/app{next(_names)}"
+    image = shown.gallery.image(name, "v1", [name.encode()])
+    payload = shown.request("GET", f"/v2/{name}/manifests/{image}").body
+    shown.gallery.manifest(name, "same", payload)
+    shown.gallery.image(name, "v2", [name.encode() * 2])
+    return name
+
+
+@pytest.fixture
+def visit(chromium, shown):
+    """Open pages; fail on any word in the console, any refused content, any foreign request."""
+    contexts, complaints, foreign = [], [], []
+
+    def open_page(path: str, *, width: int = 1440, theme: str = "dark", **options):
+        context = chromium.new_context(viewport={"width": width, "height": 800}, **options)
+        contexts.append(context)
+        if theme:
+            context.add_cookies([{"name": "theme", "value": theme, "url": shown.ui}])
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith(shown.ui) else foreign.append(request.url)
+            ),
+        )
+        page.goto(shown.ui + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    # Chromium reports the status of a page that is not there; that is what it was asked for.
+    assert [each for each in complaints if "status of 404" not in each] == []
+    assert foreign == []

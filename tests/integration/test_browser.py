@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 
 import pytest
 
 from ..gallery import LONG_NAME, LONG_TAG, Gallery
-from .servers import holm, holm_ui, require
+from .servers import holm, holm_ui
 from .test_ui_logins import basic, giving_tokens
 
 WIDTHS = (320, 1440)
@@ -30,47 +29,6 @@ PAGES = {
     "missing": "/repo/nope",
 }
 
-_names = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser."""
-    program = require("chromium")
-    from playwright.sync_api import sync_playwright
-
-    # Playwright runs a loop of its own, which pytest-twisted's greenlet must not see.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """A registry with something of everything, and a UI of it."""
-    with (
-        holm(tmp_path_factory.mktemp("shown") / "root") as registry,
-        holm_ui(registry.address, "--public-registry", "localhost:31500") as ui,
-    ):
-        registry.gallery = Gallery(registry.request)
-        registry.gallery.hang_everything()
-        registry.ui = f"http://{ui.address}"
-        yield registry
-
-
-@pytest.fixture
-def repository(shown):
-    """A repository of its own, for a test that deletes."""
-    name = f"scratch/app{next(_names)}"
-    image = shown.gallery.image(name, "v1", [name.encode()])
-    payload = shown.request("GET", f"/v2/{name}/manifests/{image}").body
-    shown.gallery.manifest(name, "same", payload)
-    shown.gallery.image(name, "v2", [name.encode() * 2])
-    return name
-
 
 def tags(registry, repository: str) -> list[str]:
     answer = registry.request("GET", f"/v2/{repository}/tags/list")
@@ -84,37 +42,6 @@ def reload_until(page, locator) -> None:
             return
         page.reload()
     raise AssertionError(f"it never showed {locator}")
-
-
-@pytest.fixture
-def visit(chromium, shown):
-    """Open pages; fail on any word in the console, any refused content, any foreign request."""
-    contexts, complaints, foreign = [], [], []
-
-    def open_page(path: str, *, width: int = 1440, theme: str = "dark", **options):
-        context = chromium.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        if theme:
-            context.add_cookies([{"name": "theme", "value": theme, "url": shown.ui}])
-        context.set_default_timeout(15_000)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith(shown.ui) else foreign.append(request.url)
-            ),
-        )
-        page.goto(shown.ui + path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    # Chromium reports the status of a page that is not there; that is what it was asked for.
-    assert [each for each in complaints if "status of 404" not in each] == []
-    assert foreign == []
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -223,7 +150,7 @@ def test_filtering_and_sorting(visit):
 
 def test_what_is_pushed_is_shown_at_once(visit, shown):
     page = visit("/")
-    name = f"scratch/pushed{next(_names)}"
+    name = "scratch/pushed"
     shown.gallery.image(name, "v1", [b"new"])
     reload_until(page, page.get_by_role("link", name=name))
 
@@ -397,77 +324,6 @@ def test_copying_without_a_secure_connection(visit):
     page.get_by_role("button", name="Copy the docker command").click()
     page.get_by_text("Copied").wait_for(state="attached")
     assert page.evaluate("window.copied") == "docker pull localhost:31500/team/app:latest"
-
-
-def test_colours_stay_as_they_were_chosen(visit):
-    page = visit("/")
-    page.get_by_role("button", name="Use light colours").click()
-    assert page.locator("html").get_attribute("data-theme") == "light"
-    page.reload()
-    assert page.locator("html").get_attribute("data-theme") == "light"
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(239, 241, 245)"
-
-
-@pytest.mark.parametrize(
-    ("scheme", "background", "other"),
-    [("dark", "rgb(30, 30, 46)", "light"), ("light", "rgb(239, 241, 245)", "dark")],
-)
-def test_the_first_visit_has_the_systems_colours(visit, scheme, background, other):
-    page = visit("/", theme="", color_scheme=scheme)
-    colour = "getComputedStyle(document.body).backgroundColor"
-    assert page.evaluate(colour) == background
-    page.get_by_role("button", name=f"Use {scheme} colours").wait_for(state="hidden")
-    page.get_by_role("button", name=f"Use {other} colours").click()
-    assert page.evaluate(colour) != background
-    page.reload()
-    assert page.evaluate(colour) != background
-
-
-def test_the_users_own_colours_leave_the_chosen_platform_visible(visit):
-    page = visit("/image/team/app:v1.10.0", forced_colors="active")
-    looks = page.evaluate(
-        """[...document.querySelectorAll('.tabs a')].map((each) => {
-            const style = getComputedStyle(each);
-            return [each.hasAttribute('aria-current'), style.backgroundColor, style.color];
-        })"""
-    )
-    chosen = [look[1:] for look in looks if look[0]]
-    assert len(chosen) == 1
-    assert chosen[0] not in [look[1:] for look in looks if not look[0]]
-
-
-@pytest.mark.parametrize("start", ["/", "/repo/team/app"])
-def test_going_back_from_a_search_shows_the_page_before_it(visit, start):
-    page = visit(start)
-    heading = page.get_by_role("heading", level=1).inner_text()
-    page.get_by_role("searchbox", name="Search").press_sequentially("busy")
-    page.wait_for_url("**/search?q=busy")
-    page.get_by_role("link", name="busybox", exact=True).wait_for()
-    page.go_back()
-    page.wait_for_url(f"**{start}")
-    page.locator(".results").wait_for(state="detached")
-    page.locator("h1", has_text=heading).wait_for(state="attached")
-    assert page.get_by_role("searchbox", name="Search").input_value() == ""
-    page.go_forward()
-    page.get_by_role("link", name="busybox", exact=True).wait_for()
-    page.get_by_role("link", name="busybox", exact=True).click()
-    page.wait_for_url("**/repo/busybox")
-    page.go_back()
-    page.wait_for_url("**/search?q=busy")
-    page.go_back()
-    page.locator("h1", has_text=heading).wait_for(state="attached")
-
-
-@pytest.mark.parametrize("width", [721, 768, 820, 900, 1024, 1440])
-def test_platforms_are_never_broken_inside_a_word(visit, width):
-    for path in ("/", "/repo/team/app"):
-        page = visit(path, width=width)
-        heights = page.evaluate(
-            "[...document.querySelectorAll('.chip.platform')].map((each) => each.offsetHeight)"
-        )
-        assert heights
-        assert max(heights) < 26, (path, heights)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_client_that_was_chosen_is_remembered(visit):
