@@ -90,6 +90,9 @@ def test_a_row_says_that_the_manifest_is_missing(ui):
     assert "manifest missing" in page.text
     assert "~" not in page.text
     assert "data-poll" not in page.source
+    image = ui.page("/image/app:v1", status=404)
+    assert "app:v1 is listed, but its manifest is missing in the registry" in image.text
+    assert "there is no app:v3" in ui.page("/image/app:v3", status=404).text
 
 
 def test_attestations_that_are_missing_are_not_called_platforms(ui):

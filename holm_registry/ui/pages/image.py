@@ -8,7 +8,7 @@ from holm_registry.http.request import StreamedRequest
 from holm_registry.ui.attached import Attached, attached_to, with_sizes
 from holm_registry.ui.context import Context
 from holm_registry.ui.documents import Manifest, NotUnderstood, read
-from holm_registry.ui.errors import LoginNeeded, Trouble
+from holm_registry.ui.errors import LoginNeeded, Missing, Trouble
 from holm_registry.ui.exchange import NotFound
 from holm_registry.ui.kinds import ATTESTATION, telling
 from holm_registry.ui.news import fresh_tags
@@ -43,7 +43,11 @@ class ImagePage:
         """Show an image, or one platform of an index."""
         context, reader = self._context, await self._context.reader(request)
         image = parse_image(reference)
-        opened = await open_image(reader, image, query_of(request).one("platform"))
+        try:
+            opened = await open_image(reader, image, query_of(request).one("platform"))
+        except NotFound:
+            await self._require_unlisted(reader, image)
+            raise
         await self._know_tags(reader, image)
         await reader.learn(image.repository, opened.digest)
         attached, unattached = await self._attached(reader, opened)
@@ -88,6 +92,19 @@ class ImagePage:
             content = opened.config
         page = await self._context.threads.run(compressed, content)
         return send(request, page, "application/json")
+
+    async def _require_unlisted(self, reader: Reader, image: ImageReference) -> None:
+        """
+        Check that the registry does not list a tag that it does not find.
+
+        :raises Missing: It does: the manifest is lost.
+        """
+        repository = await reader.tags(image.repository)
+        if image.tag in repository.tags:
+            raise Missing(
+                f"{image} is listed, but its manifest is missing in the registry; the tag can be "
+                "deleted from the repository's page"
+            )
 
     async def _know_tags(self, reader: Reader, image: ImageReference) -> None:
         """Know the repository's tags, for aliases; an image may be there without any."""
