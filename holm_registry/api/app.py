@@ -59,7 +59,7 @@ def build_app(context: Context) -> Klein:
         ManifestRoutes(context),
         TagRoutes(context),
         ReferrerRoutes(context),
-        ErrorAnswers(),
+        ErrorAnswers(context.refusals),
     ]
     if isinstance(context.guard, LoginGuard) and context.guard.issuer is not None:
         nouns.append(TokenRoutes(context.guard, context.guard.issuer))
@@ -85,6 +85,7 @@ class ApiResource(Resource):
     ) -> None:
         super().__init__()
         self._klein = KleinResource(build_app(context))
+        self._refusals = context.refusals
         self._prefix = prefix.encode()
         self._cors = Cors(headers)
         self._headers = ConstantHeaders(
@@ -107,16 +108,20 @@ class ApiResource(Resource):
         site: Any = request.site
         refused = site.throttle.enter(request)
         if refused is not None:
-            return render_error(request, _too_many(*refused))
+            return self._refuse(request, _too_many(*refused))
         if request.method == b"OPTIONS":
             request.set_header("Allow", _METHODS)
             return empty_body(request)
         try:
             self._enter(request)
         except RegistryError as problem:
-            return render_error(request, problem)
+            return self._refuse(request, problem)
         self._klein.render(request)
         return NOT_DONE_YET
+
+    def _refuse(self, request: StreamedRequest, error: RegistryError) -> bytes:
+        self._refusals.note(request, error)
+        return render_error(request, error)
 
     def _enter(self, request: StreamedRequest) -> None:
         """

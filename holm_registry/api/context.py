@@ -16,6 +16,7 @@ from holm_registry.threads import Threads
 from .announcer import Announcer
 from .guard import Guard, OpenGuard
 from .locations import Locations
+from .refusals import RefusalLog
 
 #: What may always be done to what can be seen, as ``Allow`` has it, and by which other methods what
 #: is done.
@@ -49,6 +50,7 @@ class Context:
 
     :ivar announcer: Tells others what requests do.
     :ivar guard: Tells who may do what.
+    :ivar refusals: Logs why requests are refused.
     :ivar memory: Counts what is answered from memory.
     :ivar troubles: Tells what is not well with the registry, a line each.
     :ivar deletes: Whether clients may delete.
@@ -65,6 +67,7 @@ class Context:
     memory: Tally = Factory(Tally)
     announcer: Announcer = Factory(Announcer)
     guard: Guard = Factory(OpenGuard)
+    refusals: RefusalLog = Factory(RefusalLog)
     troubles: Callable[[], Sequence[str]] = tuple
     deletes: bool = True
     read_only: bool = False

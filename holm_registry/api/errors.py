@@ -26,6 +26,8 @@ from holm_registry.oci.errors import (
 )
 from holm_registry.storage.errors import StorageUnavailable
 
+from .refusals import RefusalLog
+
 #: How long the same trouble of the store is not worth another line in the log, in seconds.
 _REPEAT_SECONDS = 60.0
 
@@ -43,24 +45,19 @@ def render_error(request: StreamedRequest, error: RegistryError) -> bytes:
     request.set_header("X-Request-Id", request.request_id)
     for name, value in error.headers.items():
         request.set_header(name, value)
-    return json_body(request, {"errors": [_entry(one) for one in error.entries()]})
-
-
-def _entry(error: RegistryError) -> dict[str, object]:
-    entry: dict[str, object] = {"code": error.code, "message": error.message}
-    if error.detail is not None:
-        entry["detail"] = error.detail
-    return entry
+    return json_body(request, error.document())
 
 
 class ErrorAnswers:
     """
     Turns whatever a route raises into an answer.
 
+    :param refusals: Logs the errors of clients.
     :param seconds: Tells the time, from any beginning.
     """
 
-    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, refusals: RefusalLog, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._refusals = refusals
         self._seconds = seconds
         self._trouble = ("", -_REPEAT_SECONDS)
 
@@ -111,4 +108,5 @@ class ErrorAnswers:
         if request.startedWriting:
             request.abort()
             return None
+        self._refusals.note(request, error)
         return render_error(request, error)

@@ -143,7 +143,7 @@ class LoginGuard:
         try:
             await self._require(request, repository, actions, scope)
         except (Unauthorized, Denied) as problem:
-            self._tell_audit(request, repository, actions, problem.status)
+            self.tell_audit(request, repository, actions, problem.status)
             raise
 
     async def _require(
@@ -168,7 +168,7 @@ class LoginGuard:
             if not self.permissions.may_enter(identity):
                 raise self._refuse(request, "", _insufficient(identity))
         except Unauthorized as problem:
-            self._tell_audit(request, "", ("login",), problem.status)
+            self.tell_audit(request, "", ("login",), problem.status)
             raise
 
     async def require_list(self, request: StreamedRequest) -> Callable[[str], bool] | None:
@@ -201,9 +201,10 @@ class LoginGuard:
                 raise self.ask_for_password() from None
             raise self._refuse(request, scope, "invalid_token") from None
 
-    def _tell_audit(
+    def tell_audit(
         self, request: StreamedRequest, repository: str, actions: tuple[str, ...], status: int
     ) -> None:
+        """Write a refusal into the audit log, if there is one."""
         if self._audit is not None:
             self._audit.refused(request, repository, actions, status)
 

@@ -15,9 +15,12 @@ from holm_registry.auth.scopes import Scopes
 from holm_registry.auth.tokens import Issuer
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
+from holm_registry.oci.errors import TooManyRequests
 from holm_registry.oci.names import is_repository
 
+from .authenticator import NotBelieved
 from .guard import LoginGuard
+from .oauth import OAuthError, read_token_form
 
 #: More repositories than fit into a token.
 _MAX_SCOPES = 400
@@ -31,8 +34,9 @@ class TokenRoutes:
         self._issuer = issuer
 
     def register(self, app: Klein) -> None:
-        """Add the route to an application."""
+        """Add the routes to an application."""
         app.route("/auth/token", methods=["GET"], endpoint="token")(self.give)
+        app.route("/auth/token", methods=["POST"], endpoint="token_by_form")(self.give_for_form)
 
     async def give(self, request: StreamedRequest) -> bytes:
         """
@@ -46,8 +50,30 @@ class TokenRoutes:
             raise self._guard.ask_for_password()
         return self._answer(request, identity, request.arguments("scope"))
 
+    async def give_for_form(self, request: StreamedRequest) -> bytes:
+        """
+        Give a token for the name and password of a form, and errors as OAuth 2 words them.
+
+        :see: RFC 6749, 4.3 and 5.2.
+        """
+        try:
+            form = await read_token_form(request)
+            form.require_password_grant()
+            name, password = form.require("username"), form.require("password")
+            identity = await self._guard.authenticator.log_in(request, name, password)
+        except NotBelieved:
+            self._guard.tell_audit(request, "", ("login",), 400)
+            raise OAuthError("invalid_grant", "wrong name or password") from None
+        except TooManyRequests as problem:
+            raise OAuthError(
+                "temporarily_unavailable", problem.message, problem.status, problem.headers
+            ) from None
+        request.set_header("Pragma", "no-cache")
+        return self._answer(request, identity, form.scopes)
+
     def _answer(self, request: StreamedRequest, identity: Identity, texts: list[str]) -> bytes:
         token = self._issuer.issue(identity, self._granted(identity, Scopes.parse(texts)))
+        request.actor = identity.name
         request.set_header("Cache-Control", "no-store")
         issued_at = datetime.fromtimestamp(token.issued_at, UTC).isoformat(timespec="seconds")
         return json_body(

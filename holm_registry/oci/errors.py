@@ -42,6 +42,21 @@ class RegistryError(Exception):
         """Give each error to be listed in the answer; the first decides the status."""
         return (self,)
 
+    def document(self) -> dict[str, object]:
+        """
+        Return the answer's body, to be written as JSON.
+
+        :see: OCI distribution-spec, "Error Codes".
+        """
+        return {"errors": [error.entry() for error in self.entries()]}
+
+    def entry(self) -> dict[str, object]:
+        """Return this error as it is listed in the answer."""
+        entry: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.detail is not None:
+            entry["detail"] = self.detail
+        return entry
+
 
 class Unknown(RegistryError):
     """A fault of the server's own."""
