@@ -5,12 +5,17 @@ The ``registry`` command, with registry:2's subcommands, and the ``holm-ui`` com
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import __version__
 from .commands import check, garbage_collect, htpasswd, stats, token, verify
+
+#: What a shell says of a program that a broken pipe ended.
+_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 def build_parser() -> tuple[argparse.ArgumentParser, Sequence[str]]:
@@ -33,6 +38,22 @@ def build_parser() -> tuple[argparse.ArgumentParser, Sequence[str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; give its exit status."""
+    try:
+        try:
+            return _command(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # What read our output has seen enough, as `head` has. What is left of it must not make
+        # Python complain when it ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        return _BROKEN_PIPE
+
+
+def _command(arguments: list[str] | None) -> int:
     parser, _ = build_parser()
     parsed = parser.parse_args(arguments)
     if parsed.run is None:

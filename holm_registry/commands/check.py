@@ -39,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(loaded: Any) -> int:
     from holm_registry.config.show import show  # noqa: PLC0415
 
-    print(show(loaded), end="")
+    # Of a file that cannot be read, defaults would say nothing.
+    if loaded.tree.is_readable:
+        print(show(loaded), end="")
     for warning in loaded.tree.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for complaint in loaded.tree.complaints:

@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect; 0 if it was done, 1 if not, with a line that says why."""
-    config, driver = open_store(arguments.file)
+    config, driver = open_store(arguments)
     maintenance = config.storage.maintenance
     purging = maintenance.uploadpurging
     grace = arguments.grace if arguments.grace is not None else maintenance.collect.grace

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from holm_registry.auth.htpasswd import HtpasswdInvalid, hashed, parse_htpasswd, require_name
 from holm_registry.flock import Busy, open_locked
@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("htpasswd", help="say who can log in: the file of auth.htpasswd")
     verbs = parser.add_subparsers(dest="verb", metavar="add|remove|list", required=True)
     for verb, text in (
-        ("add", "add a user, or give one another password: asked for, or from standard input"),
+        ("add", "add a user; the password is asked for, or read from standard input"),
         ("remove", "remove a user"),
         ("list", "list the users"),
     ):
@@ -32,6 +32,10 @@ def add_parser(commands: Any) -> None:
         each.add_argument("file", metavar="FILE")
         if verb != "list":
             each.add_argument("name", metavar="NAME")
+        if verb == "add":
+            each.add_argument(
+                "--replace", action="store_true", help="give a user that exists another password"
+            )
         each.set_defaults(run=run)
 
 
@@ -44,14 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
                     print(_name(line))
             return 0
         name = require_name(arguments.name)
-        # What takes long, or fails, comes before the file is made and locked.
-        added = [f"{name}:{hashed(_password(name))}"] if arguments.verb == "add" else []
-        with _locked(arguments.file, create=bool(added)):
-            lines = _read(arguments.file)
-            left = [line for line in lines if _name(line) != name]
-            if not added and left == lines:
-                refuse(f"{arguments.file}: there is no user {name!r}")
-            _write(arguments.file, left + added)
+        print((_add if arguments.verb == "add" else _remove)(arguments, name))
     except Busy:
         refuse(f"{arguments.file}: another command is changing it")
     except OSError as problem:
@@ -59,6 +56,49 @@ def run(arguments: argparse.Namespace) -> int:
     except HtpasswdInvalid as problem:
         refuse(f"{arguments.file}: {problem}")
     return 0
+
+
+def _add(arguments: argparse.Namespace, name: str) -> str:
+    """Add a user, or replace their password where that is wanted; tell what was done."""
+    path = arguments.file
+    # What takes long, or fails, comes before the file is made and locked.
+    may_replace = arguments.replace or (_has(path, name) and _may_replace(path, name))
+    line = f"{name}:{hashed(_password(name))}"
+    with _locked(path, create=True):
+        lines = _read(path)
+        left = [each for each in lines if _name(each) != name]
+        if left != lines and not may_replace:
+            _refuse_to_replace(path, name)
+        _write(path, [*left, line])
+    if left != lines:
+        return f"replaced the password of {name} in {path}"
+    return f"added {name} to {path}"
+
+
+def _remove(arguments: argparse.Namespace, name: str) -> str:
+    """Remove a user; tell what was done."""
+    with _locked(arguments.file, create=False):
+        lines = _read(arguments.file)
+        left = [line for line in lines if _name(line) != name]
+        if left == lines:
+            refuse(f"{arguments.file}: there is no user {name!r}")
+        _write(arguments.file, left)
+    return f"removed {name} from {arguments.file}"
+
+
+def _has(path: str, name: str) -> bool:
+    return os.path.exists(path) and any(_name(line) == name for line in _read(path))
+
+
+def _may_replace(path: str, name: str) -> bool:
+    """Ask whether a password is to be replaced, where there is somebody to ask."""
+    if sys.stdin.isatty() and input(f"{name} exists. Replace the password? [y/N] ") in ("y", "Y"):
+        return True
+    return _refuse_to_replace(path, name)
+
+
+def _refuse_to_replace(path: str, name: str) -> NoReturn:
+    refuse(f"{path}: {name} exists; use --replace to give that user another password")
 
 
 @contextmanager

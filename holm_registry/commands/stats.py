@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from holm_registry.maintenance.collection import Plan
-from holm_registry.maintenance.stats import Stats, measure
+from holm_registry.maintenance.stats import Stats, Usage, measure
+from holm_registry.oci.numbers import parse_decimal
 from holm_registry.oci.sizes import format_size
 from holm_registry.storage.errors import StorageError
 
@@ -15,6 +16,17 @@ from .store import add_file, open_store, refuse
 from .terminal import ProgressBar
 
 _HEAD = ("REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "ALONE", "FREEABLE")
+
+
+#: What can be sorted by, and where that is.
+_SORTS = {
+    "name": "name",
+    "size": "bytes",
+    "alone": "bytes_alone",
+    "freeable": "bytes_freeable",
+    "tags": "tags",
+    "manifests": "manifests",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -26,12 +38,16 @@ def add_parser(commands: Any) -> None:
         "-m", "--delete-untagged", action="store_true", help="a collection with that option"
     )
     parser.add_argument("--json", action="store_true", help="as JSON, in bytes")
+    parser.add_argument(
+        "--sort", choices=_SORTS, default="name", help="by what to sort; the largest come first"
+    )
+    parser.add_argument("--top", type=_count, metavar="N", help="print no more than N repositories")
     add_file(parser, run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    config, driver = open_store(arguments.file)
+    config, driver = open_store(arguments)
     collect = config.storage.maintenance.collect
     plan = Plan(grace_seconds=collect.grace, untagged=arguments.delete_untagged or collect.untagged)
     bar = ProgressBar(sys.stderr)
@@ -41,10 +57,25 @@ def run(arguments: argparse.Namespace) -> int:
         refuse(problem)
     finally:
         bar.clear()
+    stats.repositories = _chosen(stats.repositories, arguments.sort, arguments.top)
     print(msgspec.json.encode(stats).decode() if arguments.json else _table(stats))
     for each in stats.problems:
         print(f"registry: {each}", file=sys.stderr)
     return 0
+
+
+def _count(text: str) -> int:
+    count = parse_decimal(text)
+    if not count:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text[:20]!r}")
+    return count
+
+
+def _chosen(usages: list[Usage], sort: str, top: int | None) -> list[Usage]:
+    """Sort what repositories hold, by name or the largest first, and take the first of them."""
+    if sort != "name":
+        usages = sorted(usages, key=lambda usage: (-getattr(usage, _SORTS[sort]), usage.name))
+    return usages[:top]
 
 
 def _table(stats: Stats) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -18,13 +19,20 @@ def refuse(*lines: object) -> NoReturn:
     raise SystemExit(2)
 
 
-def open_store(path: str | None) -> tuple[Config, Filesystem]:
-    """Load a configuration and open its store; end with a line where that cannot be."""
-    from holm_registry.config.load import ConfigInvalid  # noqa: PLC0415 - quick to say --help
+def open_store(arguments: argparse.Namespace) -> tuple[Config, Filesystem]:
+    """
+    Load a configuration and open its store, saying which; end with a line where that cannot be.
+
+    :param arguments: What :func:`add_file` has added, and perhaps ``quiet``.
+    """
+    from holm_registry.config.load import ConfigInvalid, Option  # noqa: PLC0415 - quick to help
     from holm_registry.registry_tap import read_configuration  # noqa: PLC0415
 
+    path = ("storage", "filesystem", "rootdirectory")
+    options = () if arguments.root is None else (Option("--root", path, arguments.root),)
     try:
-        config = read_configuration(path, os.environ).require()
+        loaded = read_configuration(arguments.file, os.environ, options)
+        config = loaded.require()
     except OSError as problem:
         refuse(f"configuration file {problem.filename}: {problem.strerror}")
     except ConfigInvalid as problem:
@@ -33,12 +41,26 @@ def open_store(path: str | None) -> tuple[Config, Filesystem]:
         refuse("storage is in memory: only a running registry knows what is in it")
     root = config.storage.filesystem.rootdirectory.rstrip("/")
     if not os.path.isdir(root):
-        refuse(f"storage.filesystem.rootdirectory: {root!r} is no folder")
+        source = loaded.tree.source_of(path)
+        lines = [f"storage.filesystem.rootdirectory: {root!r} is no folder (from {source})"]
+        refuse(*lines, *([] if arguments.root else ["use --root DIR, or name a configuration"]))
+    if not getattr(arguments, "quiet", False):
+        source = loaded.tree.source_of(())
+        origin = "defaults" if source == "default" else source
+        print(f"registry: configuration from {origin}, storage in {root}", file=sys.stderr)
     return config, Filesystem(root)
 
 
 def duration(text: str) -> float:
-    """Read an argument such as ``1h``, or ``30d``."""
+    """
+    Read an argument such as ``1h``, or ``30d``.
+
+    A number without a unit, which in a configuration counts nanoseconds, is refused.
+    """
+    if text != "0" and re.fullmatch(r"[0-9.]+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text[:20]!r} has no unit; expected a duration such as 30s, 12h or 30d"
+        )
     days = text.removesuffix("d")
     count = parse_decimal(days, 6)
     if days != text and count is not None:
@@ -50,6 +72,9 @@ def duration(text: str) -> float:
 
 
 def add_file(parser: argparse.ArgumentParser, run: Any) -> None:
-    """Let a command take a configuration file, and say what runs it."""
+    """Let a command take a configuration file, or a store, and say what runs it."""
+    parser.add_argument(
+        "--root", metavar="DIR", help="where everything is stored, whatever the configuration says"
+    )
     parser.add_argument("file", nargs="?", metavar="CONFIG", help="configuration file")
     parser.set_defaults(run=run)

@@ -6,9 +6,12 @@ import time
 import uuid
 from typing import Any
 
+from msgspec.structs import replace
+
 from holm_registry.auth.identity import ACTIONS, PULL, PUSH
 from holm_registry.auth.robots import RobotInvalid, Robots
 from holm_registry.auth.rules import Pattern, Scope
+from holm_registry.config.model import RobotAccounts
 
 from .store import add_file, duration, open_store, refuse
 
@@ -31,7 +34,7 @@ def add_parser(commands: Any) -> None:
     create.add_argument(
         "--actions", type=_actions, default=frozenset({PULL}), metavar="pull,push,delete"
     )
-    create.add_argument("--expires", type=duration, metavar="30d", help="without: never")
+    create.add_argument("--expires", type=_lifetime, metavar="30d", help="without: never")
     add_file(create, _create)
     add_file(verbs.add_parser("list", help="list the robots, and what each may do"), _list)
     revoke = verbs.add_parser("revoke", help="end a robot, at once")
@@ -45,6 +48,13 @@ def _actions(text: str) -> frozenset[str]:
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(ACTIONS)}")
     # Every client that pushes looks first what is there.
     return actions | {PULL} if PUSH in actions else actions
+
+
+def _lifetime(text: str) -> float:
+    seconds = duration(text)
+    if seconds < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is over at once; expected such as 12h or 30d")
+    return seconds
 
 
 def _create(arguments: argparse.Namespace) -> int:
@@ -76,6 +86,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _revoke(arguments: argparse.Namespace) -> int:
     try:
         _robots(arguments).revoke(arguments.name)
+        print(f"revoked {arguments.name}: its key is no longer taken")
     except RobotInvalid as problem:
         refuse(problem)
     except OSError as problem:
@@ -93,8 +104,15 @@ def _ends(robot: Any) -> str:
 def _robots(arguments: argparse.Namespace) -> Robots:
     from holm_registry.access import build_robots  # noqa: PLC0415 - quick to say --help
 
-    config, _ = open_store(arguments.file)
+    config, _ = open_store(arguments)
     robots = build_robots(config)
-    if robots is None:
-        refuse("no robot can log in without auth.htpasswd or auth.robots")
+    if robots is not None:
+        return robots
+    without = "no robot can log in without auth.htpasswd or auth.robots"
+    if arguments.root is None:
+        refuse(without, "name the configuration that the registry runs with, or use --root DIR")
+    # The store was named, and not its configuration, which may have either.
+    print(f"registry: {without} in the registry's configuration", file=sys.stderr)
+    robots = build_robots(replace(config, auth=replace(config.auth, robots=RobotAccounts())))
+    assert robots is not None, "there is a store, and robots may log in"  # noqa: S101
     return robots

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify; 0 if all is sound, or was made so, 1 if damage remains."""
     from holm_registry.service import build_validation  # noqa: PLC0415 - quick to say --help
 
-    config, driver = open_store(arguments.file)
+    config, driver = open_store(arguments)
     rate = arguments.max_mb_per_second
     scope = Scope(
         repair=arguments.repair,

@@ -109,7 +109,11 @@ def test_an_interrupted_run_says_so_and_is_gone_on_with(root):
         env=ENVIRONMENT,
     )
     os.close(follower)
-    assert b"reading MiB [" in os.read(leader, 65536)
+    begun = b""
+    while b"reading MiB [" not in begun:
+        more = os.read(leader, 65536)
+        assert more, begun
+        begun += more
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     said = os.read(leader, 65536)

@@ -149,7 +149,9 @@ def test_two_commands_that_add_users_at_once_lose_none(tmp_path, monkeypatch, be
     monkeypatch.setattr(htpasswd, "_password", lambda name: name.encode())
 
     def add(name):
-        assert htpasswd.run(argparse.Namespace(verb="add", file=path, name=name)) == 0
+        assert (
+            htpasswd.run(argparse.Namespace(verb="add", file=path, name=name, replace=False)) == 0
+        )
 
     add("alice")
     before_lock(lambda: add("bob"))

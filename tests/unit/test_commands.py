@@ -1,0 +1,158 @@
+"""What commands say, to whom, and what they refuse to guess."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from holm_registry.cli import main
+from holm_registry.content.registry import Registry
+from holm_registry.oci.digest import Digest
+from holm_registry.storage.filesystem import Filesystem
+
+from ..images import image
+
+#: Not what this machine may have at a default place.
+MAIN = "import sys; from holm_registry.cli import main; sys.exit(main())"
+FILE = str(Path(__file__).parents[2] / "docs" / "config-example.yml")
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Run a command here; give its status, and what it printed."""
+    for name in [name for name in os.environ if name.startswith("REGISTRY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("REGISTRY_CONFIGURATION_PATH", FILE)
+
+    def run(*words):
+        capsys.readouterr()
+        try:
+            status = main(list(map(str, words)))
+        except SystemExit as end:
+            status = end.code
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=status, stdout=said.out, stderr=said.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A store as `make run` makes one: no configuration names it."""
+    root = tmp_path_factory.mktemp("store") / "root"
+    root.mkdir()
+    registry = Registry(Filesystem(str(root)))
+    for turn, name in enumerate(("a", "b", "c")):
+        layer = b"x" * 1000 * (3 - turn) + name.encode()
+        for content in (b"{}", layer):
+            session = registry.uploads.open(name, registry.uploads.start(name))
+            session.append([content])
+            session.commit(Digest.of(content))
+        for tag in range(turn + 1):
+            registry.manifests.put(name, f"v{tag}", image(b"{}", [layer]))
+    return root
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("token", "create", "--repository=*", "--expires"),
+        ("garbage-collect", "--grace"),
+    ],
+)
+@pytest.mark.parametrize("text", ["30", "5", "1.5", "3600"])
+def test_a_number_without_a_unit_is_refused_with_an_example(command, root, words, text):
+    done = command(*words, text, "--root", root)
+    assert done.returncode == 2
+    assert f"{text!r} has no unit; expected a duration such as 30s, 12h or 30d" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_key_that_is_over_at_once_is_refused(command, root):
+    for text in ("0", "0s", "10ms"):
+        done = command("token", "create", "--repository=*", "--expires", text, "--root", root)
+        assert done.returncode == 2
+        assert "is over at once" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("stats",), ("garbage-collect", "--dry-run"), ("verify",), ("token", "list")]
+)
+def test_a_store_is_used_without_its_configuration_and_said(command, root, words):
+    done = command(*words, "--root", root)
+    assert done.returncode == 0, done.stderr
+    assert f"registry: configuration from file {FILE}, storage in {root}\n" in done.stderr
+    assert "configuration from" not in done.stdout
+
+
+def test_where_nothing_says_which_store_it_is_said_how_to(command, tmp_path):
+    done = command("stats", "--root", tmp_path / "none")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{str(tmp_path / 'none')!r} is no folder (from option --root)" in done.stderr
+
+
+def test_a_robot_of_a_named_store_is_made_and_revoked(command, root):
+    made = command("token", "create", "--name=ci", "--repository=*", "--expires=1h", "--root", root)
+    assert made.returncode == 0, made.stderr
+    assert len(made.stdout.splitlines()) == 1
+    assert "no robot can log in without auth.htpasswd or auth.robots" in made.stderr
+    revoked = command("token", "revoke", "ci", "--root", root)
+    assert revoked.stdout == "revoked ci: its key is no longer taken\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ((), ["a", "b", "c"]),
+        (("--sort", "size"), ["a", "b", "c"]),
+        (("--sort", "tags"), ["c", "b", "a"]),
+        (("--sort", "tags", "--top", "2"), ["c", "b"]),
+        (("--top", "1"), ["a"]),
+        (("--sort", "alone", "--top", "99"), ["a", "b", "c"]),
+    ],
+)
+def test_stats_are_sorted_and_cut(command, root, words, names):
+    table = command("stats", "--root", root, *words).stdout.splitlines()
+    assert [line.split()[0] for line in table[1:-1]] == names
+    assert table[-1].startswith("3 repositories"), "the sums are of all"
+    found = json.loads(command("stats", "--json", "--root", root, *words).stdout)
+    assert [each["name"] for each in found["repositories"]] == names
+
+
+@pytest.mark.parametrize("words", [("--top", "0"), ("--top", "-1"), ("--sort", "colour")])
+def test_stats_refuse_what_cannot_be_sorted_or_cut_by(command, root, words):
+    assert command("stats", "--root", root, *words).returncode == 2
+
+
+@pytest.mark.parametrize("words", [("stats",), ("garbage-collect",), ("check",), ("--help",)])
+def test_a_reader_that_has_seen_enough_is_no_fault(root, words):
+    """As `head` is: nobody reads our output any more when it is written."""
+    named = [] if words[0] in ("check", "--help") else ["--root", str(root)]
+    with subprocess.Popen(
+        [sys.executable, "-c", MAIN, *words, *named],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "REGISTRY_CONFIGURATION_PATH": FILE},
+    ) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert "Traceback" not in said
+    assert "BrokenPipeError" not in said
+    assert process.returncode in (128 + signal.SIGPIPE, 0)
+
+
+def test_of_a_file_that_cannot_be_read_nothing_but_that_is_printed(command, tmp_path):
+    for text in ("a: [}", "- a", ""):
+        (tmp_path / "c.yml").write_text(text)
+        done = command("check", tmp_path / "c.yml")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("error: is not")
+        assert len(done.stderr.splitlines()) == 1
