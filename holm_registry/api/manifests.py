@@ -21,6 +21,7 @@ from holm_registry.oci.mediatypes import DOCKER_LIST
 from holm_registry.oci.names import parse_tag
 
 from .context import Context
+from .owner import owner_of
 
 #: How many ``?tag=`` one request may bring (the specification wants at least ten).
 MAX_TAG_PARAMETERS = 100
@@ -182,7 +183,8 @@ class ManifestRoutes:
     ) -> AsyncIterator[bytes]:
         """Let a manifest that is too large to wait for in memory arrive in the store."""
         uploads, run = self._context.registry.uploads, self._threads.run
-        session = await run(uploads.open, repository, await run(uploads.start, repository))
+        session_id = await run(uploads.start, repository, owner=owner_of(request))
+        session = await run(uploads.open, repository, session_id)
         try:
             while buffers := await request.body.read():
                 if session.size_bytes + sum(map(len, buffers)) > most:

@@ -17,6 +17,7 @@ from holm_registry.oci.names import is_repository, parse_repository
 from holm_registry.oci.ranges import ByteRange, parse_chunk_range, upload_range
 
 from .context import Context
+from .owner import owner_of
 
 
 class UploadRoutes:
@@ -59,7 +60,7 @@ class UploadRoutes:
         named = whole or mount
         algorithm = algorithm if named is None else named.algorithm
         session_id = await self._threads.run(
-            self._uploads.start, repository, algorithm, _owner(request)
+            self._uploads.start, repository, algorithm, owner_of(request)
         )
         if whole is not None:
             return await self._take_whole(request, repository, session_id, whole)
@@ -250,11 +251,6 @@ class UploadRoutes:
             "Range": upload_range(size_bytes),
             "Docker-Upload-UUID": session_id,
         }
-
-
-def _owner(request: StreamedRequest) -> str:
-    """Name the client that begins an upload: a user, or an address that comes without a login."""
-    return f"user {request.actor}" if request.actor else request.network
 
 
 def _digest_argument(request: StreamedRequest, name: str) -> Digest | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from twisted.internet.task import Clock
 
 from holm_registry.census import INTERVAL_SECONDS, Census, held_bytes
 from holm_registry.content.capacity import Bounds
 from holm_registry.content.quotas import Quotas
+from holm_registry.http.proxies import Proxies
 from holm_registry.oci.digest import Digest
 from holm_registry.storage.errors import StorageUnavailable
 from holm_registry.storage.memory import Memory
@@ -95,6 +98,20 @@ def test_so_many_uploads_may_be_in_progress(monkeypatch):
     now = server.registry.sessions._clock()
     monkeypatch.setattr(server.registry.sessions, "_clock", lambda: now + 61.0)
     assert server.request(*start).status == 202
+    server.hang_up()
+
+
+def test_an_address_that_has_begun_all_uploads_there_may_be_keeps_no_other_out():
+    server = Server(bounds=Bounds(uploads=3), proxies=Proxies([ip_network("192.168.0.0/16")]))
+
+    def begin(address):
+        return server.request("POST", "/v2/a/blobs/uploads/", X_Forwarded_For=address)
+
+    left = [begin(f"2001:db8::{host}").header("Location") for host in (1, 2, 3)]
+    assert begin("2001:db8::4").status == 429, "of one network all are one client"
+    assert begin("192.0.2.1").status == 202
+    assert server.request("GET", left[0]).codes == ["BLOB_UPLOAD_UNKNOWN"]
+    assert [server.request("GET", each).status for each in left[1:]] == [204, 204]
     server.hang_up()
 
 
