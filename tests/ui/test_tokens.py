@@ -25,7 +25,7 @@ def rule(subjects, patterns, *actions):
 
 RULES = Rules(
     [
-        rule("anonymous", "public/*", "pull"),
+        Rule(frozenset(["anonymous"]), (Pattern("public/*"),), frozenset(["pull"]), catalog=True),
         rule("reader", "*", "pull"),
         rule("admin", "*", "pull", "push", "delete"),
     ]
