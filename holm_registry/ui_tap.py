@@ -41,6 +41,12 @@ class Options(PluginOptions):
             "Further names the UI is reached by, with commas (ALLOWED_HOSTS).",
         ],
         [
+            "base-path",
+            None,
+            None,
+            "The path below which visitors see the UI, such as /ui (BASE_PATH).",
+        ],
+        [
             "trusted-proxies",
             None,
             None,

@@ -219,6 +219,11 @@ def _with_port(host: str, scheme: str, request: Any) -> str:
     return f"{host}:{port}"
 
 
+def parse_prefix(text: str) -> str:
+    """Return a path below which a server is, without a slash at its end; empty for no such path."""
+    return text.rstrip("/") if len(text) <= _LONGEST and _PREFIX.fullmatch(text) else ""
+
+
 def _prefix(request: Any) -> str:
     """Return what all proxies took away, the outermost first; nothing if any of it is no path."""
     prefix = ""

@@ -65,6 +65,7 @@ class UiResource(Resource):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._klein = KleinResource(build_app(context))
+        self._base_of = context.base
 
     def render(self, request: StreamedRequest) -> bytes | int:
         """Answer a request."""
@@ -77,5 +78,26 @@ class UiResource(Resource):
             request.setResponseCode(400)
             request.set_header("Content-Type", "text/plain; charset=utf-8")
             return b"the address is not UTF-8\n"
+        if self._enter(request, self._base_of(request)):
+            request.setResponseCode(308)
+            request.set_header("Location", f"{self._base_of(request)}/")
+            return b""
         self._klein.render(request)
         return NOT_DONE_YET
+
+    @staticmethod
+    def _enter(request: StreamedRequest, base: str) -> bool:
+        """
+        Take away the path below which the UI is, where no proxy has done it.
+
+        :return: Whether the address lacks the slash after it, as links on a page need it.
+        """
+        below = base.encode()
+        if not base or not (request.path + b"/").startswith(below + b"/"):
+            return False
+        if request.path == below:
+            return True
+        request.path = request.path[len(below) :]
+        request.uri = request.uri[len(below) :]
+        request.postpath = (request.postpath or [])[base.count("/") :]
+        return False

@@ -55,7 +55,10 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     def may_gain(request: StreamedRequest) -> bool:
         return context.library(request).may_gain
 
-    templates = Templates(folder, assets, threads, common, may_gain)
+    def base_of(request: StreamedRequest) -> str:
+        return context.base(request)
+
+    templates = Templates(folder, assets, threads, common, may_gain, base_of)
     figures = UiFigures(reactor, exchange)
     context = Context(settings, client, reactor, threads, templates, assets, figures)
     return context

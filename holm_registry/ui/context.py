@@ -69,6 +69,14 @@ class Context:
         client = self.client.for_visitor(authorization, library.hear)
         return Reader(client, library, self.contents, self.clock)
 
+    def base(self, request: StreamedRequest) -> str:
+        """
+        Give the path below which a visitor sees the UI, without a slash at its end.
+
+        It is set, or a trusted proxy says what it took away.
+        """
+        return self.settings.base_path or request.forwarded.prefix
+
     def library(self, request: StreamedRequest) -> Library:
         """Give what the visitor who sent a request knows."""
         return self.libraries.of(self._login(request))

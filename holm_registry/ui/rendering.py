@@ -46,18 +46,22 @@ class Templates:
     :param folder: Where the templates are.
     :param common: What every template may use.
     :param may_gain: Tells whether a visitor might see or do more with another login.
+    :param base_of: Gives the path below which a visitor sees the UI, without a slash at its end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - put together in one place
         self,
         folder: Path,
         assets: Mapping[str, Asset],
         threads: Threads,
         common: Mapping[str, Any],
         may_gain: Callable[[StreamedRequest], bool],
+        base_of: Callable[[StreamedRequest], str],
     ) -> None:
         self._threads = threads
         self._may_gain = may_gain
+        self._base_of = base_of
+        self._assets = assets
         self._environment = Environment(
             loader=FileSystemLoader(folder),
             autoescape=True,
@@ -74,15 +78,19 @@ class Templates:
             count=count_text,
             age=age_text,
         )
-        self._environment.globals.update(
-            common, asset=lambda name: assets[name].path, links=Links(), time=time_markup
-        )
+        self._environment.globals.update(common, time=time_markup)
 
     async def render(
         self, request: StreamedRequest, name: str, /, *, status: int = 200, **data: Any
     ) -> bytes:
         """Answer with a page."""
-        visitor = {**request_view(request), "may_gain": self._may_gain(request)}
+        base = self._base_of(request)
+        visitor = {
+            **request_view(request, base),
+            "may_gain": self._may_gain(request),
+            "links": Links(base),
+            "asset": lambda file: base + self._assets[file].path,
+        }
         return await self._threads.run(self._render, visitor, name, data).addCallback(
             lambda page: send(request, page, "text/html; charset=utf-8", status=status)
         )
@@ -153,7 +161,7 @@ def accepts_gzip(request: StreamedRequest) -> bool:
     return "gzip" in (request.header("Accept-Encoding") or "")
 
 
-def request_view(request: StreamedRequest) -> Mapping[str, str]:
+def request_view(request: StreamedRequest, base: str) -> Mapping[str, str]:
     """Give what templates know of the visitor: preferences kept in cookies, and the address."""
     theme = cookie(request, "theme")
     return {
@@ -161,9 +169,10 @@ def request_view(request: StreamedRequest) -> Mapping[str, str]:
         "client": cookie(request, "client"),
         "user": user_of(request),
         # A page that answers a form cannot be come back to.
-        "here": local_path(request.uri.decode("ascii", "replace"))
+        "here": local_path(base + request.uri.decode("ascii", "replace"), base)
         if request.method == b"GET"
-        else "/",
+        else f"{base}/",
+        "base": base,
     }
 
 
@@ -187,11 +196,22 @@ def cookie(request: StreamedRequest, name: str) -> str:
 
 
 class Links:
-    """The addresses of pages."""
+    """
+    The addresses of pages.
+
+    :param base: The path below which they are, without a slash at its end.
+    """
+
+    def __init__(self, base: str = "") -> None:
+        self._base = base
+
+    def home(self) -> str:
+        """Give the first page."""
+        return f"{self._base}/"
 
     def repository(self, name: str) -> str:
         """Give the page of a repository."""
-        return f"/repo/{quote(name)}"
+        return f"{self._base}/repo/{quote(name)}"
 
     def image(self, repository: str, reference: str, **query: str) -> str:
         """Give the page of an image, by tag or digest."""
@@ -203,20 +223,19 @@ class Links:
 
     def delete(self, repository: str, **query: str) -> str:
         """Give the page that asks before it deletes."""
-        return f"/delete?{urlencode({'repo': repository, **query})}"
+        return f"{self._base}/delete?{urlencode({'repo': repository, **query})}"
 
     def login(self, back: str) -> str:
         """Give the page that asks for a login, and then leads back."""
-        return f"/login?{urlencode({'back': back})}"
+        return f"{self._base}/login?{urlencode({'back': back})}"
 
     def compare(self, a: str, b: str = "") -> str:
         """Give the page that compares two images."""
-        return f"/compare?{urlencode({'a': a, **({'b': b} if b else {})})}"
+        return f"{self._base}/compare?{urlencode({'a': a, **({'b': b} if b else {})})}"
 
-    @staticmethod
-    def _image(page: str, repository: str, reference: str, query: Mapping[str, str]) -> str:
+    def _image(self, page: str, repository: str, reference: str, query: Mapping[str, str]) -> str:
         mark = "@" if ":" in reference else ":"
-        path = f"/{page}/{quote(repository)}{mark}{quote(reference, safe=':')}"
+        path = f"{self._base}/{page}/{quote(repository)}{mark}{quote(reference, safe=':')}"
         return f"{path}?{urlencode(query)}" if query else path
 
 

@@ -138,8 +138,12 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def local_path(text: str) -> str:
-    """Give an address to go back to, if it is one of this site; else the first page."""
-    plain = text.startswith("/") and not text.startswith(("//", "/\\"))
+def local_path(text: str, base: str = "") -> str:
+    """
+    Give an address to go back to, if it is one of this UI; else the first page.
+
+    :param base: The path below which the UI is.
+    """
+    plain = text.startswith(f"{base}/") and not text.startswith(("//", "/\\"))
     clean = plain and len(text) < 4000 and all(" " < character < "\x7f" for character in text)
-    return text if clean else "/"
+    return text if clean else f"{base}/"

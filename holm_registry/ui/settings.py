@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from attrs import Factory, frozen
 
 from holm_registry.config.addresses import Network, parse_address, parse_networks
-from holm_registry.http.proxies import parse_host
+from holm_registry.http.proxies import parse_host, parse_prefix
 from holm_registry.oci.errors import RegistryError
 from holm_registry.oci.names import parse_repository
 
@@ -38,6 +38,7 @@ class Settings:
     :ivar listen: ``host:port``; without a host every address of the machine.
     :ivar repositories: What to show where the registry does not list its repositories.
     :ivar allowed_hosts: Further names under which the UI is reached, with or without a port.
+    :ivar base_path: The path below which visitors see the UI, without a slash at its end.
     :ivar proxies: The networks of trusted proxies, and whether local sockets lead to one.
     """
 
@@ -46,6 +47,7 @@ class Settings:
     listen: str
     repositories: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    base_path: str = ""
     proxies: tuple[list[Network], bool] = Factory(lambda: _parse_proxies(DEFAULT_PROXIES))
 
 
@@ -56,7 +58,7 @@ def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str])
     An empty variable counts as none.
 
     :param options: ``registry-url``, ``public-registry``, ``port``, ``repositories``,
-        ``allowed-hosts``, ``trusted-proxies``; None where an option was not given.
+        ``allowed-hosts``, ``base-path``, ``trusted-proxies``; None where an option was not given.
     :raises SettingInvalid: One of them cannot be used.
     """
 
@@ -79,6 +81,7 @@ def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str])
         settle("port", DEFAULT_PORT, _parse_port),
         settle("repositories", "", _parse_repositories),
         settle("allowed-hosts", "", _parse_hosts),
+        settle("base-path", "", _parse_base_path),
         settle("trusted-proxies", DEFAULT_PROXIES, _parse_proxies),
     )
 
@@ -119,6 +122,13 @@ def _parse_hosts(text: str) -> tuple[str, ...]:
         if parse_host(host) is None:
             raise ValueError("expected names such as ui.example.com or ui.example.com:8443")
     return hosts
+
+
+def _parse_base_path(text: str) -> str:
+    path = text.rstrip("/")
+    if path and parse_prefix(path) != path:
+        raise ValueError("expected a path such as /ui")
+    return path
 
 
 def _parse_proxies(text: str) -> tuple[list[Network], bool]:

@@ -13,7 +13,7 @@ function announce(text, { quiet = false, lasting = false } = {}) {
   requestAnimationFrame(() => { status.textContent = text; });
   if (!lasting) saying = setTimeout(() => { status.textContent = ""; }, 4000);
 }
-const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=${year}; samesite=lax`; };
+const remember = (name, value) => { document.cookie = `${name}=${value}; path=${page.dataset.base}/; max-age=${year}; samesite=lax`; };
 const remembered = (name) => document.cookie.split("; ").some((each) => each === name);
 const typing = (target) => target.closest("input:not([type=checkbox], [type=radio]), textarea, select");
 

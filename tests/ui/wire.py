@@ -18,6 +18,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 from zope.interface import implementer
 
+from holm_registry.http.proxies import Proxies
 from holm_registry.http.site import StreamingSite
 from holm_registry.threads import NoThreads
 from holm_registry.ui.app import UiResource
@@ -160,7 +161,10 @@ class Ui:
         """Begin anew, with nothing known."""
         self.context = build_context(self.settings, self.clock, NoThreads(), self.wire)
         self.site = StreamingSite(
-            UiResource(self.context), self.clock, write_log=self.access_log.append
+            UiResource(self.context),
+            self.clock,
+            write_log=self.access_log.append,
+            proxies=Proxies(self.settings.proxies[0], local=self.settings.proxies[1]),
         )
 
     @property

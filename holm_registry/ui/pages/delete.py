@@ -125,7 +125,8 @@ class DeletePage:
                 registry_status=item.registry_status,
             )
         key = context.outcomes.keep(outcome)
-        return see_other(request, f"{Links().repository(repository)}?result={key}")
+        links = Links(context.base(request))
+        return see_other(request, f"{links.repository(repository)}?result={key}")
 
     async def _remove_tags(self, remover: Remover, repository: str, form: Form) -> Outcome:
         tags = form.all("tag")

@@ -33,7 +33,8 @@ class LoginPage:
         if request.header("Authorization") is None:
             raise LoginNeeded("log in with the registry's name and password", url="", challenges=())
         await (await self._context.reader(request)).client.ping()
-        return see_other(request, local_path(query_of(request).one("back")))
+        base = self._context.base(request)
+        return see_other(request, local_path(query_of(request).one("back"), base))
 
     async def log_out(self, request: StreamedRequest) -> bytes:
         """

@@ -20,6 +20,7 @@ class Look:
     def __init__(self, context: Context) -> None:
         self._assets = context.assets
         self._sites = context.sites
+        self._base = context.base
 
     def register(self, app: Klein) -> None:
         """Add the routes."""
@@ -44,7 +45,7 @@ class Look:
 
     def icon(self, request: StreamedRequest) -> bytes:
         """Send browsers that guess to the icon there is."""
-        return see_other(request, self._assets["icon.svg"].path)
+        return see_other(request, self._base(request) + self._assets["icon.svg"].path)
 
     async def theme(self, request: StreamedRequest) -> bytes:
         """Keep the choice of colours in a cookie, and go back."""
@@ -53,8 +54,11 @@ class Look:
         theme = form.require("theme")
         if theme not in ("dark", "light"):
             raise Invalid(f"no such theme: {theme[:100]!r}")
-        request.addCookie("theme", theme, max_age=str(_YEAR_SECONDS), path="/", sameSite="lax")
-        return see_other(request, local_path(form.one("back")))
+        base = self._base(request)
+        request.addCookie(
+            "theme", theme, max_age=str(_YEAR_SECONDS), path=f"{base}/", sameSite="lax"
+        )
+        return see_other(request, local_path(form.one("back"), base))
 
 
 def see_other(request: StreamedRequest, location: str) -> bytes:

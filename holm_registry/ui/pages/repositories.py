@@ -19,6 +19,7 @@ from holm_registry.ui.reader import (
     TAGS_SECONDS,
     Reader,
 )
+from holm_registry.ui.rendering import Links
 from holm_registry.ui.routing import route
 from holm_registry.ui.views.paging import read_listing
 from holm_registry.ui.views.repositories import ORDERS, repositories_view
@@ -48,7 +49,12 @@ class RepositoriesPage:
         if names.stale is None:
             await patiently(context.clock, PATIENCE_SECONDS, lambda: look_at_all(reader))
             reader.survey()
-        listing = read_listing("/", query_of(request), ORDERS, extra=("empty", "closed"))
+        listing = read_listing(
+            Links(context.base(request)).home(),
+            query_of(request),
+            ORDERS,
+            extra=("empty", "closed"),
+        )
         view = await context.threads.run(
             repositories_view,
             context.contents,

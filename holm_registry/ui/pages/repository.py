@@ -42,7 +42,7 @@ class RepositoryPage:
             return await context.templates.render(
                 request, "emptied.html", name=name, outcome=outcome
             )
-        listing = read_listing(Links().repository(name), query, ORDERS)
+        listing = read_listing(Links(context.base(request)).repository(name), query, ORDERS)
         if stale is None:
             await self._look(reader, name, listing)
         view = await context.threads.run(
