@@ -328,9 +328,10 @@ class Reader:
         """Look through the whole registry, and wait for the end if that is near."""
 
         async def survey() -> None:
-            # A repository that was listed since is not known from the last time.
+            # One that was listed or changed since is not known from the last time.
             unknown = any(
-                not (each.problem or each.listed) for each in self.library.repositories.values()
+                each.doubted or not (each.problem or each.listed)
+                for each in self.library.repositories.values()
             )
             if unknown or self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
                 self.survey(at_once=True)

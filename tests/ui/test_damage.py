@@ -263,6 +263,23 @@ def test_a_repository_whose_last_tag_is_gone_does_not_make_sums_uncertain(ui):
         ui.clock.advance(1)
 
 
+def test_what_was_just_deleted_elsewhere_is_not_counted_as_kept(ui):
+    ui.gallery.image("app", "v1", [b"x" * 5000])
+    digest = ui.gallery.image("other", "v1", [b"x" * 5000])
+    assert "Frees 0 B" in ui.page("/delete?repo=app&tag=v1").text
+    assert ui.post("/delete", {"repo": "other", "digest": digest}).status == 303
+    assert "Frees 0 B" not in ui.page("/delete?repo=app&tag=v1").text
+
+
+def test_unreadable_and_damaged_tags_are_counted_apart(ui):
+    for tag in ("v1", "v2"):
+        ui.gallery.image("app", tag, [tag.encode()])
+    lose(ui, ui.gallery.image("app", "v3", [b"c"]))
+    unreadable(ui, "/v2/app/manifests/v1")
+    text = ui.page("/repo/app").text
+    assert "1 tag could not be read; the numbers do not include it. 1 tag lacks content" in text
+
+
 def test_a_repository_the_visitor_may_not_see_does_not_hide_the_others(ui):
     ui.gallery.image("app", "v1", [b"x" * 1000])
     for name in ("aaa", "zzz"):
