@@ -20,7 +20,7 @@ from .config.model import Htpasswd as HtpasswdSection
 from .http.request import StreamedRequest
 from .storage import layout
 from .storage.removal import NO_SPACE
-from .threads import PooledThreads
+from .threads import Threads
 
 #: Checking a password keeps a core busy: guessing may have two of them at the most.
 PASSWORD_THREADS = 2
@@ -53,7 +53,7 @@ def build_rules(config: Config) -> Rules:
 
 def build_guard(
     config: Config,
-    passwords: PooledThreads,
+    passwords: Threads,
     locations: Locations,
     audit: Refusals | None = None,
 ) -> Guard:

@@ -121,7 +121,7 @@ def guard_of(folder, setup: Setup):
     text = f"version: 0.1\n{RULES[setup.rules]}{storage(folder.path)}"
     text += f"auth: {{{auth}}}\n" if auth else ""
     config = load(File("c", text.replace("FOLDER", str(folder.path)))).require()
-    return build_guard(config, SimpleNamespace(threads=NoThreads()), Locations())
+    return build_guard(config, NoThreads(), Locations())
 
 
 def clients(folder, setup: Setup, server):
