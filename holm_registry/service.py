@@ -126,7 +126,9 @@ def build(config: Config, reactor: Any) -> Parts:
 def build_threads(storage: Storage, reactor: Any) -> PooledThreads:
     """Make the threads that read and write a store."""
     wanted = storage.filesystem.maxthreads if storage.filesystem is not None else MAX_THREADS
-    return PooledThreads(reactor, min(wanted, MAX_THREADS))
+    count = min(wanted, MAX_THREADS)
+    # One in four is kept for kinds of requests of which none is running.
+    return PooledThreads(reactor, count, count // 4)
 
 
 def build_notifications(

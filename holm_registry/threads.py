@@ -46,16 +46,17 @@ class Turns(Generic[T]):
     """
     Whose turn it is, where some threads are shared by several kinds of work.
 
-    One in four threads is kept for kinds of which nothing is running yet: however much there is of
-    one kind, and however long it takes, work of another kind begins at once. Within a kind the
-    first comes first; kinds take turns.
+    Some are kept for kinds of which nothing is running yet: however much there is of one kind, and
+    however long it takes, work of another kind begins at once. Within a kind the first comes first;
+    kinds take turns.
 
     :param count: How many threads there are.
+    :param kept: How many of them are kept so.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, kept: int = 0) -> None:
         self._count = count
-        self._shared = count - count // 4
+        self._shared = count - kept
         self._running: Counter[Hashable] = Counter()
         self._waiting: OrderedDict[Hashable, deque[T]] = OrderedDict()
 
@@ -117,17 +118,17 @@ class PooledThreads:
     """
     A bounded pool of threads of its own, apart from the reactor's, which resolves names.
 
-    No kind of work, which is to say no function, takes all of them: see :class:`Turns`.
-
     :param count: How many threads at the most.
+    :param kept: How many of them are kept from functions that run in others already: see
+        :class:`Turns`.
     """
 
-    def __init__(self, reactor: Any, count: int) -> None:
+    def __init__(self, reactor: Any, count: int, kept: int = 0) -> None:
         self._reactor: IReactorFromThreads = reactor
         self._clock: IReactorTime = reactor
         self._pool = _DaemonPool(minthreads=0, maxthreads=count, name="content")
         self._lock = Lock()
-        self._turns: Turns[Callable[[], None]] = Turns(count)
+        self._turns: Turns[Callable[[], None]] = Turns(count, kept)
         self._has_ended = False
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:

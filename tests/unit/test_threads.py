@@ -9,15 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
+from holm_registry.config.storage import Filesystem, Storage
+from holm_registry.service import build_threads
 from holm_registry.threads import PooledThreads, Turns
 
 KINDS = st.sampled_from("abcde")
 
 
-@given(count=st.integers(1, 8), steps=st.lists(st.one_of(KINDS, st.integers(0, 99))))
-def test_no_kind_takes_all_threads_and_all_work_begins_in_order(count, steps):
+@given(
+    count=st.integers(1, 8),
+    kept=st.integers(0, 3),
+    steps=st.lists(st.one_of(KINDS, st.integers(0, 99))),
+)
+def test_no_kind_takes_all_threads_and_all_work_begins_in_order(count, kept, steps):
     """A letter is work of that kind that comes, a number the running work that ends."""
-    turns, running, begun, come = Turns(count), [], {}, {}
+    kept = min(kept, count - 1)
+    turns, running, begun, come = Turns(count, kept), [], {}, {}
 
     def begin(works):
         for kind, number in works:
@@ -39,7 +46,7 @@ def test_no_kind_takes_all_threads_and_all_work_begins_in_order(count, steps):
             end(step)
         assert turns.waiting == sum(come.values()) - sum(map(len, begun.values()))
         for kind in running:
-            assert count < 4 or running.count(kind) < count
+            assert running.count(kind) <= count - kept
     while running:
         end(0)
     assert begun == {kind: list(range(1, number + 1)) for kind, number in come.items()}
@@ -75,7 +82,7 @@ class Held:
 
 
 def test_work_of_one_kind_never_keeps_another_from_its_thread():
-    threads, held = PooledThreads(AtOnce(), 8), Held()
+    threads, held = PooledThreads(AtOnce(), 8, 2), Held()
     threads.start()
     slow = [threads.run(partial(held.hold, number)) for number in range(20)]
     for _ in range(6):
@@ -91,7 +98,7 @@ def test_work_of_one_kind_never_keeps_another_from_its_thread():
 
 
 def test_what_fails_makes_room_as_well():
-    threads, held = PooledThreads(AtOnce(), 4), Held()
+    threads, held = PooledThreads(AtOnce(), 4, 1), Held()
     threads.start()
     failures = []
 
@@ -105,3 +112,8 @@ def test_what_fails_makes_room_as_well():
     stop(threads)
     assert failures == [ValueError] * 10
     assert threads.waiting() == 0
+
+
+def test_a_registry_keeps_threads_for_other_kinds_of_requests():
+    threads = build_threads(Storage(filesystem=Filesystem()), AtOnce())
+    assert (threads._turns._count, threads._turns._shared) == (16, 12)
