@@ -204,16 +204,16 @@ class UploadRoutes:
     def _chunk(
         self, request: StreamedRequest, repository: str, session: Session
     ) -> ByteRange | None:
-        chunk = parse_chunk_range(request.header("Content-Range"))
+        try:
+            chunk = parse_chunk_range(request.header("Content-Range"), session.size_bytes)
+        except RangeInvalid as problem:
+            # Where to go on, so that a client need not ask for it.
+            problem.headers.update(
+                self._progress_headers(request, repository, session.session_id, session.size_bytes)
+            )
+            raise
         if chunk is None:
             return None
-        if chunk.start != session.size_bytes:
-            raise RangeInvalid(
-                f"chunk begins at {chunk.start}, expected {session.size_bytes}",
-                headers=self._progress_headers(
-                    request, repository, session.session_id, session.size_bytes
-                ),
-            )
         declared = request.content_length
         if declared is not None and declared != chunk.length:
             raise SizeInvalid(detail={"content-range": chunk.length, "content-length": declared})

@@ -93,18 +93,21 @@ def _overlap(ranges: list[ByteRange]) -> bool:
     return any(after.start < before.stop for before, after in pairwise(ordered))
 
 
-def parse_chunk_range(header: str | None) -> ByteRange | None:
+def parse_chunk_range(header: str | None, start: int) -> ByteRange | None:
     """
     Read the ``Content-Range`` of an uploaded chunk, ``<start>-<end>`` with both ends in it.
 
+    :param start: Where it has to begin: the size of what was uploaded, in bytes.
     :return: None if there is none; an empty one, as some clients send, is none.
-    :raises RangeInvalid: It does not parse or runs backwards.
+    :raises RangeInvalid: It does not parse, runs backwards, or begins elsewhere.
     """
     if not header:
         return None
     match = _CHUNK.fullmatch(header)
     if match is None or int(match[2]) < int(match[1]):
         raise RangeInvalid("invalid Content-Range", detail={"content-range": header[:200]})
+    if int(match[1]) != start:
+        raise RangeInvalid(f"chunk begins at {int(match[1])}, expected {start}")
     return ByteRange(int(match[1]), int(match[2]) + 1)
 
 

@@ -120,6 +120,21 @@ def test_a_chunk_out_of_order_is_told_where_to_go_on(server, header):
     is_progress(server.request("GET", location), 204, location, 100)
 
 
+@pytest.mark.parametrize(
+    "header", ["bytes", "9-5", "bytes=100-199", "-5", "a-b", "100-", "100-199/x", "9" * 5000]
+)
+def test_a_chunk_range_that_does_not_parse_is_told_where_to_go_on(server, header):
+    location = server.start_upload("a")
+    server.request("PATCH", location, CONTENT[:100], Content_Range="0-99")
+    for method in ("PATCH", "PUT"):
+        answer = server.request(
+            method, with_digest(location, CONTENT), CONTENT[100:200], Content_Range=header
+        )
+        assert answer.codes == ["RANGE_INVALID"]
+        is_progress(answer, 416, location, 100)
+    is_progress(server.request("GET", location), 204, location, 100)
+
+
 def test_a_chunk_of_another_length_than_it_says_is_refused(server):
     location = server.start_upload("a")
     answer = server.request("PATCH", location, CONTENT[:100], Content_Range="0-9")

@@ -123,7 +123,7 @@ def test_no_header_breaks_the_parser(header, size):
 
 @pytest.mark.parametrize("header", ["0-9", "bytes 0-9/100", "bytes 0-9/*", " 0-9 "])
 def test_chunk_ranges_are_read_with_and_without_their_unit(header):
-    assert parse_chunk_range(header) == ByteRange(0, 10)
+    assert parse_chunk_range(header, 0) == ByteRange(0, 10)
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_chunk_ranges_are_read_with_and_without_their_unit(header):
 )
 def test_other_chunk_ranges_are_refused(header):
     with pytest.raises(RangeInvalid):
-        parse_chunk_range(header)
+        parse_chunk_range(header, 0)
 
 
 def test_no_chunk_range_is_none():
-    assert parse_chunk_range(None) is None
-    assert parse_chunk_range("") is None
+    assert parse_chunk_range(None, 0) is None
+    assert parse_chunk_range("", 0) is None
 
 
 def test_an_upload_range_ends_with_its_last_byte():
