@@ -18,6 +18,7 @@ from .events.broadcaster import Broadcaster
 from .events.courier import Courier
 from .http.limits import Connections
 from .http.throttle import Throttle
+from .logs.queued import dropped_lines
 from .metrics.delay import LoopDelay
 from .metrics.exposition import CONTENT_TYPE, exposed, new_registry
 from .metrics.gauges import Readings
@@ -98,6 +99,12 @@ class Figures:
             "registry_http_throttled",
             "Requests refused since their address sent too many.",
             lambda: throttle.refused,
+        )
+
+    def show_logs(self) -> None:
+        """Show how many log lines nobody read."""
+        self._readings.counter(
+            "registry_log_lines_dropped", "Log lines that nobody read.", dropped_lines, "log"
         )
 
     def show_threads(self, threads: PooledThreads) -> None:

@@ -11,6 +11,7 @@ from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.python.failure import Failure
 
+from .logs.queued import finish_all
 from .threads import PooledThreads
 
 
@@ -20,7 +21,7 @@ class Lifecycle(MultiService):
 
     Each needs what ends behind it. A request in flight is finished with all that it was begun with:
     the sites stop listening and drain first. Then the services end, which may still store what
-    they hold; and the pools last, when nobody is left to wait for them.
+    they hold; and the pools, when nobody is left to wait for them. Last, the logs are written.
 
     :param sites: What listens.
     :param services: What runs beside the sites.
@@ -58,6 +59,8 @@ class Lifecycle(MultiService):
             *await _all(maybeDeferred(each.stopService) for each in reversed(self._beside)),
             *await _all(pool.stop() for pool in self._pools),
         ]
+        # twistd ends the process by the signal that it got, and nothing is called at its exit.
+        finish_all()
         for failure in failures:
             failure.raiseException()
 

@@ -111,6 +111,7 @@ def build(config: Config, reactor: Any) -> Parts:
         figures.show_traffic()
         figures.show_memory(context.memory)
         figures.show_threads(threads)
+        figures.show_logs()
         figures.show_store(driver)
         figures.show_upkeep(upkeep)
         figures.show_quotas(quotas)

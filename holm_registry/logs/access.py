@@ -4,22 +4,27 @@ from typing import TextIO
 
 from twisted.logger import Logger
 
+from .queued import stream_writer
+
 _log = Logger()
 
 
 class AccessLog:
-    """Writes access log lines, until nobody reads them any more."""
+    """
+    Writes access log lines, until nobody reads them any more.
+
+    :raises OSError: The stream has no descriptor.
+    """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream: TextIO | None = stream
+        self._writer = stream_writer("access", stream)
+        self._has_ended = False
 
     def write(self, line: str) -> None:
-        """Write one line."""
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(line)
-            self._stream.flush()
-        except OSError as problem:
-            self._stream = None
+        """Have one line written; nobody waits for it."""
+        problem = self._writer.problem
+        if problem is None:
+            self._writer.write(line)
+        elif not self._has_ended:
+            self._has_ended = True
             _log.error("access log ends: {problem}", problem=problem)

@@ -22,6 +22,10 @@ from twisted.logger import (
 )
 
 from .formats import format_of
+from .queued import LineWriter, stream_writer
+
+#: How long to wait for a disk that stands still before a file is opened again, in seconds.
+_REOPEN_SECONDS = 0.5
 
 _LEVELS = {
     "debug": LogLevel.debug,
@@ -65,6 +69,21 @@ class LogFile:
         return open(self._path, "a", encoding="utf-8")
 
 
+class _Queued:
+    """Looks like a stream, as far as Twisted needs one."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
+
+    def write(self, text: str) -> int:
+        """Have text written; nobody waits for it."""
+        self._writer.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: it is written as soon as somebody reads it."""
+
+
 class Log:
     """Makes the observer that writes the log, and changes it while it is in use."""
 
@@ -73,6 +92,7 @@ class Log:
         self._format = format_of("text", {})
         self._path: str | None = None
         self._file: LogFile | None = None
+        self._writer: LineWriter | None = None
         self.set_level("info")
 
     def choose(
@@ -105,18 +125,33 @@ class Log:
 
     def observer(self) -> ILogObserver:
         """Make the observer."""
-        stream: Any = sys.stderr
+        return FilteringLogObserver(
+            FileLogObserver(self._stream(), self._format), [self._predicate]
+        )
+
+    def _stream(self) -> Any:
+        """Give what to write to, which nobody waits for."""
         if self._path is not None:
-            stream = self._file = LogFile(self._path)
-        return FilteringLogObserver(FileLogObserver(stream, self._format), [self._predicate])
+            file = self._file = LogFile(self._path)
+            self._writer = LineWriter("process", lambda data: file.write(data.decode()))
+            return _Queued(self._writer)
+        try:
+            return _Queued(stream_writer("process", sys.stderr))
+        except OSError:
+            # Something that stands in for it, and is no file.
+            return sys.stderr
 
     def reopen(self) -> None:
-        """Open the file again, if it is one."""
+        """Open the file again, if it is one; what was logged before goes to the one before."""
+        if self._writer is not None:
+            self._writer.finish(_REOPEN_SECONDS)
         if self._file is not None:
             self._file.reopen()
 
     def close(self) -> None:
-        """Close the file, if it is one."""
+        """Close the file, if it is one, when all is written."""
+        if self._writer is not None:
+            self._writer.finish()
         if self._file is not None:
             self._file.close()
 

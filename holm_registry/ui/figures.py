@@ -4,6 +4,7 @@ from typing import Any
 
 from twisted.application.service import IService
 
+from holm_registry.logs.queued import dropped_lines
 from holm_registry.metrics.delay import LoopDelay
 from holm_registry.metrics.exposition import CONTENT_TYPE, exposed, new_registry
 from holm_registry.metrics.gauges import Readings
@@ -41,6 +42,10 @@ class UiFigures:
         )
         readings.gauge(
             f"{prefix}_requests_in_flight", "Not answered yet.", lambda: exchange.in_flight
+        )
+
+        readings.counter(
+            "holm_ui_log_lines_dropped", "Log lines that nobody read.", dropped_lines, "log"
         )
 
     def expose(self) -> bytes:

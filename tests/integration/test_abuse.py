@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -185,3 +186,43 @@ def test_a_cluster_that_rolls_out_an_image_is_no_abuse(tmp_path):
         for thread in threads:
             thread.join()
         assert statuses == [(200, True)] * 65
+
+
+def test_a_log_that_nobody_reads_keeps_no_client_waiting(tmp_path):
+    reading, writing = os.pipe()
+    config = f"{CONFIG}http: {{debug: {{addr: '127.0.0.1:0', prometheus: {{enabled: true}}}}}}\n"
+    with open(reading, "rb") as reader, holm(tmp_path / "root", config, stdout=writing) as server:
+        os.close(writing)
+        agent = "x" * 8000
+        for number in range(200):
+            answer = server.request("GET", f"/v2/?{number}", User_Agent=agent)
+            assert answer.status == 200
+        # What was kept is read to its end, and the log tells of the rest.
+        lines = [reader.readline() for _ in range(100)]
+        assert [f"/v2/?{number} " in line.decode() for number, line in enumerate(lines)] == [
+            True
+        ] * 100
+        thread = threading.Thread(target=reader.read)
+        thread.start()
+        deadline = time.monotonic() + 60
+        while not any("access log: " in line for line in server.lines):
+            assert time.monotonic() < deadline, "nothing tells of what was dropped"
+            server.request("GET", "/v2/")
+        server.stop()
+        thread.join()
+
+
+def test_a_log_is_written_to_its_end_before_the_process_ends(tmp_path):
+    reading, writing = os.pipe()
+    with open(reading, "rb") as reader, holm(tmp_path / "root", stdout=writing) as server:
+        os.close(writing)
+        agent = "x" * 8000
+        for number in range(100):
+            server.request("GET", f"/v2/?{number}", User_Agent=agent)
+        read = []
+        thread = threading.Thread(target=lambda: read.extend(reader))
+        os.kill(server.pid, signal.SIGTERM)
+        thread.start()
+        server.stop()
+        thread.join()
+    assert [f"/v2/?{number} " in line.decode() for number, line in enumerate(read)] == [True] * 100

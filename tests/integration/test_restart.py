@@ -78,6 +78,9 @@ def test_what_takes_too_long_is_cut_and_goes_on_after_the_restart(tmp_path):
         with closing(connect(server)) as patch:
             head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {10 * MIB}\r\n\r\n"
             patch.sendall(head.encode() + chunk)
+            # It may not have been accepted yet.
+            while server.request("GET", location).headers["Range"] == f"0-{MIB - 1}":
+                pass
             server.stop()
         assert any("still in flight" in line for line in server.lines)
     with holm(root, config) as server:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from twisted.logger import Logger, LogLevel
@@ -12,6 +14,7 @@ from twisted.python.failure import Failure
 from holm_registry.logs.access import AccessLog
 from holm_registry.logs.chosen import Log
 from holm_registry.logs.formats import format_of
+from holm_registry.logs.queued import stream_writer
 
 
 def event(level=LogLevel.info, text="committed {what}", **fields):
@@ -133,11 +136,48 @@ def test_the_level_can_change_while_it_is_in_use(tmp_path):
     ]
 
 
-def test_an_access_log_that_nobody_reads_ends_and_is_no_fault(tmp_path):
-    class Closed:
-        def write(self, _):
-            raise BrokenPipeError(32, "Broken pipe")
+@pytest.fixture
+def pipe():
+    """The end of a pipe that is read, and a stream that writes to it."""
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    yield reading, stream
+    with suppress(OSError):
+        os.close(reading)
+    with suppress(OSError):
+        stream.close()
 
-    log = AccessLog(Closed())
+
+def read_all(reading: int) -> str:
+    return b"".join(iter(lambda: os.read(reading, 65536), b"")).decode()
+
+
+def test_an_access_log_that_nobody_reads_any_more_ends_and_is_no_fault(pipe):
+    reading, stream = pipe
+    os.close(reading)
+    log, writer = AccessLog(stream), stream_writer("access", stream)
     log.write("a")
+    assert writer.finish()
+    assert isinstance(writer.problem, BrokenPipeError)
     log.write("b")
+    log.write("c")
+    assert writer.finish()
+
+
+def test_a_reader_that_stands_still_keeps_nobody_waiting_and_what_is_dropped_is_counted(pipe):
+    reading, stream = pipe
+    writer = stream_writer("access", stream)
+    line = f"{'x' * 999}\n"
+    taken = [writer.write(line) for _ in range(3000)]
+    assert 1000 < sum(taken) < 1200, "as much as fits the queue and the pipe"
+    assert writer.dropped == 3000 - sum(taken)
+    assert not writer.finish(0.01)
+    reader = ThreadPoolExecutor(1).submit(read_all, reading)
+    assert writer.finish()
+    stream.close()
+    assert reader.result(60) == line * sum(taken)
+
+
+def test_all_that_write_to_a_stream_share_its_thread(pipe):
+    _, stream = pipe
+    assert stream_writer("access", stream) is stream_writer("access", stream)
