@@ -1,43 +1,58 @@
-# `make run` serves the registry on port 5000 and its UI on 8080, until Ctrl-C or either ends.
+# `make run` serves the registry on port 5000 and its UI on 8080, for this machine alone, until Ctrl-C or
+# either ends: `make run PORT=5001 UI_PORT=8081 HOST=0.0.0.0` changes all of that.
 # `make run` and `make test` set up all they need in .venv, on any machine with Python 3.11 or newer.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
+TEST_SETUP := $(VENV)/.set-up-test
+HERE := $(dir $(lastword $(MAKEFILE_LIST)))
+
+# twistd finds plugins in folders of the path alone, as this mode has it; its warning is for us and not for
+# those who only want to see it run.
+PIP_INSTALL = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --disable-pip-version-check --no-input \
+    --config-settings editable_mode=compat
+
+# No `?=`: many environments have variables of these names for something else.
+HOST = 127.0.0.1
+PORT = 5000
+UI_PORT = 8080
 
 .PHONY: run test lint conformance bench clean
 
 run: $(SETUP)
-	mkdir -p data/registry
-	@trap 'kill $$registry $$ui 2>/dev/null; wait' EXIT; trap 'exit 130' INT TERM; \
-	$(BIN)/twistd --nodaemon --pidfile= holm-registry \
-	    --config docs/config-example.yml --root data/registry & registry=$$!; \
-	$(BIN)/twistd --nodaemon --pidfile= holm-ui \
-	    --registry-url http://localhost:5000 --public-registry localhost:5000 & ui=$$!; \
-	while kill -0 $$registry && kill -0 $$ui; do sleep 1; done 2>/dev/null; exit 1
+	@exec $(BIN)/python $(HERE)tools/run.py "$(HOST)" "$(PORT)" "$(UI_PORT)"
 
 test: lint
 	$(BIN)/python -m pytest
 
-lint: $(SETUP)
+lint: $(TEST_SETUP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # The official programme of the OCI distribution-spec; see tests/conformance.sh for what it needs.
-conformance: $(SETUP)
+conformance: $(TEST_SETUP)
 	tests/conformance.sh
 
 # Beside registry 2.8.2 and nginx; see docs/performance.md for what it needs. BENCH="--only push".
-bench: $(SETUP)
+bench: $(TEST_SETUP)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 $(SETUP): setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test]' --config-settings editable_mode=compat
-	touch $@
+	@echo "Setting up $(VENV), which takes a minute, and only now:"
+	@echo "1 of 2: a Python environment"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "2 of 2: Holm Registry, and what it needs"
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(TEST_SETUP): $(SETUP)
+	@echo "What the tests need"
+	@$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

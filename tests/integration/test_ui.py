@@ -19,7 +19,7 @@ from holm_registry.oci import mediatypes
 from ..gallery import Gallery
 from ..ui.test_delete import agreed_form
 from ..ui.wire import Page
-from .servers import BIN, ENVIRONMENT, Answer, holm, holm_ui, registry2, require, run
+from .servers import BIN, ENVIRONMENT, holm, holm_ui, registry2, require, run
 
 TWISTD = [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "holm-ui"]
 #: registry:2 knows OCI's types only for those who name them.
@@ -299,57 +299,6 @@ def test_a_request_in_flight_is_finished_on_the_way_down(tmp_path):
         connection.close()
         assert ui.stop() == -signal.SIGTERM
         assert not any("Unhandled" in line or "Traceback" in line for line in ui.lines)
-
-
-def test_make_run_shows_what_is_pushed(tmp_path):
-    """The one command of the README, in a folder of its own."""
-    for port in (5000, 8080):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                pytest.skip(f"port {port} is taken on this machine")
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
-    command = ["make", "-f", ROOT / "Makefile", "-o", ".venv/.set-up", "run", f"BIN={BIN}"]
-    both = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, start_new_session=True)
-    try:
-        wait_for(5000, both)
-        wait_for(8080, both)
-
-        def request(method, path, body=None, **headers):
-            return ask(5000, method, path, body, **headers)
-
-        Gallery(request).image("hello/world", "v1", [b"x"])
-        assert any(b"/repo/hello/world" in ask(8080, "GET", "/").body for _ in range(1000))
-        assert (
-            b"docker pull localhost:5000/hello/world:v1"
-            in ask(8080, "GET", "/repo/hello/world").body
-        )
-    finally:
-        both.terminate()
-        both.wait(timeout=60)
-    for port in (5000, 8080):
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def wait_for(port: int, process: subprocess.Popen) -> None:
-    """Wait until somebody listens."""
-    while process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    raise AssertionError(f"it ended with {process.returncode}")
-
-
-def ask(port: int, method: str, path: str, body=None, **headers: str) -> Answer:
-    """Send one request to a port of this machine."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, named)
-        response = connection.getresponse()
-        return Answer(response, response.read())
-    finally:
-        connection.close()
 
 
 def test_a_wheel_brings_its_templates(tmp_path):
