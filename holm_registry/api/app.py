@@ -30,6 +30,7 @@ from .errors import ErrorAnswers, render_error
 from .guard import LoginGuard
 from .manifests import ManifestRoutes
 from .referrers import ReferrerRoutes
+from .refusals import log_refusal
 from .routing import remember_routes
 from .tags import TagRoutes
 from .token import TokenRoutes
@@ -59,7 +60,7 @@ def build_app(context: Context) -> Klein:
         ManifestRoutes(context),
         TagRoutes(context),
         ReferrerRoutes(context),
-        ErrorAnswers(context.refusals),
+        ErrorAnswers(),
     ]
     if isinstance(context.guard, LoginGuard) and context.guard.issuer is not None:
         nouns.append(TokenRoutes(context.guard, context.guard.issuer))
@@ -85,7 +86,6 @@ class ApiResource(Resource):
     ) -> None:
         super().__init__()
         self._klein = KleinResource(build_app(context))
-        self._refusals = context.refusals
         self._prefix = prefix.encode()
         self._cors = Cors(headers)
         self._headers = ConstantHeaders(
@@ -108,20 +108,16 @@ class ApiResource(Resource):
         site: Any = request.site
         refused = site.throttle.enter(request)
         if refused is not None:
-            return self._refuse(request, _too_many(*refused))
+            return _refuse(request, _too_many(*refused))
         if request.method == b"OPTIONS":
             request.set_header("Allow", _METHODS)
             return empty_body(request)
         try:
             self._enter(request)
         except RegistryError as problem:
-            return self._refuse(request, problem)
+            return _refuse(request, problem)
         self._klein.render(request)
         return NOT_DONE_YET
-
-    def _refuse(self, request: StreamedRequest, error: RegistryError) -> bytes:
-        self._refusals.note(request, error)
-        return render_error(request, error)
 
     def _enter(self, request: StreamedRequest) -> None:
         """
@@ -140,6 +136,11 @@ class ApiResource(Resource):
         except UnicodeDecodeError:
             raise NameInvalid("the address is not UTF-8") from None
         request.postpath = decoded.split(b"/")
+
+
+def _refuse(request: StreamedRequest, error: RegistryError) -> bytes:
+    log_refusal(request, error)
+    return render_error(request, error)
 
 
 def _too_many(reason: str, seconds: float) -> TooManyRequests:

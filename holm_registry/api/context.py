@@ -16,7 +16,6 @@ from holm_registry.threads import Threads
 from .announcer import Announcer
 from .guard import Guard, OpenGuard
 from .locations import Locations
-from .refusals import RefusalLog
 
 #: What may always be done to what can be seen, as ``Allow`` has it, and by which other methods what
 #: is done.
@@ -50,7 +49,6 @@ class Context:
 
     :ivar announcer: Tells others what requests do.
     :ivar guard: Tells who may do what.
-    :ivar refusals: Logs why requests are refused.
     :ivar memory: Counts what is answered from memory.
     :ivar troubles: Tells what is not well with the registry, a line each.
     :ivar deletes: Whether clients may delete.
@@ -67,7 +65,6 @@ class Context:
     memory: Tally = Factory(Tally)
     announcer: Announcer = Factory(Announcer)
     guard: Guard = Factory(OpenGuard)
-    refusals: RefusalLog = Factory(RefusalLog)
     troubles: Callable[[], Sequence[str]] = tuple
     deletes: bool = True
     read_only: bool = False

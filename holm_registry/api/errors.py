@@ -26,7 +26,7 @@ from holm_registry.oci.errors import (
 )
 from holm_registry.storage.errors import StorageUnavailable
 
-from .refusals import RefusalLog
+from .refusals import log_refusal
 
 #: How long the same trouble of the store is not worth another line in the log, in seconds.
 _REPEAT_SECONDS = 60.0
@@ -52,12 +52,10 @@ class ErrorAnswers:
     """
     Turns whatever a route raises into an answer.
 
-    :param refusals: Logs the errors of clients.
     :param seconds: Tells the time, from any beginning.
     """
 
-    def __init__(self, refusals: RefusalLog, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._refusals = refusals
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._trouble = ("", -_REPEAT_SECONDS)
 
@@ -108,5 +106,5 @@ class ErrorAnswers:
         if request.startedWriting:
             request.abort()
             return None
-        self._refusals.note(request, error)
+        log_refusal(request, error)
         return render_error(request, error)

@@ -26,6 +26,9 @@ from .refusal import last_answer
 #: The longest head of a request (its first line and its headers), in bytes.
 HEAD_BYTES = 16 * 1024
 
+#: How much of a first line that cannot be read is logged, in bytes.
+MAX_LOGGED_LINE = 500
+
 #: How much may wait of requests that were sent before the last one was answered, in bytes.
 AHEAD_BYTES = 16 * 1024
 
@@ -305,6 +308,7 @@ class Channel(HTTPChannel):
         if self._is_refused:
             return
         self._is_refused = True
+        self._log_refusal(status, text)
         self._pending = b""
         self._end_deadline()
         self.setTimeout(None)
@@ -320,6 +324,17 @@ class Channel(HTTPChannel):
         if not is_answered:
             self.transport.write(last_answer(status, text))
         self._close_both_ways()
+
+    def _log_refusal(self, status: int, text: str) -> None:
+        request = self.requests[-1] if self.requests else None
+        if request is None:
+            line = bytes(self._pending[:MAX_LOGGED_LINE]).partition(b"\r\n")[0]
+        elif request.finished or request.startedWriting:
+            return
+        else:
+            # Twisted sets these when the first line is one.
+            line = b" ".join((getattr(self, "_command", b""), getattr(self, "_path", b"")))
+        self.site.refusals.note_unread(line, request, status, text)
 
     def _close_both_ways(self) -> None:
         """Send that nothing follows, and wait a moment for the client to close."""

@@ -317,6 +317,7 @@ class StreamedRequest(Request):
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer in the place of a resource."""
+        self._channel().site.refusals.note(self, status, message)
         self.start_over()
         self.setResponseCode(status)
         body = error_body(status, message)

@@ -17,6 +17,7 @@ from .channel import Channel
 from .limits import Connections, Limits
 from .memory import Memory
 from .proxies import Proxies
+from .refusal_log import RefusalLog
 from .refused import RefusedConnection
 from .request import StreamedRequest
 from .throttle import Throttle
@@ -71,6 +72,7 @@ class StreamingSite(Site):
         self.connections = Connections(limits)
         self.limits = limits
         self.proxies = proxies or Proxies()
+        self.refusals = RefusalLog(reactor)
         self.throttle = Throttle(self.limits, reactor.seconds)
         self.watcher = watcher
         self.write_log = write_log

@@ -7,8 +7,8 @@ import base64
 import pytest
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
-from holm_registry.api.refusals import MAX_LINES, PERIOD_SECONDS
 from holm_registry.auth.tokens import Issuer
+from holm_registry.http.refusal_log import MAX_LINES, PERIOD_SECONDS
 
 from .logins import basic, serving
 from .wire import Server
@@ -20,7 +20,7 @@ def log():
     events = []
 
     def observe(event):
-        if event["log_namespace"] == "holm_registry.api.refusals":
+        if event["log_namespace"] == "holm_registry.http.refusal_log":
             events.append(event)
 
     globalLogPublisher.addObserver(observe)
@@ -42,7 +42,7 @@ def test_a_refused_write_leaves_its_reason_at_info_and_a_read_at_debug(memory, l
     assert "request one" in text
     assert other.startswith("refused: GET /v2/a/manifests/v1: 404 MANIFEST_UNKNOWN: ")
     assert "request two" in other
-    assert (log[0]["request_id"], log[0]["status"]) == ("one", 400)
+    assert log[0]["request_id"] == "one"
 
 
 def test_details_and_each_of_several_errors_are_named(memory, log):
@@ -98,6 +98,25 @@ def test_what_a_client_chose_makes_no_line_of_its_own(memory, log):
     assert len(log) >= 2
     for _, text in lines(log):
         assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("head", "level", "expected"),
+    [
+        (b"PUT /v2/a HTTP/1.1\r\nHost: a\r\nX: %b\r\n" % (b"a" * 20_000), "info", "PUT /v2/a: 431"),
+        (b"PUT /v2/a?x HTTP/1.1\r\nHost: a\r\nHost: b\r\n", "info", "PUT /: 400"),
+        (b"POST /v2/a HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n", "info", "POST /v2/a: 400"),
+        (b"GET /v2/a HTTP/1.1\r\nX-Request-Id: one\r\n", "debug", "GET /: 400"),
+        (b"GET /%b HTTP/1.1\r\n" % (b"a" * 20_000), "debug", "414 "),
+        (b"nonsense\r\n", "debug", ": 400"),
+    ],
+)
+def test_what_is_refused_before_any_route_sees_it_is_logged_too(memory, log, head, level, expected):
+    connection = memory.connect()
+    connection.send(head + b"\r\n")
+    ((found, text),) = lines(log)
+    assert (found.name, expected in text) == (level, True), text
+    assert len(text) < 1200
 
 
 def test_the_rate_is_bounded_and_what_is_left_out_is_counted(log):
