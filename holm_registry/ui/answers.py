@@ -17,9 +17,9 @@ from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
 
 from .context import Context
-from .errors import LoginNeeded, Missing, Trouble
+from .errors import LoginNeeded, LoginRefused, Missing, Trouble
 from .guesses import TooManyGuesses
-from .rendering import visible
+from .rendering import user_of, visible
 
 _log = Logger()
 
@@ -43,6 +43,7 @@ class ErrorAnswers:
         self._templates = context.templates
         self._guesses = context.guesses
         self._openness = context.openness
+        self._show_urls = context.settings.show_urls
 
     def register(self, app: Klein) -> None:
         """Have an application answer so. The order matters: the first that fits is taken."""
@@ -63,6 +64,7 @@ class ErrorAnswers:
                 self._openness.refute()
             if request.header("Authorization") is not None:
                 self._guesses.note(request)
+                problem = _refused(request, problem) if problem.url else problem
             problem = _pass_on(request, problem)
         if isinstance(problem, TooManyGuesses):
             request.set_header("Retry-After", str(problem.seconds))
@@ -95,12 +97,14 @@ class ErrorAnswers:
         request.set_header("X-Request-Id", request.request_id)
         if _wants_json(request):
             request.set_header("Cache-Control", "no-store")
-            return json_body(request, problem.as_json())
+            return json_body(request, problem.as_json(show_url=self._show_urls))
         if not _is_browser(request):
             request.set_header("Cache-Control", "no-store")
             return text_body(request, f"{problem.title}: {problem.message}\n")
+        # Somebody whom the registry does not know is nobody to log out.
+        stranger = {"user": ""} if problem.status == 401 else {}
         return await self._templates.render(
-            request, "error.html", status=problem.status, problem=problem
+            request, "error.html", status=problem.status, problem=problem, **stranger
         )
 
 
@@ -124,6 +128,16 @@ def text_body(request: StreamedRequest, text: str) -> bytes:
     request.set_header("Content-Type", "text/plain; charset=utf-8")
     request.set_header("Content-Length", str(len(content)))
     return content
+
+
+def _refused(request: StreamedRequest, problem: LoginNeeded) -> LoginNeeded:
+    """Say whose login the registry did not take."""
+    user = user_of(request)
+    return LoginRefused(
+        f"the registry does not take the login{f' of {user}' if user else ''}: {problem.message}",
+        url=problem.url,
+        challenges=problem.challenges,
+    )
 
 
 def _pass_on(request: StreamedRequest, problem: LoginNeeded) -> Trouble:

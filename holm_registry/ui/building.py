@@ -48,7 +48,7 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     """
     folder = find_templates()
     assets = load_assets(folder / "static")
-    common = {"public_registry": settings.public_registry, "registry_url": settings.registry_url}
+    common = {"public_registry": settings.public_registry, "show_urls": settings.show_urls}
     exchange = Exchange(agent, reactor, Gate(IN_FLIGHT))
     client = RegistryClient(exchange, settings.registry_url)
 

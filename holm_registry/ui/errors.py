@@ -23,10 +23,10 @@ class Trouble(Exception):
         self.url = url
         self.registry_status = registry_status
 
-    def as_json(self) -> dict[str, object]:
-        """Give what a program is told."""
+    def as_json(self, *, show_url: bool) -> dict[str, object]:
+        """Give what a program is told; with the address that was asked, if anybody may know it."""
         told: dict[str, object] = {"error": self.message}
-        if self.url:
+        if self.url and show_url:
             told["url"] = self.url
         if self.registry_status is not None:
             told["registry_status"] = self.registry_status
@@ -98,3 +98,9 @@ class LoginNeeded(Trouble):
     def __init__(self, message: str, *, url: str, challenges: tuple[str, ...]) -> None:
         super().__init__(message, url=url, registry_status=401)
         self.challenges = challenges
+
+
+class LoginRefused(LoginNeeded):
+    """The registry does not take the name and password that a visitor sent."""
+
+    title = "Wrong name or password"

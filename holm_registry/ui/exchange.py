@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +25,7 @@ from twisted.internet.error import ConnectionRefusedError as NoListener
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web._newclient import ParseError
 from twisted.web.client import (
@@ -51,6 +53,9 @@ REQUEST_SECONDS = 15.0
 #: The most that is read of an answer that is an error, or that nobody reads, in bytes.
 MAX_ERROR_BYTES = 64 * 1024
 
+#: How often the log is told that the registry is down, in seconds.
+QUIET_SECONDS = 60.0
+
 #: How many redirects are followed in a row.
 MAX_REDIRECTS = 5
 
@@ -59,6 +64,8 @@ SMALL_BODY_BYTES = 256 * 1024
 LARGE_BODIES = 2
 
 T = TypeVar("T")
+
+_log = Logger()
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -137,6 +144,7 @@ class Exchange:
         self._clock = clock
         self._gate = gate
         self._large = DeferredSemaphore(LARGE_BODIES)
+        self._quiet_until = -inf
         self.asked = 0
         self.failed = 0
 
@@ -178,9 +186,20 @@ class Exchange:
     def _counted(self) -> Iterator[None]:
         try:
             yield
-        except Trouble:
+        except Trouble as problem:
             self.failed += 1
+            self._tell(problem)
             raise
+
+    def _tell(self, problem: Trouble) -> None:
+        """Log what was asked in vain, which visitors are not told; not each time at full voice."""
+        now = self._clock.seconds()
+        is_down = isinstance(problem, (Unreachable, Slow))
+        tell = _log.warn if is_down and now >= self._quiet_until else _log.debug
+        if tell != _log.debug:
+            self._quiet_until = now + QUIET_SECONDS
+        tell("asked {url}: {title}: {message}", url=problem.url, title=problem.title,
+             message=problem.message)  # fmt: skip
 
     async def _ask(self, question: _Question, *, background: bool) -> Answer:
         async with self._gate.entered(background=background):

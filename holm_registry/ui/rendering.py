@@ -97,7 +97,7 @@ class Templates:
 
     def _render(self, visitor: Mapping[str, Any], name: str, data: Mapping[str, Any]) -> Rendered:
         now = datetime.now(UTC).timestamp()
-        text = self._environment.get_template(name).render({**data, **visitor, "now": now})
+        text = self._environment.get_template(name).render({**visitor, "now": now, **data})
         return compressed(text.encode("utf-8", "replace"))
 
 

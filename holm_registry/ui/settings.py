@@ -39,6 +39,7 @@ class Settings:
     :ivar repositories: What to show where the registry does not list its repositories.
     :ivar allowed_hosts: Further names under which the UI is reached, with or without a port.
     :ivar base_path: The path below which visitors see the UI, without a slash at its end.
+    :ivar show_urls: Whether errors name the registry's own address, which may be an internal one.
     :ivar proxies: The networks of trusted proxies, and whether local sockets lead to one.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     repositories: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     base_path: str = ""
+    show_urls: bool = False
     proxies: tuple[list[Network], bool] = Factory(lambda: _parse_proxies(DEFAULT_PROXIES))
 
 
@@ -82,6 +84,7 @@ def read_settings(options: Mapping[str, str | None], environ: Mapping[str, str])
         settle("repositories", "", _parse_repositories),
         settle("allowed-hosts", "", _parse_hosts),
         settle("base-path", "", _parse_base_path),
+        options.get("log-level") == "debug",
         settle("trusted-proxies", DEFAULT_PROXIES, _parse_proxies),
     )
 

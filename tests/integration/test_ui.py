@@ -214,7 +214,7 @@ def test_a_registry_that_comes_back_is_shown_again(tmp_path):
         assert shown.ui.request("GET", "/health").status == 200
         deep = shown.ui.request("GET", "/health?deep=1")
         assert deep.status == 503
-        assert port in deep.json["url"]
+        assert port not in str(deep.json)
         assert shown.ui.request("GET", "/api/repos").status == 502
     finally:
         assert shown.ui.stop() == -signal.SIGTERM

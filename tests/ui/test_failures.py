@@ -8,6 +8,7 @@ import json
 from types import FunctionType, ModuleType
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import DNSLookupError
@@ -16,7 +17,7 @@ from twisted.web.client import ResponseNeverReceived
 
 from holm_registry.ui.settings import Settings
 
-from .wire import REGISTRY_URL, Page, Response, Ui, answer
+from .wire import REGISTRY_URL, SETTINGS, Page, Response, Ui, answer
 
 REFUSED = Refused("nobody is there")
 
@@ -29,15 +30,60 @@ def down(ui: Ui, problem: object = REFUSED) -> None:
     "problem",
     [REFUSED, DNSLookupError("no such host"), ResponseNeverReceived([Failure(REFUSED)])],
 )
-def test_a_registry_that_is_down_is_a_page_with_its_address(ui, problem):
+def test_a_registry_that_is_down_is_a_page_that_says_so(ui, problem):
     down(ui, problem)
     for path in ("/", "/repo/app", "/image/app:v1", "/search?q=a", "/delete?repo=app&tag=v1"):
         page = ui.page(path, status=502)
         assert "The registry cannot be reached" in page.text
-        assert f"{REGISTRY_URL}/v2/" in page.text
         assert path in page.links, path
     assert ui.get("/api/repos").status == 502
+
+
+PAGES = ["/", "/repo/app", "/image/app:v1", "/raw/app:v1", "/compare?a=app:v1&b=app:v1",
+         "/search?q=a", "/delete?repo=app&tag=v1", "/api/repos", "/api/tags/app",
+         "/health?deep=1", "/login"]  # fmt: skip
+
+
+@pytest.mark.parametrize("accept", ["text/html", "*/*", "application/json"])
+def test_where_the_registry_is_reached_is_told_no_visitor(ui, accept):
+    ui.gallery.image("app", "v1", [b"x"])
+    for problem in (
+        None,
+        REFUSED,
+        DNSLookupError("no results for hostname lookup: registry.test"),
+        ResponseNeverReceived([Failure(REFUSED)]),
+        answer(500),
+        answer(401, WWW_Authenticate="Basic realm=x"),
+        answer(403),
+        answer(404, b"{}"),
+        answer(200, b"odd"),
+        answer(302, Location="http://evil.test/"),
+    ):
+        down(ui, problem)
+        ui.clock.advance(120)
+        for path in PAGES:
+            found = ui.get(path, Accept=accept)
+            assert b"registry.test" not in found.body, (path, problem)
+
+
+def test_who_looks_for_a_fault_is_told_where_the_registry_is_reached():
+    ui = Ui(settings=evolve(SETTINGS, show_urls=True))
+    down(ui)
+    assert f"{REGISTRY_URL}/v2/" in ui.page("/", status=502).text
     assert ui.get("/api/repos").json["url"] == f"{REGISTRY_URL}/v2/_catalog?n=1000"
+    ui.hang_up()
+
+
+def test_a_wrong_password_is_said_to_be_wrong(ui):
+    locked(ui)
+    wrong = "Basic " + base64.b64encode(b"admin:guess").decode()
+    for path in ("/", "/repo/app", "/login"):
+        page = ui.page(path, status=401, Authorization=wrong)
+        assert "Wrong name or password" in page.text
+        assert "does not take the login of admin" in page.text
+        assert "Log out" not in page.text
+    assert "Log out ada" in ui.page("/", Authorization=LOGIN).text
+    assert "Wrong name" not in ui.page("/", status=401).text
 
 
 def test_what_was_last_known_is_shown_with_its_age(ui):

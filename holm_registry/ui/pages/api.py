@@ -52,8 +52,9 @@ class Api:
         try:
             await (await self._context.reader(request)).client.ping()
         except Trouble as problem:
+            show_url = self._context.settings.show_urls
             request.setResponseCode(503)
-            return json_body(request, {"status": "unhealthy", **problem.as_json()})
+            return json_body(request, {"status": "unhealthy", **problem.as_json(show_url=show_url)})
         return json_body(request, {"status": "healthy"})
 
 
