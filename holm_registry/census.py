@@ -16,9 +16,10 @@ from twisted.python.failure import Failure
 from .content.quotas import Measured, Quotas
 from .maintenance.reading import Unreadable, digests_in, read_link, repositories
 from .oci.digest import ALGORITHMS, Digest
+from .oci.names import is_session_id
 from .storage import layout
 from .storage.driver import Driver
-from .storage.errors import NotFound, StorageUnavailable
+from .storage.errors import NotFound, StorageUnavailable, VolumeLost
 from .threads import PooledThreads
 
 #: How often to count anew: other servers of the volume, and collections, change what is there.
@@ -77,7 +78,7 @@ class Census(Service):
 
     def _count(self) -> None:
         found = set()
-        for name in repositories(self._driver):
+        for name in repositories(self._driver, _tell_unlisted):
             if not self.running:
                 return
             if self._quotas.covers(name):
@@ -85,7 +86,10 @@ class Census(Service):
         for name in sorted(found.union(self._quotas.known())):
             if not self.running:
                 return
-            self._quotas.count(name, partial(measure, self._driver, name))
+            try:
+                self._quotas.count(name, partial(measure, self._driver, name))
+            except StorageUnavailable as problem:
+                _tell_unlisted(name, problem)
 
 
 def held_bytes(driver: Driver, repository: str) -> int:
@@ -101,7 +105,7 @@ def measure(driver: Driver, repository: str) -> Measured:
     """
     content = dict(_content(driver, repository))
     sessions = {}
-    for session_id in driver.folders(layout.uploads(repository)):
+    for session_id in filter(is_session_id, driver.folders(layout.uploads(repository))):
         path = layout.upload_data(repository, session_id)
         size = _size(driver, path)
         if size is not None:
@@ -136,9 +140,13 @@ def _size(driver: Driver, path: str) -> int | None:
         return None
 
 
+def _tell_unlisted(where: str, problem: StorageUnavailable) -> None:
+    _log.warn("cannot count what is in {where}: {problem}", where=where, problem=problem)
+
+
 def _tell(failure: Failure) -> None:
     """Say why it failed, whatever it was: it is tried again in an hour."""
-    if failure.check(StorageUnavailable):
+    if failure.check(StorageUnavailable, VolumeLost):
         _log.warn("cannot count what repositories hold: {reason}", reason=failure.value)
     else:
         _log.failure("counting what repositories hold failed", failure)

@@ -14,6 +14,8 @@ import fcntl
 import os
 import time
 
+from .regular import require_regular
+
 #: How often to open a file that another process replaces again and again.
 _ATTEMPTS = 100
 
@@ -66,8 +68,9 @@ def close_removing(path: str, file: int) -> None:
 
 def _open_locked(path: str, flags: int, mode: int) -> int:
     for _ in range(_ATTEMPTS):
-        file = os.open(path, flags | os.O_CLOEXEC, mode)
+        file = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, mode)
         try:
+            require_regular(os.fstat(file))
             _lock(file)
             if _is_at(path, file):
                 return file

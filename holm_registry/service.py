@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.application.service import IService
+from twisted.logger import Logger
 
 from .access import PASSWORD_THREADS, AccessInvalid, build_guard
 from .api.announcer import Announcer, Publisher, Publishers
@@ -48,6 +49,8 @@ from .upkeep import Task, Upkeep
 if TYPE_CHECKING:
     from .figures import Figures
     from .notifying import Notifications
+
+_log = Logger()
 
 #: The most threads worth having: they wait for disks, or hash, and there are few of either.
 MAX_THREADS = 16
@@ -166,6 +169,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
             build_validation(config.validation, config.tags),
             build_bounds(config.storage.limits),
             quotas,
+            lambda line: _log.warn("{line}", line=line),
         ),
         threads,
         locations=locations,

@@ -24,7 +24,7 @@ from holm_registry.oci.errors import (
     Unknown,
     Unsupported,
 )
-from holm_registry.storage.errors import StorageUnavailable
+from holm_registry.storage.errors import StorageUnavailable, VolumeLost
 
 from .refusals import log_refusal
 
@@ -63,7 +63,7 @@ class ErrorAnswers:
         """Have an application answer so. The order matters: the first that fits is taken."""
         answers: list[tuple[tuple[type[Exception], ...], Any]] = [
             ((RegistryError,), self.refuse),
-            ((StorageUnavailable,), self.unavailable),
+            ((StorageUnavailable, VolumeLost), self.unavailable),
             ((HTTPException,), self.no_route),
             ((ClientLeft, CancelledError), self.gone),
             ((Exception,), self.fault),

@@ -8,7 +8,7 @@ from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUnknown
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, Reader
-from holm_registry.storage.errors import NotFound
+from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from . import freshness
 from .freshness import stat_refreshed
@@ -132,6 +132,9 @@ class Blobs:
                 self._driver.delete(layout.layer_link(repository, digest))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
+        except StorageUnavailable:
+            # Where its link should be is something else, which is no file.
+            self._driver.delete_folder(layout.layer(repository, digest))
 
     def _leaving(self, repository: str, digest: Digest) -> AbstractContextManager[None]:
         """Count a blob out that is deleted."""

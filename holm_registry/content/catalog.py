@@ -3,9 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+from holm_registry.oci.names import MAX_REPOSITORY_LENGTH, is_component
 from holm_registry.oci.paging import Page
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
+from holm_registry.storage.errors import StorageUnavailable
+
+from .complaints import Complaints
 
 #: Either of these makes a folder a repository; an upload that was only begun does not.
 _MARKS = frozenset({"_layers", "_manifests"})
@@ -15,11 +19,14 @@ class Catalog:
     """
     All repositories, in the order of their whole names.
 
+    A folder whose name is none of a repository is not ours: what other programs keep on a volume.
+
     :see: distribution, HTTP API V2, "Listing Repositories".
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, complaints: Complaints) -> None:
         self._driver = driver
+        self._complaints = complaints
 
     def page(self, page: Page, seen: Callable[[str], bool] | None = None) -> tuple[list[str], bool]:
         """
@@ -45,15 +52,25 @@ class Catalog:
         A folder stands in the list twice: as ``a`` for itself and as ``a/`` for all below it, since
         ``a-b`` comes between the two.
         """
-        names = [f"{parent}{name}" for name in inside if not name.startswith("_")]
+        names = [f"{parent}{name}" for name in inside if is_component(name)]
         opened: dict[str, Sequence[str]] = {}
         for key in sorted([*names, *(f"{name}/" for name in names)]):
             name = key.removesuffix("/")
             if key <= last and not last.startswith(f"{name}/"):
                 continue
             if name not in opened:
-                opened[name] = self._driver.folders(layout.repository(name))
+                opened[name] = self._inside(name)
             if key != name:
                 yield from self._below(key, opened.pop(name), last)
             elif key > last and not _MARKS.isdisjoint(opened[name]):
                 yield key
+
+    def _inside(self, name: str) -> Sequence[str]:
+        """Name what is in a folder; one that cannot be read costs what is in it, and no more."""
+        if len(name) > MAX_REPOSITORY_LENGTH:
+            return ()
+        try:
+            return self._driver.folders(layout.repository(name))
+        except StorageUnavailable as problem:
+            self._complaints.add(layout.repository(name), problem)
+            return ()

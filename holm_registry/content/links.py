@@ -13,6 +13,9 @@ from holm_registry.oci.errors import DigestInvalid
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound
 
+#: More than any link has, in bytes: what is longer says nothing.
+MAX_LINK_BYTES = 4096
+
 #: How many links to remember, at about 600 bytes each.
 MAX_LINKS = 8192
 
@@ -47,12 +50,14 @@ class Links:
             writes links in place) then still says which blob it was for.
         :raises NotFound: There is no link, or it says nothing and its path does not either.
         """
-        version = self._driver.stat(path).version
+        stat = self._driver.stat(path)
+        version = stat.version
         known = self._recall(path, version)
         if known is not None:
             return known
+        content = self._driver.read(path) if stat.size_bytes <= MAX_LINK_BYTES else b""
         try:
-            digest = Digest.parse(self._driver.read(path).decode("ascii", "replace").strip())
+            digest = Digest.parse(content.decode("ascii", "replace").strip())
         except DigestInvalid:
             if named is None:
                 raise NotFound(path) from None

@@ -16,7 +16,7 @@ from holm_registry.oci.errors import (
 from holm_registry.oci.manifest import Manifest, accept_manifest, parse_manifest
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, Reader
-from holm_registry.storage.errors import NotFound
+from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from . import freshness
 from .blobs import Blobs
@@ -198,6 +198,9 @@ class Manifests:
                 target = self._links.resolve(layout.revision_link(repository, digest), digest)
             except NotFound:
                 raise ManifestUnknown(detail={"reference": str(digest)}) from None
+            except StorageUnavailable:
+                # Its link cannot be read, and can be removed.
+                target = digest
             self._tags.delete_pointing_at(repository, digest)
             subject = self._subject_of(target)
             with self._changing(repository, target, digest):
@@ -272,7 +275,7 @@ class Manifests:
         """Read a manifest's subject; what cannot be read refers to nothing."""
         try:
             return parse_manifest(self._payloads.get(target).content).subject
-        except (NotFound, ManifestInvalid):
+        except (NotFound, StorageUnavailable, ManifestInvalid):
             return None
 
 

@@ -15,6 +15,7 @@ from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
+from .complaints import Complaints
 from .links import Links
 from .payloads import Payloads
 from .tags import Tags
@@ -42,16 +43,18 @@ class Referrers:
     :see: OCI distribution-spec, "Listing Referrers", "Enabling the Referrers API".
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         driver: Driver,
         links: Links,
         *,
         tags: Tags,
         payloads: Payloads,
+        complaints: Complaints,
         nanoseconds: Callable[[], int] = time.time_ns,
     ) -> None:
         self._driver = driver
+        self._complaints = complaints
         self._nanoseconds = nanoseconds
         self._links = links
         self._tags = tags
@@ -116,6 +119,9 @@ class Referrers:
             content = self._driver.read(layout.referrer_link(repository, subject, digest))
         except NotFound:
             return 0
+        except StorageUnavailable as problem:
+            self._complaints.add(layout.referrer_link(repository, subject, digest), problem)
+            return 0
         pushed = content.decode("ascii", "replace").partition(" ")[2]
         return int(pushed) if _NANOSECONDS.fullmatch(pushed) else 0
 
@@ -123,7 +129,7 @@ class Referrers:
         """Tell when a manifest was last pushed, as well as the time of its link says it."""
         try:
             return int(self._driver.stat(layout.revision_link(repository, digest)).modified * 1e9)
-        except NotFound:
+        except (NotFound, StorageUnavailable):
             return 0
 
     def _digests(self, repository: str, subject: Digest) -> set[Digest]:
@@ -145,6 +151,9 @@ class Referrers:
             index = parse_manifest(self._payloads.get(target).content)
         except (ManifestUnknown, ManifestInvalid, NotFound):
             return
+        except StorageUnavailable as problem:
+            self._complaints.add(f"{repository}: referrers of {subject} by tag", problem)
+            return
         for digest, _ in index.manifests:
             yield digest
 
@@ -156,6 +165,9 @@ class Referrers:
             return parse_manifest(payload.content).referrer(digest, len(payload.content))
         except (NotFound, ManifestInvalid):
             return None
+        except StorageUnavailable as problem:
+            self._complaints.add(layout.revision(repository, digest), problem)
+            return None
 
     def _of_an_older_registry(self, repository: str, subject: Digest) -> list[Digest]:
         """Give the referrers without a link, and link them, once for each repository."""
@@ -166,25 +178,38 @@ class Referrers:
             pass
         else:
             return []
-        known = list(self._subjects(repository))
+        unread: list[Digest] = []
+        known = list(self._subjects(repository, unread))
         # Where nothing can be written they are looked for each time.
         with suppress(StorageUnavailable):
             for digest, referred in known:
                 if not self._pushed(repository, referred, digest):
                     pushed = self._linked_at(repository, digest)
                     self._put(repository, referred, digest, pushed)
-            if self._driver.folders(layout.manifests(repository)):
+            if self._driver.folders(layout.manifests(repository)) and not unread:
                 self._driver.put(mark, b"")
         return [digest for digest, referred in known if referred == subject]
 
-    def _subjects(self, repository: str) -> Iterator[tuple[Digest, Digest]]:
+    def _subjects(self, repository: str, unread: list[Digest]) -> Iterator[tuple[Digest, Digest]]:
+        """
+        Give each manifest that has a subject, with it.
+
+        :param unread: Gets those that cannot be read just now.
+        """
         for algorithm in ALGORITHMS:
             for encoded in self._driver.folders(layout.revisions(repository, algorithm)):
                 try:
                     digest = Digest.parse(f"{algorithm}:{encoded}")
+                except DigestInvalid:
+                    continue
+                try:
                     target = self._links.resolve(layout.revision_link(repository, digest), digest)
                     subject = parse_manifest(self._payloads.get(target).content).subject
-                except (DigestInvalid, NotFound, ManifestInvalid):
+                except (NotFound, ManifestInvalid):
+                    continue
+                except StorageUnavailable as problem:
+                    self._complaints.add(layout.revision(repository, digest), problem)
+                    unread.append(digest)
                     continue
                 if subject is not None:
                     yield digest, subject

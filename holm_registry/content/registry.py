@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from holm_registry.storage.driver import Driver
 
 from .blobs import Blobs
 from .capacity import Bounds, Capacity
 from .catalog import Catalog
+from .complaints import Complaints
 from .links import Links
 from .manifests import Manifests
 from .payloads import Payloads
@@ -24,6 +27,7 @@ class Registry:
     :param validation: What manifests are held to.
     :param bounds: How large things may be.
     :param quotas: How much repositories may hold.
+    :param complain: Gets a line for what on the store cannot be used, and is passed over.
     """
 
     def __init__(
@@ -32,7 +36,9 @@ class Registry:
         validation: Validation | None = None,
         bounds: Bounds | None = None,
         quotas: Quotas | None = None,
+        complain: Callable[[str], object] = lambda _: None,
     ) -> None:
+        complaints = Complaints(complain)
         validation = validation or Validation()
         self.quotas = quotas or Quotas({})
         self.capacity = Capacity(driver, bounds or Bounds(), self.quotas)
@@ -41,9 +47,11 @@ class Registry:
         self.blobs = Blobs(driver, links, self.quotas)
         self.sessions = Sessions(driver, self.quotas, self.capacity.bounds.uploads)
         self.uploads = Uploads(driver, self.blobs, self.capacity, self.sessions)
-        self.tags = Tags(driver, links, validation.frozen_by)
-        self.catalog = Catalog(driver)
-        self.referrers = Referrers(driver, links, tags=self.tags, payloads=payloads)
+        self.tags = Tags(driver, links, validation.frozen_by, complaints)
+        self.catalog = Catalog(driver, complaints)
+        self.referrers = Referrers(
+            driver, links, tags=self.tags, payloads=payloads, complaints=complaints
+        )
         self.manifests = Manifests(
             driver,
             links,

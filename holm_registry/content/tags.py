@@ -3,14 +3,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import Denied, ManifestUnknown, NameUnknown
+from holm_registry.oci.names import is_tag
 from holm_registry.oci.paging import Page
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
+from .complaints import Complaints
 from .links import Links
 from .locks import Locks, alone
 
@@ -27,8 +30,10 @@ class Tags:
         self,
         driver: Driver,
         links: Links,
-        frozen_by: Callable[[str], str | None] = lambda _: None,
+        frozen_by: Callable[[str], str | None],
+        complaints: Complaints,
     ) -> None:
+        self._complaints = complaints
         self._driver = driver
         self._links = links
         self._frozen_by = frozen_by
@@ -51,7 +56,7 @@ class Tags:
         try:
             return self._links.resolve(layout.tag_current_link(repository, tag))
         except NotFound:
-            raise ManifestUnknown(f"tag {tag} unknown", detail={"tag": tag}) from None
+            raise _unknown(tag) from None
 
     def point(
         self, repository: str, tags: Sequence[str], digest: Digest
@@ -67,7 +72,7 @@ class Tags:
         :raises TooManyRequests: Another server of the volume is moving one of them.
         """
         with self._only_here(repository, tags):
-            before = {tag: self.target(repository, tag) for tag in tags}
+            before = {tag: self._before(repository, tag) for tag in tags}
             for tag in before:
                 self.require_movable(repository, tag, digest)
             self._put_all(repository, before, digest)
@@ -87,6 +92,7 @@ class Tags:
         try:
             for tag in before:
                 moved.append(tag)
+                self._remember_move(repository, tag, digest, before[tag])
                 self._put(repository, tag, digest)
         except StorageUnavailable:
             for tag in moved:
@@ -99,11 +105,31 @@ class Tags:
         """
         Point a tag at a manifest.
 
-        Where it points comes first, and its folder with it: a crash between the two leaves a tag
-        that works, without the memory of it that registry:2 keeps, rather than the reverse.
+        Where it points comes first for a new tag, and its folder with it: a crash between the two
+        leaves a tag that works, without the memory of it that registry:2 keeps, rather than the
+        reverse.
         """
         self._links.put(layout.tag_current_link(repository, tag), digest)
-        self._links.put(layout.tag_index_link(repository, tag, digest), digest)
+        self._remember(repository, tag, digest)
+
+    def _remember_move(
+        self, repository: str, tag: str, digest: Digest, previous: Digest | None
+    ) -> None:
+        """
+        Remember both ends of a move before a tag moves.
+
+        Should what it points at become unreadable, a collection keeps what its memory has.
+        """
+        if previous is not None:
+            self._remember(repository, tag, previous)
+            self._remember(repository, tag, digest)
+
+    def _remember(self, repository: str, tag: str, digest: Digest) -> None:
+        path = layout.tag_index_link(repository, tag, digest)
+        try:
+            self._driver.stat(path)
+        except (NotFound, StorageUnavailable):
+            self._links.put(path, digest)
 
     def _restore(self, repository: str, tag: str, digest: Digest, previous: Digest | None) -> None:
         if previous == digest or self.target(repository, tag) != digest:
@@ -127,33 +153,35 @@ class Tags:
 
     def delete(self, repository: str, tag: str) -> None:
         """
-        Remove a tag alone.
+        Remove a tag alone, also one that is listed and points nowhere.
 
         :raises ManifestUnknown: There is no such tag.
         """
         with self._only_here(repository, [tag]):
-            self.get(repository, tag)
+            if not self._is_there(repository, tag):
+                raise _unknown(tag)
             self._driver.delete_folder(layout.tag(repository, tag))
 
     def delete_pointing_at(self, repository: str, digest: Digest) -> None:
         """Remove every tag that points at a manifest, whatever is pointed elsewhere meanwhile."""
         for tag in self.pointing_at(repository, digest):
             with self._only_here(repository, [tag]):
-                if self.target(repository, tag) == digest:
+                if self._points_at(repository, tag, digest):
                     self._driver.delete_folder(layout.tag(repository, tag))
 
     def pointing_at(self, repository: str, digest: Digest) -> Iterator[str]:
         """Give every tag that points at a manifest."""
-        for tag in self._driver.folders(layout.tags(repository)):
-            if self.target(repository, tag) == digest:
+        for tag in filter(is_tag, self._driver.folders(layout.tags(repository))):
+            if self._points_at(repository, tag, digest):
                 yield tag
 
     def page(self, repository: str, page: Page) -> tuple[Sequence[str], bool]:
         """
         List tags in order.
 
-        A tag is a folder. Ours appear with their links in them and go with them; one that another
-        server left empty when it died is listed as that server lists it.
+        A tag is a folder whose name can be one: what other programs keep on a volume is not ours.
+        Ours appear with their links in them and go with them; one that another server left empty
+        when it died is listed as that server lists it, and can be deleted.
 
         :return: The names, and whether more follow.
         :raises NameUnknown: There is no such repository.
@@ -161,9 +189,9 @@ class Tags:
         names = self._driver.folders(layout.tags(repository))
         if not names:
             self._require(repository)
-        start = bisect_right(names, page.last)
-        stop = len(names) if page.limit is None else start + page.limit
-        return names[start:stop], stop < len(names)
+        found = filter(is_tag, islice(names, bisect_right(names, page.last), None))
+        listed = tuple(islice(found, page.limit))
+        return listed, next(found, None) is not None
 
     def _require(self, repository: str) -> None:
         known = {"_layers", "_manifests", "_uploads"}
@@ -177,9 +205,38 @@ class Tags:
         with self._only_here(repository, [tag]):
             self._restore(repository, tag, digest, None if previous == digest else previous)
 
+    def _before(self, repository: str, tag: str) -> Digest | None:
+        """Give what a tag points at; None also for one that cannot be read, if it may move."""
+        try:
+            return self.target(repository, tag)
+        except StorageUnavailable:
+            if self._frozen_by(tag) is not None:
+                raise
+            return None
+
+    def _is_there(self, repository: str, tag: str) -> bool:
+        try:
+            if self.target(repository, tag) is not None:
+                return True
+        except StorageUnavailable:
+            return True
+        return tag in self._driver.folders(layout.tags(repository))
+
+    def _points_at(self, repository: str, tag: str, digest: Digest) -> bool:
+        """Tell whether a tag points at a manifest; one that cannot be read points at none."""
+        try:
+            return self.target(repository, tag) == digest
+        except StorageUnavailable as problem:
+            self._complaints.add(layout.tag_current_link(repository, tag), problem)
+            return False
+
     def target(self, repository: str, tag: str) -> Digest | None:
         """Give what a tag points at; None if there is no such tag."""
         try:
             return self._links.resolve(layout.tag_current_link(repository, tag))
         except NotFound:
             return None
+
+
+def _unknown(tag: str) -> ManifestUnknown:
+    return ManifestUnknown(f"tag {tag} unknown", detail={"tag": tag})

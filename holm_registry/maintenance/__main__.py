@@ -34,7 +34,9 @@ def main(task: str, root: str, plan: str) -> int:
             result = msgspec.json.encode(found)
         else:
             age = options.upload_age_seconds or 0.0
-            result = msgspec.json.encode(purge_uploads(driver, age, dry_run=options.dry_run))
+            purged = purge_uploads(driver, age, dry_run=options.dry_run)
+            del purged.problems[MAX_PROBLEMS:]
+            result = msgspec.json.encode(purged)
     except Locked:
         print("another collection is running", file=sys.stderr)
         return 1

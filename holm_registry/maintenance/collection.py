@@ -4,9 +4,11 @@ A garbage collection from beginning to end. How it is safe while others push: :m
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from attrs import frozen
 from msgspec import Struct, field
@@ -22,6 +24,7 @@ from .sweep import Sweep
 from .uploads import UploadPurge
 
 #: Files on their way to their place are younger than this; others were left by a crash.
+_STAGED = re.compile(r"[a-z0-9]+")
 _STAGING_SECONDS = 3600.0
 
 #: The lock that keeps two collections apart.
@@ -182,7 +185,7 @@ class Collection:
         if not self._is_complete:
             return []
         found = []
-        for digest in blobs(self._driver):
+        for digest in blobs(self._driver, self._pass_over):
             if digest in self._needed:
                 continue
             try:
@@ -190,25 +193,32 @@ class Collection:
             except NotFound:
                 found.append((digest, 0))
                 continue
+            except StorageUnavailable as problem:
+                self._pass_over(f"blob {digest}", problem)
+                continue
             if stat.modified < self._sweep.cutoff:
                 found.append((digest, stat.size_bytes))
         return found
 
     def _sweep_repository(self, marked: Marked) -> None:
         self._sweep_manifests(marked)
-        self._sweep_referrers(marked)
+        try:
+            self._sweep_referrers(marked)
+        except StorageUnavailable as problem:
+            self._pass_over(f"{marked.name}: referrers", problem)
         self._settle()
         for digest, target in marked.idle_layers.items():
-            if digest not in marked.layers and (
-                self._plan.dry_run or self._sweep.layer(marked.name, digest, target)
+            if digest not in marked.layers and self._gone(
+                f"{marked.name}: layer {digest}",
+                partial(self._sweep.layer, marked.name, digest, target),
             ):
                 self.result.layer_links += 1
         if self._plan.dry_run:
             return
         for folder in marked.contents.leftovers:
-            self._driver.prune(folder)
+            self._gone(folder, partial(self._driver.prune, folder))
         if marked.is_empty:
-            self._remove_empty(marked.name)
+            self._gone(marked.name, partial(self._remove_empty, marked.name))
 
     def _sweep_manifests(self, marked: Marked) -> None:
         gone: set[Digest] = set()
@@ -216,7 +226,10 @@ class Collection:
             if digest in marked.kept:
                 continue
             target = marked.contents.revisions[digest]
-            if self._plan.dry_run or self._sweep.revision(marked.name, digest, target):
+            if self._gone(
+                f"{marked.name}: manifest {digest}",
+                partial(self._sweep.revision, marked.name, digest, target),
+            ):
                 gone.add(digest)
             else:
                 # Somebody needs it after all, and all that it needs.
@@ -224,9 +237,9 @@ class Collection:
                 self._needed |= marked.blobs
         self.result.manifests += len(gone)
         if gone and not self._plan.dry_run:
-            self._forget_tags(marked, gone)
+            self._gone(marked.name, partial(self._forget_tags, marked, gone))
 
-    def _forget_tags(self, marked: Marked, gone: set[Digest]) -> None:
+    def _forget_tags(self, marked: Marked, gone: set[Digest]) -> bool:
         """Remove the memory of tags that once pointed at manifests that are gone."""
         for tag in marked.contents.tags:
             for algorithm in ALGORITHMS:
@@ -234,6 +247,7 @@ class Collection:
                 for digest in digests_in(self._driver, algorithm, folder):
                     if digest in gone:
                         self._driver.delete_folder(f"{folder}/{digest.encoded}")
+        return True
 
     def _sweep_referrers(self, marked: Marked) -> None:
         """Remove links to referrers that are not here."""
@@ -250,22 +264,40 @@ class Collection:
         is_idle = digest in marked.idle_manifests and digest not in marked.kept
         if digest in contents.revisions and not is_idle:
             return
-        if self._plan.dry_run or self._sweep.referrer(marked.name, subject, digest):
+        if self._gone(
+            f"{marked.name}: referrer {digest} of {subject}",
+            partial(self._sweep.referrer, marked.name, subject, digest),
+        ):
             self.result.referrer_links += 1
 
-    def _remove_empty(self, name: str) -> None:
+    def _gone(self, what: str, remove: Callable[[], bool]) -> bool:
+        """Remove something, or in a dry run do not; what cannot be removed costs nothing else."""
+        if self._plan.dry_run:
+            return True
+        try:
+            return remove()
+        except StorageUnavailable as problem:
+            self._pass_over(what, problem)
+            return False
+
+    def _pass_over(self, what: str, problem: StorageUnavailable) -> None:
+        self.result.problems.append(f"{what}: {problem}: it stays")
+
+    def _remove_empty(self, name: str) -> bool:
         """Remove the folders of a repository in which nothing is left, so that no list has it."""
         for path in (layout.layers(name), layout.tags(name), layout.manifests(name)):
             self._driver.prune(path)
-        left = [path for path, _ in self._driver.objects(layout.manifests(name))]
+        objects = self._driver.objects(layout.manifests(name))
+        left = {path for path, _ in objects if path.endswith(("/link", "/complete"))}
         mark = layout.referrers_complete(name)
-        if left == [mark]:
+        if left == {mark}:
             # Derived from manifests, of which there are none.
             self._driver.delete(mark)
             self._driver.prune(layout.manifests(name))
         self._driver.prune(layout.uploads(name))
-        if self._driver.prune(layout.repository(name)):
-            self.result.empty_repositories += 1
+        is_gone = self._driver.prune(layout.repository(name))
+        self.result.empty_repositories += is_gone
+        return is_gone
 
     def _sweep_blobs(self, idle: list[tuple[Digest, int]]) -> None:
         for count, (digest, size_bytes) in enumerate(idle):
@@ -273,7 +305,7 @@ class Collection:
             if digest in self._needed:
                 continue
             self._tell(f"blob eligible for deletion: {digest}")
-            if self._plan.dry_run or self._sweep.blob(digest):
+            if self._gone(f"blob {digest}", partial(self._sweep.blob, digest)):
                 self.result.blobs += 1
                 self.result.bytes += size_bytes
 
@@ -283,25 +315,35 @@ class Collection:
             return
         purge = UploadPurge(self._driver, self._sweep.cutoff + self._plan.grace_seconds - age)
         for name in names:
-            for found in purge.find(name):
+            for found in purge.find(name, self._pass_over):
                 self._tell(f"{name}: upload eligible for deletion: {found.session_id}")
-                if self._plan.dry_run or purge.remove(found):
+                if self._gone(f"{name}: upload {found.session_id}", partial(purge.remove, found)):
                     self.result.uploads += 1
                     self.result.bytes += found.size_bytes
 
     def _sweep_staging(self) -> None:
         """Remove what was on its way to its place when a process died."""
         before = self._sweep.cutoff - max(0.0, _STAGING_SECONDS - self._plan.grace_seconds)
-        for path, stat in self._driver.objects(layout.STAGING):
-            if stat.modified >= before:
+        try:
+            staged = self._driver.objects(layout.STAGING)
+        except StorageUnavailable as problem:
+            self._pass_over(layout.STAGING, problem)
+            return
+        for path, stat in staged:
+            name = path.removeprefix(f"{layout.STAGING}/").partition("/")[0]
+            if stat.modified >= before or _STAGED.fullmatch(name) is None:
                 continue
             self.result.bytes += stat.size_bytes
             if not self._plan.dry_run:
-                with suppress(NotFound):
-                    self._driver.delete(path)
-                left = path.removeprefix(f"{layout.STAGING}/").partition("/")
-                if left[1]:
-                    self._driver.prune(f"{layout.STAGING}/{left[0]}")
+                self._gone(path, partial(self._remove_staged, path))
+
+    def _remove_staged(self, path: str) -> bool:
+        with suppress(NotFound):
+            self._driver.delete(path)
+        left = path.removeprefix(f"{layout.STAGING}/").partition("/")
+        if left[1]:
+            self._driver.prune(f"{layout.STAGING}/{left[0]}")
+        return True
 
     def _settle(self) -> None:
         if not self._plan.dry_run:

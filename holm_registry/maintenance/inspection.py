@@ -31,6 +31,7 @@ from .reading import (
 )
 
 _PUSH_AGAIN = "delete it, or push the image again"
+_DELETE_IT = "delete the tag; a collection removes it as well"
 _NAME_AGAIN = "push the image that it should name, or delete the tag"
 
 
@@ -142,7 +143,9 @@ class Inspection:
         path = layout.tag_current_link(self._name, tag)
         if once:
             reason += f"; it once pointed at {', '.join(map(str, once))}"
-        if len(once) == 1:
+        if tag in self._contents.once and layout.tag(self._name, tag) in self._contents.leftovers:
+            damage = self._damage(f"tag {tag}", reason, advice=_DELETE_IT)
+        elif len(once) == 1:
             damage = self._damage(f"tag {tag}", reason, self._pointing(path, once[0]))
         else:
             damage = self._damage(f"tag {tag}", reason, advice=_NAME_AGAIN)
@@ -157,7 +160,7 @@ class Inspection:
                 try:
                     path = layout.tag_index_link(self._name, tag, digest)
                     found.append((self._driver.stat(path).modified, digest))
-                except NotFound:
+                except (NotFound, StorageUnavailable):
                     continue
         for _, digest in sorted(found, key=lambda each: each[0], reverse=True):
             if digest in self._contents.revisions:
@@ -239,21 +242,14 @@ class Inspection:
         if named.subject is None or not self._knows_referrers():
             return
         path = layout.referrer_link(self._name, named.subject, digest)
-        try:
-            self._driver.stat(path)
-        except NotFound:
-            if self._is_here(digest):
-                reason = f"{named.subject} does not list it as a referrer"
-                repair = self._linking(path, digest)
-                self._damage(f"manifest {digest}", reason, repair)
+        if not self._exists(path) and self._is_here(digest):
+            reason = f"{named.subject} does not list it as a referrer"
+            repair = self._linking(path, digest)
+            self._damage(f"manifest {digest}", reason, repair)
 
     def _knows_referrers(self) -> bool:
         """Tell whether referrers are found by links alone; else the first question makes them."""
-        try:
-            self._driver.stat(layout.referrers_complete(self._name))
-        except NotFound:
-            return False
-        return True
+        return self._exists(layout.referrers_complete(self._name))
 
     def _is_excused(self, digest: Digest, part: Digest) -> bool:
         """Tell whether something that was perhaps never here need not be."""
@@ -271,27 +267,25 @@ class Inspection:
         """Tell whether a manifest is still here, or will be: it may be deleted while we read."""
         if digest in self._relinked:
             return True
-        try:
-            self._driver.stat(layout.revision_link(self._name, digest))
-        except NotFound:
-            return False
-        return True
+        return self._exists(layout.revision_link(self._name, digest))
 
     def _is_linked(self, blob: Digest) -> bool:
-        try:
-            self._driver.stat(layout.layer_link(self._name, blob))
-        except NotFound:
-            return False
-        return True
+        return self._exists(layout.layer_link(self._name, blob))
 
     def _has(self, digest: Digest) -> bool:
         """Tell whether a blob has bytes, good or bad; one may have come since they were listed."""
         if digest in self._present:
             return True
+        return self._exists(layout.blob_data(digest))
+
+    def _exists(self, path: str) -> bool:
+        """Tell whether something lies at a path, be it something that cannot be read."""
         try:
-            self._driver.stat(layout.blob_data(digest))
+            self._driver.stat(path)
         except NotFound:
             return False
+        except StorageUnavailable:
+            return True
         return True
 
     def _damage(

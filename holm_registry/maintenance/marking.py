@@ -13,7 +13,7 @@ from holm_registry.oci.digest import Digest
 from holm_registry.oci.named import Named
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound
+from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from .reading import Contents, Unreadable, layer_target, read_named, signatures
 from .sweep import Sweep
@@ -98,8 +98,10 @@ class Marking:
 
     def _roots(self, contents: Contents) -> Iterator[Digest]:
         yield from (digest for digest in contents.tags.values() if digest is not None)
+        yield from chain.from_iterable(contents.once.values())
+        all_stay = not self._untagged or not contents.are_tags_certain
         for digest, target in contents.revisions.items():
-            if not self._untagged or self._is_young(contents.name, digest, target):
+            if all_stay or self._is_young(contents.name, digest, target):
                 yield digest
 
     def _is_young(self, name: str, digest: Digest, target: Digest) -> bool:
@@ -137,7 +139,13 @@ class Marking:
                 continue
             target = layer_target(self._driver, marked.contents, digest)
             link = layout.layer_link(name, digest)
-            if not self._exists(link):
+            try:
+                is_there = self._exists(link)
+            except StorageUnavailable as problem:
+                marked.contents.problems.append(f"{name}: layer {digest}: {problem}: it stays")
+                self._keep_layers(marked, [digest])
+                continue
+            if not is_there:
                 marked.contents.leftovers.append(layout.layer(name, digest))
             elif self._sweep.is_young(link) or self._sweep.is_young(layout.blob_data(target)):
                 self._keep_layers(marked, [digest])

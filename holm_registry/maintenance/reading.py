@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from attrs import Factory, define
 
 from holm_registry.oci import mediatypes
-from holm_registry.oci.digest import ALGORITHMS, Digest
+from holm_registry.oci.digest import ALGORITHMS, Digest, is_digest
 from holm_registry.oci.errors import DigestInvalid, ManifestInvalid
 from holm_registry.oci.manifest import stored_media_type
 from holm_registry.oci.named import Named, named_in
+from holm_registry.oci.names import MAX_REPOSITORY_LENGTH, is_component, is_tag
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
+
+#: Any of these makes a folder a repository.
+_MARKS = frozenset({"_layers", "_manifests", "_uploads"})
 
 
 class Unreadable(Exception):
@@ -36,6 +40,8 @@ class Contents:
     :ivar lost_links: Why a manifest's link cannot be read, though its path tells what it is for.
     :ivar lost_manifests: Why a manifest cannot be read, of each that cannot.
     :ivar problems: What is damaged, a line each.
+    :ivar once: What each tag that cannot be read ever pointed at: it points at one of these.
+    :ivar are_tags_certain: Whether it is known of each tag what it may point at.
     :ivar is_certain: Whether all that is damaged names nothing that is not known otherwise.
     """
 
@@ -49,6 +55,8 @@ class Contents:
     lost_links: dict[Digest, str] = Factory(dict)
     lost_manifests: dict[Digest, str] = Factory(dict)
     problems: list[str] = Factory(list)
+    once: dict[str, set[Digest]] = Factory(dict)
+    are_tags_certain: bool = True
     is_certain: bool = True
 
     def doubt(self, problem: str) -> None:
@@ -62,6 +70,8 @@ def repositories(
 ) -> Iterator[str]:
     """
     Give every repository, also one that holds uploads only, in no particular order.
+
+    Folders whose names are none of repositories are passed over: other programs keep them.
 
     :param unlisted: Gets each folder that cannot be listed, and why; what is in it is passed over.
     :raises StorageUnavailable: A folder cannot be listed, and nobody wants to hear of it.
@@ -80,12 +90,13 @@ def repositories(
     waiting = [("", inside(""))]
     while waiting:
         name, found = waiting.pop()
-        below = [each for each in reversed(found) if not each.startswith("_")]
-        if name and len(below) < len(found):
+        below = [each for each in reversed(found) if is_component(each)]
+        if name and not _MARKS.isdisjoint(found):
             yield name
         for each in below:
             inner = f"{name}/{each}".lstrip("/")
-            waiting.append((inner, inside(inner)))
+            if len(inner) <= MAX_REPOSITORY_LENGTH:
+                waiting.append((inner, inside(inner)))
 
 
 def digests_in(driver: Driver, algorithm: str, folder: str) -> Iterator[Digest]:
@@ -97,11 +108,25 @@ def digests_in(driver: Driver, algorithm: str, folder: str) -> Iterator[Digest]:
             continue
 
 
-def blobs(driver: Driver) -> Iterator[Digest]:
-    """Give the digest of every blob's folder."""
+def blobs(driver: Driver, unlisted: Callable[[str, StorageUnavailable], None]) -> Iterator[Digest]:
+    """
+    Give the digest of every blob's folder.
+
+    :param unlisted: Gets each folder that cannot be listed, and why; what is in it is passed over.
+    """
+
+    def inside(folder: str) -> Sequence[str]:
+        try:
+            return driver.folders(folder)
+        except StorageUnavailable as problem:
+            unlisted(folder, problem)
+            return ()
+
     for algorithm in ALGORITHMS:
-        for prefix in driver.folders(layout.blob_folders(algorithm)):
-            yield from digests_in(driver, algorithm, layout.blob_folders(algorithm, prefix))
+        for prefix in inside(layout.blob_folders(algorithm)):
+            for encoded in inside(layout.blob_folders(algorithm, prefix)):
+                if encoded.startswith(prefix) and is_digest(f"{algorithm}:{encoded}"):
+                    yield Digest(algorithm, encoded)
 
 
 def read_link(driver: Driver, path: str) -> Digest:
@@ -151,7 +176,7 @@ def read_contents(driver: Driver, name: str) -> Contents:
     :raises StorageUnavailable: A folder cannot be listed.
     """
     contents = Contents(name)
-    for tag in driver.folders(layout.tags(name)):
+    for tag in filter(is_tag, driver.folders(layout.tags(name))):
         contents.tags[tag] = _tag(driver, contents, tag)
     for algorithm in ALGORITHMS:
         for digest in digests_in(driver, algorithm, layout.revisions(name, algorithm)):
@@ -193,8 +218,33 @@ def _tag(driver: Driver, contents: Contents, tag: str) -> Digest | None:
     except Unreadable as problem:
         contents.lost_tags[tag] = str(problem)
     if tag in contents.lost_tags:
-        contents.doubt(f"tag {tag}: {contents.lost_tags[tag]}")
+        _look_where_it_pointed(driver, contents, tag)
     return None
+
+
+def _look_where_it_pointed(driver: Driver, contents: Contents, tag: str) -> None:
+    """
+    Find out what a tag that cannot be read may point at.
+
+    Whatever a tag points at, its memory has, if it has any: registry:2 writes that first, and so do
+    we where a tag moves. A tag without one has never moved here, or is no more than a folder.
+    """
+    name = contents.name
+    once = {
+        digest
+        for algorithm in ALGORITHMS
+        for digest in digests_in(driver, algorithm, layout.tag_index(name, tag, algorithm))
+    }
+    contents.once[tag] = once
+    problem = f"{name}: tag {tag}: {contents.lost_tags[tag]}; "
+    if once:
+        contents.problems.append(f"{problem}all that it ever pointed at stays")
+    elif "current" in driver.folders(layout.tag(name, tag)):
+        contents.are_tags_certain = False
+        contents.problems.append(f"{problem}every manifest here stays until it is deleted")
+    else:
+        contents.problems.append(f"{problem}it holds nothing, and goes with a collection")
+        contents.leftovers.append(layout.tag(name, tag))
 
 
 def _revision(driver: Driver, contents: Contents, digest: Digest) -> None:
@@ -218,5 +268,8 @@ def _revision(driver: Driver, contents: Contents, digest: Digest) -> None:
             # Deleted while we read.
             del contents.revisions[digest]
             return
+        except StorageUnavailable:
+            # It is there.
+            pass
         contents.lost_manifests[digest] = str(problem)
         contents.doubt(f"manifest {digest}: {problem}")

@@ -131,7 +131,8 @@ class Scrub:
             for prefix in self._within(layout.blob_folders(algorithm), self._driver.folders):
                 folder = layout.blob_folders(algorithm, prefix)
                 for digest in self._within(folder, partial(digests_in, self._driver, algorithm)):
-                    self._weigh(digest)
+                    if digest.encoded.startswith(prefix):
+                        self._weigh(digest)
         self._total_bytes = sum(self._found.sizes.values())
 
     def _within(self, folder: str, find: Callable[[str], Iterable[T]]) -> list[T]:

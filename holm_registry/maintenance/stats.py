@@ -10,6 +10,7 @@ from attrs import Factory, define
 from msgspec import Struct, field
 
 from holm_registry.oci.digest import Digest
+from holm_registry.oci.names import is_session_id
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
@@ -107,7 +108,10 @@ def measure(
             _count(driver, marking, census, name)
         except StorageUnavailable as problem:
             census.doubt(name, problem)
-        _count_uploads(driver, total, name)
+        try:
+            _count_uploads(driver, total, name)
+        except StorageUnavailable as problem:
+            census.problems.append(f"{layout.uploads(name)}: {problem}")
     sizes, idle = _weigh(driver, census, sweep, total)
     for usage, held in zip(census.usages, census.held, strict=True):
         alone = [digest for digest in held if census.holders[digest] != _SEVERAL]
@@ -132,7 +136,7 @@ def _count(driver: Driver, marking: Marking, census: _Census, name: str) -> None
 
 
 def _count_uploads(driver: Driver, total: Total, name: str) -> None:
-    for session_id in driver.folders(layout.uploads(name)):
+    for session_id in filter(is_session_id, driver.folders(layout.uploads(name))):
         total.uploads += 1
         files = driver.objects(layout.upload(name, session_id))
         total.upload_bytes += sum(stat.size_bytes for _, stat in files)
@@ -144,10 +148,13 @@ def _weigh(
     """Give the size of each blob, and those that a collection would remove."""
     sizes: dict[Digest, int] = {}
     idle: set[Digest] = set()
-    for digest in blobs(driver):
+    for digest in blobs(driver, census.doubt):
         try:
             stat = driver.stat(layout.blob_data(digest))
         except NotFound:
+            continue
+        except StorageUnavailable as problem:
+            census.problems.append(f"blob {digest}: {problem}")
             continue
         sizes[digest] = stat.size_bytes
         total.blobs += 1

@@ -63,7 +63,7 @@ from holm_registry.content.freshness import FRESH_SECONDS
 from holm_registry.oci.digest import Digest
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, Stat
-from holm_registry.storage.errors import NotFound
+from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 #: How coarse the clocks of file systems are at the worst, in seconds.
 _TICK_SECONDS = 1.0
@@ -88,11 +88,13 @@ class Sweep:
         return cls(driver, now - grace_seconds - slack)
 
     def is_young(self, path: str) -> bool:
-        """Tell whether an object is to stay for its age; False if there is none."""
+        """Tell whether an object is to stay for its age, or as nobody sees it; False if missing."""
         try:
             return self.driver.stat(path).modified >= self.cutoff
         except NotFound:
             return False
+        except StorageUnavailable:
+            return True
 
     def blob(self, digest: Digest) -> bool:
         """Remove a blob's bytes; tell whether they are gone."""
@@ -106,7 +108,13 @@ class Sweep:
 
     def revision(self, repository: str, digest: Digest, target: Digest) -> bool:
         """Remove a manifest from its repository; tell whether it is gone."""
-        return self._link(layout.revision_link(repository, digest), target)
+        is_gone = self._link(layout.revision_link(repository, digest), target)
+        folder = layout.revision(repository, digest)
+        if is_gone and "signatures" in self.driver.folders(folder):
+            # What old versions of registry:2 put beside it.
+            self.driver.delete_folder(f"{folder}/signatures")
+            self.driver.prune(folder)
+        return is_gone
 
     def referrer(self, repository: str, subject: Digest, digest: Digest) -> bool:
         """Remove the link to a referrer that is gone; tell whether the link is gone."""

@@ -4,14 +4,15 @@ Uploads that nobody will finish.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import frozen
-from msgspec import Struct
+from msgspec import Struct, field
 
+from holm_registry.oci.names import is_session_id
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound, StorageFull, UploadBusy
+from holm_registry.storage.errors import NotFound, StorageFull, StorageUnavailable, UploadBusy
 
 from .reading import repositories
 
@@ -22,15 +23,29 @@ class Purged(Struct):
     dry_run: bool = False
     uploads: int = 0
     bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def _tell_nobody(_where: str, _problem: StorageUnavailable) -> None:
+    pass
 
 
 def purge_uploads(driver: Driver, age_seconds: float, *, dry_run: bool = False) -> Purged:
     """Remove the abandoned uploads of all repositories."""
     result = Purged(dry_run)
     purge = UploadPurge(driver, driver.seconds() - age_seconds)
-    for repository in repositories(driver):
-        for found in purge.find(repository):
-            if dry_run or purge.remove(found):
+
+    def pass_over(where: str, problem: StorageUnavailable) -> None:
+        result.problems.append(f"{where}: {problem}")
+
+    for repository in repositories(driver, pass_over):
+        for found in purge.find(repository, pass_over):
+            try:
+                is_gone = dry_run or purge.remove(found)
+            except StorageUnavailable as problem:
+                pass_over(layout.upload(repository, found.session_id), problem)
+                continue
+            if is_gone:
                 result.uploads += 1
                 result.bytes += found.size_bytes
     return result
@@ -57,10 +72,28 @@ class UploadPurge:
         self._driver = driver
         self._before = before
 
-    def find(self, repository: str) -> Iterator[Abandoned]:
-        """Find the abandoned uploads of a repository."""
-        for session_id in self._driver.folders(layout.uploads(repository)):
-            size_bytes = self._abandoned_bytes(layout.upload(repository, session_id))
+    def find(
+        self,
+        repository: str,
+        unread: Callable[[str, StorageUnavailable], None] = _tell_nobody,
+    ) -> Iterator[Abandoned]:
+        """
+        Find the abandoned uploads of a repository.
+
+        :param unread: Gets each that cannot be read, and why; it is passed over.
+        """
+        try:
+            found = self._driver.folders(layout.uploads(repository))
+        except StorageUnavailable as problem:
+            unread(layout.uploads(repository), problem)
+            return
+        for session_id in filter(is_session_id, found):
+            folder = layout.upload(repository, session_id)
+            try:
+                size_bytes = self._abandoned_bytes(folder)
+            except StorageUnavailable as problem:
+                unread(folder, problem)
+                continue
             if size_bytes is not None:
                 yield Abandoned(repository, session_id, size_bytes)
 
@@ -95,7 +128,12 @@ class UploadPurge:
 
     def _abandoned_bytes(self, folder: str, passed_over: str = "") -> int | None:
         """Give the size of an abandoned upload; None where something is young, or just begins."""
-        files = [(path, stat) for path, stat in self._driver.objects(folder) if path != passed_over]
+        ours = tuple(f"{folder}/{name}" for name in ("data", "startedat", "hashstates/"))
+        files = [
+            (path, stat)
+            for path, stat in self._driver.objects(folder)
+            if path != passed_over and path.startswith(ours)
+        ]
         if not files or any(stat.modified >= self._before for _, stat in files):
             return None
         return sum(stat.size_bytes for _, stat in files)

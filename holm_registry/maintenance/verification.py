@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from attrs import Factory, frozen
@@ -159,7 +159,8 @@ class Verification:
         path, aside = layout.blob_data(digest), layout.damaged(digest, uuid.uuid4().hex[:8])
         try:
             # Had a collection taken it out of sight, it comes back for this.
-            self._driver.stat(path)
+            with suppress(StorageUnavailable):
+                self._driver.stat(path)
             self._driver.move(path, aside)
         except NotFound:
             # Collected meanwhile.

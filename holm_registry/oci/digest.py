@@ -45,6 +45,11 @@ class Digest:
         return f"{self.algorithm}:{self.encoded}"
 
 
+def is_digest(text: str) -> bool:
+    """Tell whether a text is a digest of an algorithm supported here."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def parse_algorithm(text: str) -> str:
     """
     Read the name of a supported algorithm.

@@ -14,6 +14,7 @@ from .errors import BlobUploadUnknown, NameInvalid, TagInvalid
 MAX_REPOSITORY_LENGTH = 255
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_COMPONENT_ALONE = re.compile(_COMPONENT)
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _SESSION = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9_.=-]{0,127}")
@@ -35,6 +36,16 @@ def parse_repository(text: str) -> str:
 def is_repository(text: str) -> bool:
     """Return whether a text is a repository's name."""
     return len(text) <= MAX_REPOSITORY_LENGTH and _REPOSITORY.fullmatch(text) is not None
+
+
+def is_component(text: str) -> bool:
+    """Tell whether a text can be a part of a repository's name, between slashes."""
+    return len(text) <= MAX_REPOSITORY_LENGTH and _COMPONENT_ALONE.fullmatch(text) is not None
+
+
+def is_session_id(text: str) -> bool:
+    """Tell whether a text can be the id of an upload session."""
+    return _SESSION.fullmatch(text) is not None
 
 
 def is_tag(text: str) -> bool:
@@ -59,6 +70,6 @@ def parse_session_id(text: str) -> str:
 
     :raises BlobUploadUnknown: No session can have this id.
     """
-    if _SESSION.fullmatch(text) is None:
+    if not is_session_id(text):
         raise BlobUploadUnknown
     return text

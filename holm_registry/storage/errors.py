@@ -23,3 +23,11 @@ class StorageUnavailable(StorageError):
 
 class StorageFull(StorageUnavailable):
     """Nothing more fits. What is there can be read, and removed."""
+
+
+class VolumeLost(StorageError):
+    """
+    Another folder is where the store was: its volume is not mounted, or another one is.
+
+    Nobody passes it over as one bad entry: all that is read and written would be wrong.
+    """

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import TypeVar
 
 from holm_registry.flock import Busy, close_removing, open_locked
+from holm_registry.regular import open_regular, require_regular
 
 from . import asides, layout
 from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
@@ -84,17 +85,16 @@ class Filesystem:
     def read(self, path: str) -> bytes:
         """See :class:`.driver.Driver`."""
         with _translated(path), self._found(_open, path) as file:
-            # Asked for more than there is, Python makes room for that first.
             size_bytes = os.fstat(file.fileno()).st_size
-            content = file.read(min(size_bytes, MAX_SMALL_BYTES) + 1)
-        if len(content) > MAX_SMALL_BYTES:
-            raise StorageUnavailable("an object is larger than it may be")
-        return content
+            if size_bytes > MAX_SMALL_BYTES:
+                raise StorageUnavailable("an object is larger than it may be")
+            # Asked for more than there is, Python makes room for that first.
+            return file.read(size_bytes + 1)
 
     def open(self, path: str) -> Reader:
         """See :class:`.driver.Driver`."""
         with _translated(path):
-            return FileReader(self._found(_open_descriptor, path))
+            return FileReader(self._found(open_regular, path))
 
     def put(self, path: str, content: bytes) -> None:
         """See :class:`.driver.Driver`."""
@@ -177,7 +177,8 @@ class Filesystem:
                 for name in files:
                     if name.endswith(asides.SUFFIX):
                         continue
-                    with suppress(FileNotFoundError):
+                    # What is gone meanwhile, or no file, is no object.
+                    with suppress(OSError):
                         stat = _stat(os.stat(f"{folder}/{name}"))
                         found.append((f"{folder}/{name}".removeprefix(f"{self._root}/"), stat))
         return found
@@ -424,14 +425,11 @@ def _create(full: str, content: bytes) -> None:
 
 
 def _open(full: str) -> FileIO:
-    return open(full, "rb", buffering=0)
-
-
-def _open_descriptor(full: str) -> int:
-    return os.open(full, os.O_RDONLY | os.O_CLOEXEC)
+    return FileIO(open_regular(full), "rb")
 
 
 def _stat(stat: os.stat_result) -> Stat:
+    require_regular(stat)
     version = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_size)
     settled = time.time() - stat.st_mtime > SETTLED_SECONDS
     return Stat(stat.st_size, stat.st_mtime, version if settled else None)

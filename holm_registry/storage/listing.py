@@ -41,7 +41,7 @@ class FolderListing:
                 self._names.move_to_end(path)
                 return known[1]
         with os.scandir(path) as entries:
-            names = tuple(sorted(entry.name for entry in entries if entry.is_dir()))
+            names = tuple(sorted(entry.name for entry in entries if _is_folder(entry)))
         if time.time() - stat.st_mtime > SETTLED_SECONDS:
             self._remember(path, version, names)
         return names
@@ -58,3 +58,22 @@ class FolderListing:
         _, names = self._names.pop(path, (None, None))
         if names is not None:
             self._count -= len(names) + 1
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder that can be told of: one that cannot costs no other."""
+    try:
+        entry.name.encode()
+        return entry.is_dir() and not (entry.is_symlink() and _leads_back(entry.path))
+    except (OSError, UnicodeEncodeError):
+        return False
+
+
+def _leads_back(path: str) -> bool:
+    """Tell whether a link leads to one of the folders it is in: it would hold itself."""
+    target = os.path.realpath(path)
+    while path != "/":
+        path = os.path.dirname(path)
+        if os.path.realpath(path) == target:
+            return True
+    return False

@@ -16,17 +16,18 @@ ALLOWED = {
     "oci": set(),
     "config": {"oci.manifest", "oci.numbers", "oci.sizes"},
     "threads": set(),
-    "flock": set(),
+    "flock": {"regular"},
+    "regular": set(),
     "logs": set(),
-    "storage": {"flock", "oci"},
+    "storage": {"flock", "oci", "regular"},
     "content": {"oci", "storage"},
     "maintenance": {"content", "oci", "storage"},
     "watched": set(),
     "http": {"oci.numbers", "threads", "watched"},
-    "auth": {"watched"},
+    "auth": {"regular", "watched"},
     "auditing": {"events.envelope", "http", "logs", "threads"},
     "access": {"api", "auth", "config", "http.request", "storage", "threads"},
-    "events": {"flock", "threads"},
+    "events": {"flock", "regular", "threads"},
     "notifying": {"config", "events", "storage", "threads"},
     "api": {"auth", "events.envelope", "content", "http", "oci", "storage.errors", "threads"},
     "metrics": {"http", "storage", "threads"},
@@ -100,7 +101,17 @@ ALLOWED = {
 }
 
 #: Rooms that must work without Twisted.
-PLAIN = {"flock", "oci", "config", "storage", "content", "maintenance", "auth", "watched"}
+PLAIN = {
+    "flock",
+    "regular",
+    "oci",
+    "config",
+    "storage",
+    "content",
+    "maintenance",
+    "auth",
+    "watched",
+}
 
 
 def modules():

@@ -1,0 +1,160 @@
+"""Whatever lies on the volume: one bad entry costs that entry, and what is not ours is let be."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from holm_registry.census import held_bytes
+from holm_registry.content.registry import Registry
+from holm_registry.maintenance.collection import Plan
+from holm_registry.maintenance.stats import measure
+from holm_registry.maintenance.uploads import purge_uploads
+from holm_registry.maintenance.verification import Scope, Verification
+from holm_registry.oci.digest import Digest
+from holm_registry.oci.errors import ManifestUnknown
+from holm_registry.oci.paging import Page
+from holm_registry.storage import layout
+from holm_registry.storage.filesystem import Filesystem
+
+from .. import hostile
+from ..hostile import KINDS, LOOSE, SOUND
+from ..images import descriptor, image
+from ..stores import collect, pull, push, push_blob
+
+SIGNATURE = image(b"c", [b"s"], subject=descriptor(SOUND, "a/b"))
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = str(tmp_path / "root")
+    os.mkdir(root)
+    registry = Registry(Filesystem(root))
+    for name in ("bad", "good/deep"):
+        push(registry, name, "v1", SOUND, b"c", b"1", b"garbage")
+        push(registry, name, None, LOOSE, b"2")
+        push(registry, name, None, SIGNATURE, b"s")
+    return root
+
+
+def age(root):
+    for folder, _, files in os.walk(root):
+        for name in files:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                os.utime(path, (0, 0))
+
+
+def verify(root, *, repair=False):
+    return Verification(Filesystem(root), Scope(repair=repair), lambda *_: None).run()
+
+
+def everything_sound_is_there(registry):
+    assert registry.catalog.page(Page(100)) == (["bad", "good/deep"], False)
+    for name in ("bad", "good/deep"):
+        assert "v1" in registry.tags.page(name, Page())[0]
+        pull(registry, name, "v1")
+        found, _ = registry.referrers.page(name, Digest.of(SOUND))
+        assert str(Digest.of(SIGNATURE)) in {each.digest for each in found}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_bad_entry_costs_that_entry(root, kind):
+    hostile.spoil(root, kind)
+    lines: list[str] = []
+    registry = Registry(Filesystem(root), complain=lines.append)
+    everything_sound_is_there(registry)
+    push_blob(registry, "bad", b"more")
+    registry.manifests.delete("bad", Digest.of(LOOSE))
+    assert measure(Filesystem(root), Plan()).total.tags == 3
+    assert held_bytes(Filesystem(root), "bad") > 0
+    assert any(
+        f"tag spoiled: {reason}" in f"{each.where}: {each.problem}"
+        for each in verify(root).findings
+        for reason in ("its link", "it points nowhere")
+    )
+    purge_uploads(Filesystem(root), 60.0)
+    age(root)
+    result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
+    assert (result.manifests, result.blobs) >= (1, 1), "the rest of the store is collected"
+    everything_sound_is_there(registry)
+    verify(root, repair=True)
+    everything_sound_is_there(registry)
+    assert len(lines) < 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_listed_can_be_deleted_or_pushed_anew(root, kind):
+    hostile.spoil(root, kind)
+    registry = Registry(Filesystem(root))
+    assert "spoiled" in registry.tags.page("bad", Page())[0]
+    registry.tags.delete("bad", "spoiled")
+    assert "spoiled" not in registry.tags.page("bad", Page())[0]
+    with pytest.raises(ManifestUnknown):
+        registry.tags.delete("bad", "spoiled")
+    registry.manifests.delete("bad", Digest.of(b"spoiled manifest"))
+    registry.blobs.delete("bad", Digest.of(b"spoiled layer"))
+    if kind != "folder":
+        hostile.put(root, layout.tag_current_link("bad", "v1"), kind)
+        push(registry, "bad", "v1", SOUND)
+        pull(registry, "bad", "v1")
+
+
+def test_what_is_not_ours_is_neither_listed_nor_deleted_and_stops_nothing(root):
+    before = verify(root)
+    assert before.findings == []
+    litter = hostile.litter(root)
+    registry = Registry(Filesystem(root))
+    everything_sound_is_there(registry)
+    assert registry.tags.page("bad", Page())[0] == ("v1",)
+    assert registry.tags.page("bad", Page(1)) == (("v1",), False)
+    after = verify(root, repair=True)
+    assert (after.findings, after.blobs, after.manifests) == ([], before.blobs, before.manifests)
+    stats = measure(Filesystem(root), Plan())
+    assert (stats.problems, stats.total.tags, stats.total.uploads) == ([], 2, 0)
+    age(root)
+    result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
+    assert (result.problems, result.blobs, result.manifests) == ([], 3, 2)
+    assert [path for path in litter if not os.path.lexists(path)] == []
+    everything_sound_is_there(registry)
+
+
+def test_a_folder_that_leads_back_to_itself_ends(root):
+    repositories = f"{root}/{layout.REPOSITORIES}"
+    os.symlink(".", f"{repositories}/bad/self")
+    os.symlink("../..", f"{repositories}/good/deep/up")
+    os.symlink("/", f"{repositories}/good/top")
+    os.symlink("../good", f"{repositories}/bad/other")
+    os.symlink("../bad", f"{repositories}/good/other")
+    registry = Registry(Filesystem(root))
+    names, _ = registry.catalog.page(Page(1000))
+    assert {"bad", "good/deep"} <= set(names)
+    assert len(names) < 10
+    assert collect(Filesystem(root), untagged=True, dry_run=True)[0].problems == []
+    assert verify(root).findings == []
+
+
+def test_one_folder_that_cannot_be_read_costs_what_is_in_it(root, monkeypatch):
+    closed = f"{root}/{layout.repository('bad')}"
+    real = os.scandir
+
+    def scandir(path="."):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    lines: list[str] = []
+    registry = Registry(Filesystem(root), complain=lines.append)
+    for _ in range(3):
+        assert registry.catalog.page(Page(100)) == (["good/deep"], False)
+    assert lines == [f"passed over: {layout.repository('bad')}: Permission denied"]
+    age(root)
+    result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
+    assert result.manifests == 1
+    assert result.blobs == 0, "what cannot be listed may name any blob"
+    (finding,) = verify(root).findings
+    assert "cannot be listed: Permission denied" in finding.problem
+    assert purge_uploads(Filesystem(root), 60.0).problems
+    measure(Filesystem(root), Plan())
