@@ -5,6 +5,7 @@ The ``registry`` command, with registry:2's subcommands, and the ``holm-ui`` com
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -14,8 +15,9 @@ from typing import Any
 from . import __version__
 from .commands import check, garbage_collect, htpasswd, stats, token, verify
 
-#: What a shell says of a program that a broken pipe ended.
+#: What a shell says of a program that a broken pipe, or Ctrl-C, ended.
 _BROKEN_PIPE = 128 + signal.SIGPIPE
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 def build_parser() -> tuple[argparse.ArgumentParser, Sequence[str]]:
@@ -45,12 +47,25 @@ def main(arguments: list[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        # What read our output has seen enough, as `head` has. What is left of it must not make
-        # Python complain when it ends.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
+        # What read our output has seen enough, as `head` has.
+        _silence(1, 2)
         return _BROKEN_PIPE
+    except KeyboardInterrupt:
+        print("registry: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except OSError as problem:
+        if problem.filename is not None or problem.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        _silence(1)
+        print(f"registry: standard output: {problem.strerror}", file=sys.stderr)
+        return 1
+
+
+def _silence(*files: int) -> None:
+    """Have what is left of our output go nowhere, so that Python does not complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for file in files:
+        os.dup2(nowhere, file)
 
 
 def _command(arguments: list[str] | None) -> int:

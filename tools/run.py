@@ -60,7 +60,8 @@ def _serve(host: str, port: int, ui_port: int) -> int:
 
 def _start(words: list[str]) -> subprocess.Popen[bytes]:
     command = [str(BIN / "twistd"), "--nodaemon", "--pidfile=", *words]
-    return subprocess.Popen(command)
+    # A group of its own, which Ctrl-C does not reach: to be ended twice would be an error.
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
 
 
 def _stop(processes: list[subprocess.Popen[bytes]], status: int) -> int:

@@ -8,7 +8,7 @@ import pty
 import signal
 import socket
 import subprocess
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,15 @@ def until(terminal, text):
     return said.decode()
 
 
+def rest(terminal):
+    """Read from a terminal until nobody writes to it any more."""
+    said = b""
+    with suppress(OSError):
+        while more := os.read(terminal, 65536):
+            said += more
+    return said.decode()
+
+
 def ask(port, method, path, body=None, **headers):
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -85,7 +94,10 @@ def test_it_says_where_everything_is_and_ctrl_c_is_no_failure(folder):
         page = ask(ui_port, "GET", "/repo/hello/world").body
         assert f"docker pull localhost:{port}/hello/world:v1".encode() in page
         os.write(terminal, b"\x03")
+        said = rest(terminal)
         _, status = os.waitpid(pid, 0)
+    assert "Traceback" not in said
+    assert "Error" not in said
     assert os.waitstatus_to_exitcode(status) == 0
     assert not is_open(port)
     assert not is_open(ui_port)

@@ -156,3 +156,28 @@ def test_of_a_file_that_cannot_be_read_nothing_but_that_is_printed(command, tmp_
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("error: is not")
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_output_that_does_not_fit_is_an_error_in_one_line(root):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, "stats", "--root", root],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "REGISTRY_CONFIGURATION_PATH": FILE},
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith("registry: standard output: No space left on device\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupted_command_says_so(command, root, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("holm_registry.commands.stats.measure", interrupted)
+    done = command("stats", "--root", root)
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr.endswith("registry: interrupted\n")
