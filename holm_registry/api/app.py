@@ -23,6 +23,7 @@ from holm_registry.oci.errors import NameInvalid, NameUnknown, RegistryError, To
 
 from .base import BaseRoutes
 from .blobs import BlobRoutes
+from .canonical_path import canonical_path, redirect_target
 from .catalog import CatalogRoutes
 from .context import Context
 from .converters import CONVERTERS
@@ -85,7 +86,8 @@ class ApiResource(Resource):
         self, context: Context, headers: Mapping[str, Sequence[str]], prefix: str = "/"
     ) -> None:
         super().__init__()
-        self._klein = KleinResource(build_app(context))
+        self._app = build_app(context)
+        self._klein = KleinResource(self._app)
         self._prefix = prefix.encode()
         self._cors = Cors(headers)
         self._headers = ConstantHeaders(
@@ -112,12 +114,32 @@ class ApiResource(Resource):
         if request.method == b"OPTIONS":
             request.set_header("Allow", _METHODS)
             return empty_body(request)
+        path = canonical_path(request.path, self._prefix)
+        if path is not None and self._leads_somewhere(path):
+            return self._redirect(request, path)
         try:
             self._enter(request)
         except RegistryError as problem:
             return _refuse(request, problem)
         self._klein.render(request)
         return NOT_DONE_YET
+
+    def _leads_somewhere(self, path: bytes) -> bool:
+        if not path.startswith(self._prefix):
+            return False
+        inner = "/" + unquote_to_bytes(path[len(self._prefix) :]).decode("utf-8", "replace")
+        adapter = self._app.url_map.bind(
+            "localhost", path_info=inner, default_method="PUT", url_scheme="http"
+        )
+        return bool(list(adapter.allowed_methods(inner)))
+
+    def _redirect(self, request: StreamedRequest, path: bytes) -> bytes:
+        # 308 keeps method and body, which clients change for 301 where it is not GET.
+        request.setResponseCode(301 if request.method in (b"GET", b"HEAD") else 308)
+        query = request.uri.partition(b"?")[2]
+        location = redirect_target(path, query, request.forwarded.prefix)
+        request.set_header("Location", location)
+        return empty_body(request)
 
     def _enter(self, request: StreamedRequest) -> None:
         """
