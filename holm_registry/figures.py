@@ -152,6 +152,8 @@ class Figures:
         show.gauge(f"{prefix}_pending_total", "Events that wait.", pending, "endpoint")
         dead = total(lambda courier: courier.queue.dead)
         show.counter(f"{prefix}_dead_letters", "Events given up.", dead, "endpoint")
+        damaged = total(lambda courier: courier.queue.damaged)
+        show.counter(f"{prefix}_damaged", "Lines that could not be read.", damaged, "endpoint")
         show.counter(f"{prefix}_lost", "Events that were not kept.", lambda: broadcaster.lost)
 
     def show_quotas(self, quotas: Quotas) -> None:

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from .config.model import Config, NotificationEndpoint
 from .events.broadcaster import Broadcaster, Channel
 from .events.courier import Courier
+from .events.envelope import is_event
 from .events.post import poster
 from .events.queue import EventQueue
 from .events.spool import Spool, queue_folder
@@ -82,7 +83,7 @@ class Notifications:
     def _courier(self, endpoint: NotificationEndpoint, folder: str) -> Courier:
         courier = Courier(
             endpoint.name,
-            EventQueue(queue_folder(folder, endpoint.name)),
+            EventQueue(queue_folder(folder, endpoint.name), is_readable=is_event),
             post=poster(self._reactor, endpoint.url, endpoint.headers, endpoint.timeout),
             reactor=self._reactor,
             threads=self._threads,

@@ -64,6 +64,7 @@ class Courier(Service):
         self._asleep: Deferred[None] | None = None
         self._is_woken = False
         self._in_a_row = 0
+        self._damaged = 0
         self.statuses: Counter[str] = Counter()
         self.successes = 0
         self.failures = 0
@@ -92,6 +93,7 @@ class Courier(Service):
             self._is_woken = False
             try:
                 entry = await self._threads.run(self.queue.peek)
+                self._tell_of_damage()
                 if entry is not None:
                     await self._deliver(entry)
             except OSError as problem:
@@ -101,6 +103,16 @@ class Courier(Service):
             if entry is None and not self._is_woken:
                 self._asleep = Deferred()
                 await self._asleep
+
+    def _tell_of_damage(self) -> None:
+        count, self._damaged = self.queue.damaged - self._damaged, self.queue.damaged
+        if count:
+            _log.error(
+                "notifications: {name}: {count} lines of the queue could not be read, and were "
+                "set aside in its folder",
+                name=self.endpoint,
+                count=count,
+            )
 
     async def _deliver(self, entry: Entry) -> None:
         refusals = 0

@@ -63,6 +63,9 @@ class Source(Struct, omit_defaults=True):
     instance_id: str = field(default="", name="instanceID")
 
 
+_any_event = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
@@ -82,6 +85,16 @@ class Event(Struct, kw_only=True):
 def written(event: Event) -> bytes:
     """Write an event as one line, without its end."""
     return msgspec.json.encode(event)
+
+
+def is_event(line: bytes) -> bool:
+    """Tell whether a line can be put into an envelope, and be read by whoever gets it."""
+    try:
+        line.decode()
+        _any_event.decode(line)
+    except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
+        return False
+    return True
 
 
 def envelope(line: bytes) -> bytes:

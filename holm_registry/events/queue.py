@@ -11,6 +11,8 @@ Nothing is synced: what a power cut loses of the last seconds is news, not conte
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from threading import Lock
@@ -26,6 +28,18 @@ MAX_BYTES = 64 * 1024 * 1024
 
 #: How much of what was given up is kept to be looked at, in bytes; the same again of what is older.
 MAX_DEAD_BYTES = 4 * 1024 * 1024
+
+
+#: The longest line that is read, in bytes.
+MAX_LINE_BYTES = 16 * 1024 * 1024
+
+#: How much of a damaged line is kept to be looked at, in bytes.
+_KEPT_BYTES = 64 * 1024
+
+#: Beyond any number of a segment.
+_MAX_SEGMENT = 10**10
+
+_SEGMENT = re.compile(r"([0-9]{10})\.jsonl")
 
 
 @define(order=True, frozen=True)
@@ -52,11 +66,19 @@ class EventQueue:
     """
     A bounded queue in a folder, of one process at a time. Safe to use from several threads.
 
+    :param is_readable: Tells whether a line is what was put in, as far as that can be told.
     :ivar pending: How many wait.
     :ivar dead: How many were given up, in this process.
+    :ivar damaged: How many pieces could not be read and were set aside, in this process.
     """
 
-    def __init__(self, folder: str, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        folder: str,
+        max_bytes: int = MAX_BYTES,
+        is_readable: Callable[[bytes], bool] = bool,
+    ) -> None:
+        self._is_readable = is_readable
         self._folder = folder
         self._max_bytes = max_bytes
         self._lock = Lock()
@@ -67,6 +89,7 @@ class EventQueue:
         self._last = max(self._sizes, default=self._position.segment) + 1
         self.pending = self._count()
         self.dead = 0
+        self.damaged = 0
 
     def append(self, line: bytes) -> None:
         """
@@ -85,16 +108,35 @@ class EventQueue:
                 self._give_up_segment()
 
     def peek(self) -> Entry | None:
-        """Give the first that waits; None if none does."""
+        """Give the first that waits, setting aside what cannot be read; None if none waits."""
         with self._lock:
             for number in sorted(self._sizes):
-                if number < self._position.segment:
-                    continue
-                offset = self._position.offset if number == self._position.segment else 0
-                line = self._read(number, offset)
-                if line is not None:
-                    return Entry(line, Position(number, offset + len(line) + 1))
+                while number >= self._position.segment:
+                    offset = self._position.offset if number == self._position.segment else 0
+                    data = self._read(number, offset)
+                    if not data:
+                        break
+                    behind = Position(number, offset + len(data))
+                    if self._is_whole(data):
+                        return Entry(data[:-1], behind)
+                    is_unfinished = not data.endswith(b"\n") and len(data) < MAX_LINE_BYTES
+                    if number == self._last and is_unfinished:
+                        # It is just being written.
+                        break
+                    self._set_aside(data, behind)
             return None
+
+    def _is_whole(self, data: bytes) -> bool:
+        return data.endswith(b"\n") and self._is_readable(data[:-1])
+
+    def _set_aside(self, data: bytes, behind: Position) -> None:
+        """Go past what a power cut, or somebody else, has made of a line."""
+        self.damaged += 1
+        self.pending -= data.endswith(b"\n")
+        path = f"{self._folder}/damaged"
+        size = os.path.getsize(path) if os.path.exists(path) else 0
+        self._write(path, size if size <= MAX_DEAD_BYTES else 0, data[:_KEPT_BYTES] + b"\n")
+        self._move(behind)
 
     def advance(self, entry: Entry) -> None:
         """Note that an event was delivered; fine if it was given up meanwhile."""
@@ -129,10 +171,13 @@ class EventQueue:
         number = min(self._sizes)
         offset = self._position.offset if number == self._position.segment else 0
         lines = []
-        while (line := self._read(number, offset)) is not None:
-            lines.append(line)
-            offset += len(line) + 1
-        self.pending -= len(lines)
+        while data := self._read(number, offset):
+            self.pending -= data.endswith(b"\n")
+            offset += len(data)
+            if self._is_whole(data):
+                lines.append(data[:-1])
+            else:
+                self.damaged += 1
         self._keep_dead(lines)
         self._remove(number)
         self._move(max(self._position, Position(number + 1)))
@@ -162,14 +207,14 @@ class EventQueue:
         finally:
             os.close(file)
 
-    def _read(self, number: int, offset: int) -> bytes | None:
+    def _read(self, number: int, offset: int) -> bytes:
+        """Read a line with its end, or what there is of it; nothing behind the last."""
         try:
             with open(self._path(number), "rb") as file:
                 file.seek(offset)
-                line = file.readline()
+                return file.readline(MAX_LINE_BYTES)
         except FileNotFoundError:
-            return None
-        return line[:-1] if line.endswith(b"\n") else None
+            return b""
 
     def _count(self) -> int:
         count = 0
@@ -185,14 +230,24 @@ class EventQueue:
         try:
             with open(f"{self._folder}/position", "rb") as file:
                 segment, offset = msgspec.json.decode(file.read(), type=tuple[int, int])
-        except (FileNotFoundError, msgspec.MsgspecError):
-            # Delivered twice rather than not at all.
-            return Position(min(self._sizes, default=0))
-        return Position(segment, offset)
+        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+            segment = offset = -1
+        if self._is_possible(segment, offset):
+            return Position(segment, offset)
+        # Delivered twice rather than not at all.
+        return Position(min(self._sizes, default=0))
+
+    def _is_possible(self, segment: int, offset: int) -> bool:
+        """Tell whether the queue may have got to a place: a damaged one would hide what waits."""
+        if not self._sizes:
+            return 0 <= segment < _MAX_SEGMENT and offset >= 0
+        return 0 <= segment <= max(self._sizes) and 0 <= offset <= self._sizes.get(segment, offset)
 
     def _numbers(self) -> list[int]:
-        names = (name.partition(".") for name in os.listdir(self._folder))
-        return sorted(int(stem) for stem, _, end in names if stem.isdigit() and end == "jsonl")
+        with os.scandir(self._folder) as entries:
+            names = [each.name for each in entries if each.is_file(follow_symlinks=False)]
+        found = (_SEGMENT.fullmatch(name) for name in names)
+        return sorted(int(each[1]) for each in found if each is not None)
 
     def _measure(self, number: int) -> int:
         return os.path.getsize(self._path(number))

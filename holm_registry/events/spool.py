@@ -22,7 +22,10 @@ class Spool:
         os.makedirs(folder, exist_ok=True)
         # Kept open: they hold the locks.
         self._files: list[int] = []
-        free = [each for each in sorted(os.listdir(folder)) if self._lock(f"{folder}/{each}")]
+        # What is not named as ours are is somebody else's.
+        with os.scandir(folder) as entries:
+            names = sorted(each.name for each in entries if _is_ours(each))
+        free = [each for each in names if self._lock(f"{folder}/{each}")]
         if not free:
             free = [next(name for name in map(str, count()) if self._take(f"{folder}/{name}"))]
         self.own, *self.left = (f"{folder}/{name}" for name in free)
@@ -44,6 +47,11 @@ class Spool:
         except Busy:
             return False
         return True
+
+
+def _is_ours(entry: os.DirEntry[str]) -> bool:
+    name = entry.name
+    return name.isascii() and name.isdecimal() and entry.is_dir(follow_symlinks=False)
 
 
 def queue_folder(folder: str, endpoint: str) -> str:

@@ -192,7 +192,13 @@ class Scrub:
             found = msgspec.json.decode(content, type=Progress)
             for each in (found.last, *found.suspects):
                 Digest.parse(each)
-        except (NotFound, StorageUnavailable, msgspec.MsgspecError, DigestInvalid):
+        except (
+            NotFound,
+            StorageUnavailable,
+            msgspec.MsgspecError,
+            UnicodeDecodeError,
+            DigestInvalid,
+        ):
             return Progress()
         return found
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from holm_registry.events import queue as module
+from holm_registry.events.envelope import is_event
 from holm_registry.events.queue import EventQueue
 from holm_registry.events.spool import Spool, queue_folder
 
@@ -184,3 +185,85 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+
+
+def segment_of(folder) -> str:
+    (name,) = [name for name in os.listdir(folder) if name.endswith(".jsonl")]
+    return f"{folder}/{name}"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\0" * 4096,
+        b"\0" * 4096 + b"\n",
+        b'{"id":"torn',
+        b'{"id":"\xff\xfe"}\n',
+        b"[]\n",
+        b"not JSON\n",
+        b"\n",
+        b"[" * 100_000 + b"\n",
+    ],
+    ids=["zeros", "a line of zeros", "torn", "not UTF-8", "no event", "text", "empty", "deep"],
+)
+def test_what_cannot_be_read_is_set_aside_and_counted_and_stops_nothing(folder, damage):
+    queue = EventQueue(folder, is_readable=is_event)
+    queue.append(b'{"id":"1"}')
+    with open(segment_of(folder), "ab") as file:
+        file.write(damage)
+    again = EventQueue(folder, is_readable=is_event)
+    again.append(b'{"id":"2"}')
+    assert drained(again) == [b'{"id":"1"}', b'{"id":"2"}']
+    assert (again.pending, again.damaged) == (0, 1)
+    with open(f"{folder}/damaged", "rb") as file:
+        assert file.read().startswith(damage[:100].rstrip(b"\n"))
+
+
+def test_a_page_lost_in_the_middle_of_a_segment_costs_what_lay_in_it(folder):
+    queue = EventQueue(folder, is_readable=is_event)
+    lines = [b'{"id":"%04d"}' % number for number in range(1000)]
+    for line in lines:
+        queue.append(line)
+    with open(segment_of(folder), "r+b") as file:
+        file.seek(4096)
+        file.write(b"\0" * 4096)
+    left = drained(EventQueue(folder, is_readable=is_event))
+    assert left == lines[: 4096 // 14] + lines[-(-8192 // 14) :]
+
+
+def test_a_line_that_is_longer_than_any_is_passed_over(folder, monkeypatch):
+    monkeypatch.setattr(module, "MAX_LINE_BYTES", 1000)
+    queue = EventQueue(folder, is_readable=is_event)
+    for line in (b"{}", b'{"a":"%b"}' % (b"x" * 5000), b"{}"):
+        queue.append(line)
+    assert drained(queue) == [b"{}", b"{}"]
+    assert queue.pending == 0
+
+
+@pytest.mark.parametrize(
+    "position", [b"\0" * 20, b"[9999999999,0]", b"[-1,0]", b"[1,99999]", b"[1,-1]"]
+)
+def test_a_damaged_cursor_hides_nothing(folder, position):
+    queue = EventQueue(folder, is_readable=is_event)
+    queue.append(b'{"id":"1"}')
+    with open(f"{folder}/position", "wb") as file:
+        file.write(position)
+    again = EventQueue(folder, is_readable=is_event)
+    again.append(b'{"id":"2"}')
+    assert drained(again) == [b'{"id":"1"}', b'{"id":"2"}']
+
+
+def test_what_is_not_ours_in_the_folders_is_left_alone(tmp_path):
+    events = tmp_path / "events"
+    for name in ("@eaDir", "\N{SUPERSCRIPT TWO}", "1 (copy)"):
+        (events / name).mkdir(parents=True)
+    (events / "7").write_text("a file")
+    spool = Spool(str(events))
+    assert (spool.own, spool.left) == (f"{events}/0", [])
+    folder = queue_folder(spool.own, "a")
+    os.makedirs(f"{folder}/0000000005.jsonl")
+    os.mkfifo(f"{folder}/0000000006.jsonl")
+    for name in ("\N{SUPERSCRIPT TWO}.jsonl", "1.jsonl", "notes.txt"):
+        with open(f"{folder}/{name}", "w") as file:
+            file.write("{}\n")
+    assert drained(EventQueue(folder, is_readable=is_event)) == []
