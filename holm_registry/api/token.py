@@ -72,7 +72,9 @@ class TokenRoutes:
         return self._answer(request, identity, form.scopes)
 
     def _answer(self, request: StreamedRequest, identity: Identity, texts: list[str]) -> bytes:
-        token = self._issuer.issue(identity, self._granted(identity, Scopes.parse(texts)))
+        robot = self._guard.permissions.robot_of(identity)
+        until = None if robot is None else robot.expires
+        token = self._issuer.issue(identity, self._granted(identity, Scopes.parse(texts)), until)
         request.actor = identity.name
         request.set_header("Cache-Control", "no-store")
         issued_at = datetime.fromtimestamp(token.issued_at, UTC).isoformat(timespec="seconds")

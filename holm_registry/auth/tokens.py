@@ -81,22 +81,24 @@ class Issuer:
         self._now = now
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
 
-    def issue(self, identity: Identity, scopes: Scopes) -> Token:
+    def issue(self, identity: Identity, scopes: Scopes, until: float | None = None) -> Token:
         """
         Issue a token.
 
         :param identity: The user, robot or anonymous client that it is for.
         :param scopes: What it is to be valid for. A token has to fit into a header: of more scopes
             than that, it gets the last ones, which a client that collects scopes asked for last.
+        :param until: When its login ends, in seconds since the epoch; None if that is not known.
         """
         now = self._now()
+        seconds = self._seconds if until is None else max(0.0, min(self._seconds, until - now))
         claims = {
             "iss": self.service,
             "aud": self.service,
             "sub": identity.name,
             "iat": int(now),
             "nbf": int(now - _SKEW_SECONDS),
-            "exp": int(now + self._seconds),
+            "exp": int(now + seconds),
             "jti": uuid.uuid4().hex,
             "scope": "",
             "login": identity.login,
@@ -105,7 +107,7 @@ class Issuer:
         room = MAX_TOKEN_BYTES - len(jwt.encode(claims, self._key, _ALGORITHM))
         # Three bytes make four characters, and the last ones may be padded.
         scope = claims["scope"] = scopes.last(max(0, room * 3 // 4 - 3))
-        return Token(jwt.encode(claims, self._key, _ALGORITHM), scope, now, self._seconds)
+        return Token(jwt.encode(claims, self._key, _ALGORITHM), scope, now, seconds)
 
     def verify(self, text: str) -> Identity:
         """

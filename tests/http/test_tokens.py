@@ -186,6 +186,17 @@ def test_a_token_for_a_hundred_repositories_is_accepted(issuing):
     assert issuing.request(*PULL, **many).status == 200, "what was asked for last fits"
 
 
+def test_a_token_says_that_it_ends_with_its_robot(users, filled, robots):
+    server = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0), driver=filled, robots=robots)
+    key = robots.create("short", Scope((Pattern("*"),), frozenset({"pull"})), 100.0)
+    answer = server.request("GET", "/auth/token", **basic("short", key))
+    assert 0 < answer.json["expires_in"] <= 100
+    assert (
+        server.request("GET", "/auth/token", **basic("robot", robots.key)).json["expires_in"] == 900
+    )
+    server.hang_up()
+
+
 def test_a_challenge_for_a_mount_asks_for_the_source_as_well(issuing):
     """Docker and containerd ask once, for what they were told."""
 
