@@ -52,6 +52,8 @@ def attachment_of(tag: str) -> tuple[str, str] | None:
     """
     Tell what a tag of the fallback schema is about: a digest, and the kind of what it holds.
 
+    Of a digest of SHA-512 such a tag has only the first half.
+
     :see: OCI distribution-spec, "Referrers Tag Schema"; cosign's signature specification.
     """
     match = _FALLBACK.fullmatch(tag)
@@ -61,8 +63,15 @@ def attachment_of(tag: str) -> tuple[str, str] | None:
 
 
 def fallback_tag(digest: str) -> str:
-    """Give the tag that lists what refers to a digest, where there is no API for it."""
-    return digest.replace(":", "-")[:128]
+    """
+    Give the tag that lists what refers to a digest, where there is no API for it.
+
+    Of the algorithm there are 32 characters at the most, and of what it gave 64.
+
+    :see: OCI distribution-spec, "Referrers Tag Schema".
+    """
+    algorithm, _, encoded = digest.partition(":")
+    return f"{algorithm[:32]}-{encoded[:64]}"
 
 
 async def attached_to(reader: Reader, name: str, digest: str) -> tuple[Attached, ...]:

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from attrs import frozen
 
-from .attached import Attached, attachment_of
+from .attached import Attached, attachment_of, fallback_tag
 from .contents import Contents
 from .library import DANGLING, RepositoryShot
 from .summaries import Content
@@ -107,9 +107,9 @@ def plan_removal(
     """
     kept = Content()
     staying = _staying(contents, repository, set(digests), kept)
+    pointers = _pointers(contents, repository, staying)
     images = tuple(
-        _image(contents, repository, digest, staying, kept, attached)
-        for digest in dict.fromkeys(digests)
+        _image(contents, digest, pointers, kept, attached) for digest in dict.fromkeys(digests)
     )
     others = list(others)
     _add_others(contents, kept, others)
@@ -142,9 +142,9 @@ def _staying(
         kept.add(contents, digest)
     children = {child for digest in going for child in children_of(contents, digest)}
     subjects = going | {child for child in children if not kept.has(child)}
+    going_with = set(map(fallback_tag, subjects))
     for tag, digest in others.items():
-        about = attachment_of(tag)
-        if about is not None and about[0] not in subjects:
+        if attachment_of(tag) is not None and tag.partition(".")[0] not in going_with:
             staying[tag] = digest
             kept.add(contents, digest)
     return staying
@@ -185,11 +185,46 @@ def _is_read(repository: RepositoryShot) -> bool:
     return repository.listed and all(tag.settled for tag in repository.tags)
 
 
-def _image(  # noqa: PLR0913, PLR0917
+@frozen
+class _Pointers:
+    """
+    What points to manifests: looked through once, for however many images are to go.
+
+    :ivar tags: By digest, the tags that point to it.
+    :ivar lists: By its name, each tag that lists referrers, and where it points.
+    :ivar parents: By the digest of a child, the tags of indexes that stay and hold it.
+    """
+
+    tags: Mapping[str, list[str]]
+    lists: Mapping[str, str]
+    parents: Mapping[str, set[str]]
+
+
+def _pointers(
+    contents: Contents, repository: RepositoryShot, staying: Mapping[str, str]
+) -> _Pointers:
+    tags: dict[str, list[str]] = {}
+    for tag in repository.tags:
+        tags.setdefault(tag.digest, []).append(tag.name)
+    lists = {
+        tag.name: tag.digest
+        for tag in repository.tags
+        if (attachment_of(tag.name) or ("", ""))[1] == "referrers"
+    }
+    parents: dict[str, set[str]] = {}
+    # The fallback's lists name what they do not need.
+    indexes = {parent for tag, parent in staying.items() if attachment_of(tag) is None}
+    for parent in indexes:
+        holding = [tag for tag in tags.get(parent, ()) if attachment_of(tag) is None]
+        for child in children_of(contents, parent):
+            parents.setdefault(child, set()).update(holding)
+    return _Pointers(tags, lists, parents)
+
+
+def _image(
     contents: Contents,
-    repository: RepositoryShot,
     digest: str,
-    staying: Mapping[str, str],
+    pointers: _Pointers,
     kept: Content,
     attached: Mapping[str, Collection[Attached]],
 ) -> Image:
@@ -204,15 +239,14 @@ def _image(  # noqa: PLR0913, PLR0917
             if not kept.has(each.digest)
         ]
     companions += [
-        Companion(tag.digest, "list of referrers", tag.name)
-        for tag in repository.tags
-        if attachment_of(tag.name) in [(each, "referrers") for each in subjects]
-        and not kept.has(tag.digest)
+        Companion(pointers.lists[tag], "list of referrers", tag)
+        for tag in map(fallback_tag, subjects)
+        if tag in pointers.lists and not kept.has(pointers.lists[tag])
     ]
     return Image(
         digest,
-        tuple(tag.name for tag in repository.tags if tag.digest == digest),
-        tuple(sorted(_parents(contents, digest, staying))),
+        tuple(pointers.tags.get(digest, ())),
+        tuple(sorted(pointers.parents.get(digest, ()))),
         tuple({each.digest: each for each in companions if each.digest != digest}.values()),
         kept=len(children) - len(going),
     )
@@ -232,10 +266,3 @@ def _children(contents: Contents, digest: str, depth: int = 0) -> Iterable[tuple
         if contents.facts.peek(child.digest) is not None:
             yield child.digest, child.platform or ("provenance" if child.attests else "manifest")
             yield from _children(contents, child.digest, depth + 1)
-
-
-def _parents(contents: Contents, digest: str, staying: Mapping[str, str]) -> Iterable[str]:
-    for tag, parent in staying.items():
-        # The fallback's lists name what they do not need.
-        if attachment_of(tag) is None and digest in children_of(contents, parent):
-            yield tag
