@@ -34,7 +34,8 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
     file = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         require_regular(os.fstat(file))
-    except BaseException:
+    except OSError as problem:
         os.close(file)
+        problem.filename = path
         raise
     return file

@@ -295,7 +295,10 @@ def build_driver(storage: Storage) -> Driver:
     if storage.filesystem is None:
         return Memory()
     files = Filesystem(storage.filesystem.rootdirectory.rstrip("/"))
-    return ReadOnly(files) if storage.maintenance.readonly.enabled else files
+    if storage.maintenance.readonly.enabled:
+        return ReadOnly(files)
+    files.mark()
+    return files
 
 
 def build_quotas(storage: Storage) -> Quotas:

@@ -22,12 +22,17 @@ import msgspec
 from attrs import frozen
 from msgspec import Struct
 
+from holm_registry.regular import open_regular
+
 from .rules import Pattern, Scope
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 #: What each key begins with: programs that look for secrets in files find it by that.
 _PREFIX = "holm_"
+
+#: More than a robot's file has, in bytes.
+_MAX_BYTES = 1024 * 1024
 
 #: How many to remember.
 _MAX_ROBOTS = 1024
@@ -167,8 +172,8 @@ class Robots:
         return known[1]
 
     def _read(self, name: str) -> Robot:
-        with open(self._path(name), "rb") as file:
-            content = file.read()
+        with open(open_regular(self._path(name)), "rb") as file:
+            content = file.read(_MAX_BYTES)
         try:
             record = msgspec.json.decode(content, type=_Record)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:

@@ -18,6 +18,8 @@ import msgspec
 from attrs import frozen
 from msgspec import Struct
 
+from holm_registry.regular import open_regular
+
 from .identity import Identity
 from .scopes import Scopes
 
@@ -184,7 +186,7 @@ def read_key(path: str) -> bytes:
 
 
 def _key_in(path: str) -> bytes:
-    with open(path, "rb") as file:
+    with open(open_regular(path), "rb") as file:
         key = file.read(_KEY_BYTES * 2)
     if len(key) < _KEY_BYTES:
         raise OSError(22, "the key of tokens is damaged; remove it to have a new one made", path)

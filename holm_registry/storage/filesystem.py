@@ -24,6 +24,7 @@ from .durable import Folders, Writeback, missing_top, sync_down, sync_folder, wr
 from .errors import Locked, NotFound, StorageFull, StorageUnavailable, UploadBusy
 from .listing import SETTLED_SECONDS, FolderListing
 from .removal import NO_SPACE, Removal
+from .volume import Volume
 
 #: How often to make a folder that another process deletes at the same moment.
 _ATTEMPTS = 5
@@ -70,12 +71,17 @@ class Filesystem:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self._volume = Volume(root)
         self._folders = Folders()
         self._removal = Removal(self._full(layout.STAGING), self._folders)
         self._unsettled: set[str] = set()
         self._listing = FolderListing()
         self._taken: set[str] = set()
         self._lock = Lock()
+
+    def mark(self) -> None:
+        """Mark the volume, so that it is known again when it was mounted anew."""
+        self._volume.mark()
 
     def stat(self, path: str) -> Stat:
         """See :class:`.driver.Driver`."""
@@ -98,6 +104,7 @@ class Filesystem:
 
     def put(self, path: str, content: bytes) -> None:
         """See :class:`.driver.Driver`."""
+        self._volume.require()
         with _making():
             aside = self._write_aside(content)
             try:
@@ -133,6 +140,7 @@ class Filesystem:
 
     def delete_folder(self, path: str, *, durably: bool = True) -> None:
         """See :class:`.driver.Driver`."""
+        self._volume.require()
         with suppress(NotFound), _translated(path):
             self._removal.remove(self._full(path), durably=durably)
 
@@ -140,6 +148,7 @@ class Filesystem:
         """See :class:`.driver.Driver`."""
         full = self._full(path)
         folder = os.path.dirname(full)
+        self._volume.require()
         with _making():
             try:
                 taken = asides.take(full)
@@ -172,6 +181,7 @@ class Filesystem:
     def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
         """See :class:`.driver.Driver`."""
         found = []
+        self._volume.require()
         with _making():
             for folder, _, files in os.walk(self._full(path), onerror=_raise_unless_missing):
                 for name in files:
@@ -185,6 +195,7 @@ class Filesystem:
 
     def move(self, path: str, target: str) -> None:
         """See :class:`.driver.Driver`."""
+        self._volume.require()
         with _translated(path):
             self._folders.ensure(os.path.dirname(self._full(target)))
             os.rename(self._full(path), self._full(target))
@@ -194,6 +205,7 @@ class Filesystem:
     def seconds(self) -> float:
         """See :class:`.driver.Driver`."""
         full = self._full(f"{layout.MAINTENANCE}/clock")
+        self._volume.require()
         with _making():
             try:
                 self._folders.ensure(os.path.dirname(full))
@@ -225,6 +237,7 @@ class Filesystem:
     ) -> Iterator[None]:
         """See :class:`.driver.Driver`."""
         full = self._full(f"{layout.MAINTENANCE}/{name}.lock")
+        self._volume.require()
         try:
             with _making():
                 self._folders.ensure(os.path.dirname(full))
@@ -245,16 +258,19 @@ class Filesystem:
 
     def folders(self, path: str) -> Sequence[str]:
         """See :class:`.driver.Driver`."""
+        self._volume.require_lately()
         try:
             with _translated(path):
                 return self._listing.list(self._full(path))
         except NotFound:
+            self._volume.require()
             return ()
 
     def create_upload(self, path: str, content: bytes = b"") -> None:
         """See :class:`.driver.Driver`."""
         full = self._full(path)
         folder = os.path.dirname(full)
+        self._volume.require()
         with _making():
             for _ in range(_ATTEMPTS):
                 # Where a collection removes the folder while it is still empty, make it again.
@@ -292,9 +308,12 @@ class Filesystem:
     def _found(self, do: Callable[[str], T], path: str) -> T:
         """Do something with what should lie at a path, also if a sweep has it out of sight."""
         full = self._full(path)
+        self._volume.require_lately()
         try:
             return do(full)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            # Nothing is in a folder where no volume is mounted, but all of that is not missing.
+            self._volume.require()
             if not asides.put_back(full):
                 raise
         return do(full)
@@ -495,6 +514,7 @@ class FileUpload:
 
     def promote(self, path: str) -> None:
         """See :class:`.driver.Upload`."""
+        self._store._volume.require()  # noqa: SLF001 - one driver, two classes
         with _translated(self._path):
             os.utime(self._file)
             os.fsync(self._file)

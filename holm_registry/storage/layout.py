@@ -22,6 +22,7 @@ Where everything lies: the tree of registry:2, which is the only truth, and what
                                                                  looking at once more
       _damaged/<algorithm>/<encoded>…                            ours: what a repair moved away
       _maintenance/…                                             ours: locks and last results
+      _maintenance/volume                                        ours: by which a volume is known
 
 A link holds a digest and nothing else. It names the blob to read, which for content that registry:2
 took under sha512 is another digest than that of its path. What is marked as ours is unknown to

@@ -97,3 +97,13 @@ def test_a_damaged_file_lets_nobody_in_and_is_told_of(folder):
     assert line.startswith(f"auth.robots: {folder}/ci.json: ")
     with pytest.raises(RobotInvalid, match=r"ci\.json"):
         list(robots.all())
+
+
+def test_a_pipe_in_place_of_a_robot_lets_nobody_in_and_keeps_nobody_waiting(tmp_path):
+    lines: list[str] = []
+    os.mkfifo(tmp_path / "ci.json")
+    robots = Robots(str(tmp_path), lines.append)
+    assert robots.get("ci") is None
+    assert robots.get("ci") is None
+    (line,) = lines
+    assert "Not a regular file" in line
