@@ -21,6 +21,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 
 from .config.addresses import parse_address
+from .http.site import StreamingSite
 
 #: How many connections may wait to be accepted: a rollout opens hundreds at once, and where
 #: Twisted's 50 are exceeded the kernel resets some.
@@ -87,6 +88,32 @@ def listen(where: IStreamServerEndpoint, site: IProtocolFactory) -> IListeningPo
         results[0].raiseException()
     port: IListeningPort = results[0]
     return port
+
+
+def bound_accepts(port: Any, site: StreamingSite) -> None:
+    """
+    Have a port accept no more connections at once than there is room for.
+
+    Twisted accepts a hundred in one go, and where descriptors run out resets what it cannot take.
+    What is not accepted waits in the kernel's backlog, until a connection has gone.
+    """
+    accept = port.doRead
+
+    def go_on() -> None:
+        if port.connected:
+            port.startReading()
+
+    def accept_some() -> None:
+        room = site.connections.room
+        if room <= 0:
+            port.stopReading()
+            site.when_room(go_on)
+            return
+        port.numberAccepts = min(port.numberAccepts, room)
+        accept()
+
+    if hasattr(port, "numberAccepts"):
+        port.doRead = accept_some
 
 
 def _has_ipv6() -> bool:

@@ -59,6 +59,10 @@ MAX_THREADS = 16
 HEALTH_THREADS = 2
 
 
+#: The debug server has few clients, and takes its files from those that nothing else counts.
+_DEBUG_CONNECTIONS = 16
+
+
 @frozen
 class Parts:
     """
@@ -257,7 +261,8 @@ def build_debug(config: Config, parts: Parts, reactor: Any) -> tuple[StreamingSi
     threads = PooledThreads(reactor, 1)
     path = config.http.debug.prometheus.path
     routes = DebugRoutes(parts.health, threads, parts.figures, path)
-    return StreamingSite(routes.resource(), reactor), threads
+    limits = Limits(connections=_DEBUG_CONNECTIONS, connections_per_address=_DEBUG_CONNECTIONS)
+    return StreamingSite(routes.resource(), reactor, limits=limits), threads
 
 
 def build_health(config: Config, driver: Driver, reactor: Any) -> Health:

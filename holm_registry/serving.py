@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 
 from .http.site import StreamingSite
-from .listen import listen
+from .listen import bound_accepts, listen
 
 _log = Logger()
 
@@ -63,6 +63,7 @@ class SiteService(Service):
         """Listen, while ports below 1024 may still be had; end with a line if that fails."""
         try:
             self._port = listen(self._where, self._factory())
+            bound_accepts(self._port, self._site)
         except CannotListenError as problem:
             self._refuse(f"cannot listen on {_tried(problem)}: {problem.socketError}")
 

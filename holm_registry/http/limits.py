@@ -15,6 +15,9 @@ from .addresses import client_of
 #: What the process needs beside connections and the files they are served from.
 _OTHER_FILES = 64
 
+#: How many connections that are not let in may be told so at once; others wait to be accepted.
+MOST_REFUSED = 16
+
 #: The share of all connections that one address may have, where nobody says.
 _SHARE = 0.75
 
@@ -48,7 +51,7 @@ class Limits:
         0 connections are as many as fit, and 0 from one address most of those.
         """
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        fitting = max(1, (files - _OTHER_FILES) // 2)
+        fitting = max(1, (files - _OTHER_FILES - MOST_REFUSED) // 2)
         connections = min(self.connections or fitting, fitting)
         most = self.connections_per_address or max(1, int(connections * _SHARE))
         return evolve(self, connections=connections, connections_per_address=most)
@@ -61,6 +64,13 @@ class Connections:
         self._limits = limits
         self._addresses: Counter[str] = Counter()
         self.refused = 0
+        #: How many that were not let in are still open.
+        self.leaving = 0
+
+    @property
+    def room(self) -> int:
+        """How many more may be accepted, be it to tell them that they are too many."""
+        return max(0, self._limits.connections - self.count) + MOST_REFUSED - self.leaving
 
     @property
     def count(self) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IHandshakeListener
@@ -22,13 +23,15 @@ class RefusedConnection(Protocol):
     said before the handshake, and a client that begins none is no longer waited for.
 
     :param clock: Has ``callLater``.
+    :param left: Called when it has gone.
     """
 
     # Any: what Twisted declares is less than it has.
     transport: Any
 
-    def __init__(self, reason: str, clock: Any) -> None:
+    def __init__(self, reason: str, clock: Any, left: Callable[[], object]) -> None:
         self._reason = reason
+        self._left = left
         self._clock = clock
         self._cut: Any = None
 
@@ -46,6 +49,7 @@ class RefusedConnection(Protocol):
         """Wait no more."""
         if self._cut.active():
             self._cut.cancel()
+        self._left()
 
     def _say(self) -> None:
         transport = self.transport

@@ -79,20 +79,36 @@ class StreamingSite(Site):
         self._channels: set[Any] = set()
         self._idle: list[Deferred[None]] = []
         self._closing: Any = None
+        self._for_room: list[Callable[[], object]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Let a connection in, unless there are too many."""
         refused = self.connections.enter(addr)
         if refused is not None:
-            return RefusedConnection(refused, self.reactor)
+            self.connections.leaving += 1
+            return RefusedConnection(refused, self.reactor, self._refused_left)
         channel: Any = super().buildProtocol(addr)
         channel.address = addr
         self._channels.add(channel)
         return channel
 
+    def when_room(self, call: Callable[[], object]) -> None:
+        """Have something called as soon as a connection has gone."""
+        self._for_room.append(call)
+
+    def _refused_left(self) -> None:
+        self.connections.leaving -= 1
+        self._tell_of_room()
+
+    def _tell_of_room(self) -> None:
+        waiting, self._for_room = self._for_room, []
+        for call in waiting:
+            call()
+
     def left(self, channel: Channel) -> None:
         """Note that a connection is lost."""
         self.connections.leave(channel.address)
+        self._tell_of_room()
         self._channels.discard(channel)
         self._tell_if_idle()
 

@@ -86,9 +86,9 @@ def test_more_connections_than_there_may_be_are_told_so(memory):
 
 def test_limits_fit_the_files_that_the_process_may_have(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
-    assert fitted(0, 0) == (480, 360)
+    assert fitted(0, 0) == (472, 354)
     assert fitted(100, 0) == (100, 75)
-    assert fitted(10_000, 7) == (480, 7)
+    assert fitted(10_000, 7) == (472, 7)
 
 
 def fitted(connections, from_one):

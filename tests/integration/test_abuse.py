@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import signal
 import socket
 import threading
@@ -226,3 +227,34 @@ def test_a_log_is_written_to_its_end_before_the_process_ends(tmp_path):
         server.stop()
         thread.join()
     assert [f"/v2/?{number} " in line.decode() for number, line in enumerate(read)] == [True] * 100
+
+
+def test_a_process_with_few_files_answers_all_that_come_at_once(tmp_path):
+    """360 pulls at once with 128 files: each gets its blob, or is told that there are too many."""
+
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+
+    with holm(tmp_path / "root", preexec_fn=few_files) as server:
+        content = os.urandom(MIB)
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        path = f"/v2/a/blobs/uploads/?digest={digest}"
+        assert server.request("POST", path, content).status == 201
+        barrier, statuses = threading.Barrier(360), []
+
+        def pull():
+            barrier.wait()
+            try:
+                answer = server.request("GET", f"/v2/a/blobs/{digest}")
+                statuses.append((answer.status, answer.status == 503 or answer.body == content))
+            except OSError as problem:
+                statuses.append(problem)
+
+        threads = [threading.Thread(target=pull) for _ in range(360)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert set(statuses) == {(200, True), (503, True)}
+        push_until_it_works(server)
+        assert not any("Traceback" in line or "EMFILE" in line for line in server.lines)

@@ -45,7 +45,7 @@ ALLOWED = {
         "threads",
         "upkeep",
     },
-    "listen": {"config"},
+    "listen": {"config", "http.site"},
     "service": {
         "access",
         "api",
