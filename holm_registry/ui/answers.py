@@ -98,7 +98,7 @@ class ErrorAnswers:
         if _wants_json(request):
             request.set_header("Cache-Control", "no-store")
             return json_body(request, problem.as_json(show_url=self._show_urls))
-        if not _is_browser(request):
+        if not is_browser(request):
             request.set_header("Cache-Control", "no-store")
             return text_body(request, f"{problem.title}: {problem.message}\n")
         # Somebody whom the registry does not know is nobody to log out.
@@ -109,11 +109,11 @@ class ErrorAnswers:
 
 
 def _wants_json(request: StreamedRequest) -> bool:
-    asks = "application/json" in _accepted(request) and not _is_browser(request)
+    asks = "application/json" in _accepted(request) and not is_browser(request)
     return asks or request.path.startswith((b"/api/", b"/health"))
 
 
-def _is_browser(request: StreamedRequest) -> bool:
+def is_browser(request: StreamedRequest) -> bool:
     """Tell whether a page is wanted: browsers and scripts on pages name HTML, programs do not."""
     return any(kind in _accepted(request) for kind in ("text/html", "application/xhtml+xml"))
 

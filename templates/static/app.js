@@ -115,12 +115,21 @@ async function confirm(url) {
   asking = true;
   page.classList.add("busy");
   announce("Reading what would be deleted…", { lasting: true });
-  const { document: fresh } = await load(url).finally(() => {
+  let fragment;
+  try {
+    // As long as the registry is still being read, the answer says how far that has come.
+    for (;;) {
+      const { document: fresh } = await load(url);
+      fragment = fresh.querySelector("[data-fragment]") ?? fresh.querySelector("main section");
+      if (!fragment?.matches("[data-again]")) break;
+      announce(fragment.querySelector("[role=status]").textContent, { lasting: true });
+      await new Promise((resolve) => { setTimeout(resolve, 700); });
+    }
+  } finally {
     asking = false;
     page.classList.remove("busy");
     announce("");
-  });
-  const fragment = fresh.querySelector("[data-fragment]") ?? fresh.querySelector("main section");
+  }
   if (!fragment) { location.href = url; return; }
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "confirm-title");

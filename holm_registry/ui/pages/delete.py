@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import Any
+
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.shield import shielded
+from holm_registry.ui.answers import is_browser
 from holm_registry.ui.context import Context
 from holm_registry.ui.errors import Changed, Invalid, LoginNeeded, Missing, Refused, Trouble
 from holm_registry.ui.news import fresh_names
 from holm_registry.ui.ordering import newest_first
 from holm_registry.ui.outcomes import Outcome
 from holm_registry.ui.parameters import Form, query_of, read_form
+from holm_registry.ui.questions import Questions
 from holm_registry.ui.reader import Reader
 from holm_registry.ui.references import require_digest, require_repository
-from holm_registry.ui.removing import Remover, tags_fingerprint
+from holm_registry.ui.removing import STUDY_SECONDS, Remover, tags_fingerprint
 from holm_registry.ui.rendering import Links
 from holm_registry.ui.routing import route
 from holm_registry.ui.views.deletion import deletion_view
@@ -29,6 +34,7 @@ class DeletePage:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._questions = Questions(context.clock)
 
     def register(self, app: Klein) -> None:
         """Add the routes of this page."""
@@ -40,10 +46,43 @@ class DeletePage:
         context, query = self._context, query_of(request)
         repository = require_repository(query.require("repo"))
         reader = await context.reader(request)
+
+        def prepare() -> Awaitable[dict[str, Any]]:
+            return self._prepare(reader, repository, query)
+
+        data: dict[str, Any] | None
+        if is_browser(request):
+            data = await self._questions.answer((reader.library, request.uri), prepare)
+        else:
+            data = await prepare()
+        if data is None:
+            return await self._still_reading(request, reader, repository)
+        return await context.templates.render(request, "delete.html", **data)
+
+    async def _still_reading(
+        self, request: StreamedRequest, reader: Reader, repository: str
+    ) -> bytes:
+        """Say how far the registry was looked through; the browser comes back by itself."""
+        known = reader.library.repository(repository)
+        recently = reader.clock.seconds() - STUDY_SECONDS
+        looked_at = sum(tag.seen_at > recently for tag in known.tags.values())
+        request.set_header("Refresh", "1")
+        return await self._context.templates.render(
+            request,
+            "reading.html",
+            status=202,
+            repository=repository,
+            looked_at=looked_at,
+            total=len(known.tags),
+        )
+
+    async def _prepare(self, reader: Reader, repository: str, query: Form) -> dict[str, Any]:
+        """Work out what the page that asks says."""
+        context = self._context
         remover = Remover(reader, context.threads, repository)
         await remover.study()
         await self._know_others(reader)
-        tags = await self._tags(request, repository, query)
+        tags = await self._tags(reader, repository, query)
         pointing = remover.digests_of(tags)
         lost = [tag for tag, digest in pointing.items() if not digest]
         digests = [require_digest(digest) for digest in query.all("digest")] or list(
@@ -61,14 +100,12 @@ class DeletePage:
         view = await context.threads.run(
             deletion_view, plan, newest_first(tags), newest_first(lost)
         )
-        return await context.templates.render(
-            request,
-            "delete.html",
-            view=view,
-            tags_agreed=tags_fingerprint(pointing),
-            removes_tags=removes_tags,
-            tried=reader.library.removes_tags is not None,
-        )
+        return {
+            "view": view,
+            "tags_agreed": tags_fingerprint(pointing),
+            "removes_tags": removes_tags,
+            "tried": reader.library.removes_tags is not None,
+        }
 
     async def _know_others(self, reader: Reader) -> None:
         """Know the other repositories, as far as that can be had soon: they may share blobs."""
@@ -80,12 +117,12 @@ class DeletePage:
             return  # the page then says that it does not know
         await reader.survey_soon()
 
-    async def _tags(self, request: StreamedRequest, repository: str, query: Form) -> list[str]:
+    async def _tags(self, reader: Reader, repository: str, query: Form) -> list[str]:
         """Give the tags that were chosen: some by name, or all that a filter lets through."""
         tags = query.all("tag")
         if query.one("all"):
             context = self._context
-            shot = (await context.reader(request)).shot(repository)
+            shot = reader.shot(repository)
             tags = await context.threads.run(matching, context.contents, shot, query.one("q"))
         if len(tags) > MAX_ITEMS:
             raise Invalid(f"more than {MAX_ITEMS:,} at once; choose fewer")
