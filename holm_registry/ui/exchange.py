@@ -198,8 +198,9 @@ class Exchange:
         tell = _log.warn if is_down and now >= self._quiet_until else _log.debug
         if tell != _log.debug:
             self._quiet_until = now + QUIET_SECONDS
-        tell("asked {url}: {title}: {message}", url=problem.url, title=problem.title,
-             message=problem.message)  # fmt: skip
+        cause = _cause(problem.__cause__)
+        tell("asked {url}: {title}: {message}{cause}", url=problem.url, title=problem.title,
+             message=problem.message, cause=f" ({cause})" if cause else "")  # fmt: skip
 
     async def _ask(self, question: _Question, *, background: bool) -> Answer:
         async with self._gate.entered(background=background):
@@ -356,6 +357,14 @@ def _message(answer: Answer) -> str:
     return "; ".join(
         ": ".join(part for part in (error.code, error.message) if part) for error in errors[:5]
     )[:500]
+
+
+def _cause(problem: BaseException | None) -> str:
+    """Return what the network said, in one line; it may name addresses."""
+    reasons = getattr(problem, "reasons", None)
+    if reasons:
+        return _cause(reasons[0].value)
+    return "" if problem is None else " ".join(str(problem).split())[:500]
 
 
 def _reason(problem: BaseException) -> str:
