@@ -46,8 +46,8 @@ class Volume:
         self._looked = time.monotonic()
 
     def mark(self) -> None:
-        """Put a mark on it, if it has none and can be written to."""
-        if self._mark:
+        """Put a mark on it, if it holds anything, has no mark, and can be written to."""
+        if self._mark or not self._held:
             return
         mark = uuid.uuid4().hex.encode()
         with suppress(OSError):

@@ -51,10 +51,13 @@ def store(request, tmp_path, monkeypatch):
     monkeypatch.setattr(volume, "_LOOK_SECONDS", 0.0)
     os.mkdir(tmp_path / "root")
     store = Filesystem(str(tmp_path / "root"))
-    if request.param:
-        store.mark()
+    store.mark()
+    assert os.listdir(tmp_path / "root") == [], "nothing is put on an empty volume"
     push(Registry(store), "a", "v1", IMAGE, b"c", b"1")
     push(Registry(store), "a", None, SIGNATURE)
+    store = Filesystem(str(tmp_path / "root"))
+    if request.param:
+        store.mark()
     return store
 
 
@@ -98,8 +101,8 @@ def test_nothing_is_read_or_written_until_it_is_back(store, mount, use):
 def test_another_store_below_is_not_taken_for_it(store, mount, tmp_path):
     os.mkdir(tmp_path / "below")
     below = Filesystem(str(tmp_path / "below"))
-    below.mark()
     push(Registry(below), "old", "v1", IMAGE, b"c", b"1")
+    Filesystem(str(tmp_path / "below")).mark()
     registry = Registry(store)
     mount.unmount(str(tmp_path / "below"))
     with pytest.raises(VolumeLost):
@@ -125,8 +128,8 @@ def test_a_copy_that_takes_its_place_is_known_by_its_mark(store, mount, tmp_path
 def test_a_store_that_held_nothing_may_be_mounted_later(tmp_path, mount):
     os.mkdir(tmp_path / "volume")
     filled = Filesystem(str(tmp_path / "volume"))
-    filled.mark()
     push(Registry(filled), "a", "v1", IMAGE, b"c", b"1")
+    Filesystem(str(tmp_path / "volume")).mark()
     os.mkdir(mount.path)
     store = Filesystem(mount.path)
     store.mark()
