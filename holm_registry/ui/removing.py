@@ -21,7 +21,7 @@ from .documents import Manifest, NotUnderstood, read
 from .errors import Changed, Missing, Refused, Slow, TooMany, Trouble
 from .exchange import NotFound
 from .gate import each
-from .library import DANGLING
+from .library import DANGLING, RepositoryShot
 from .outcomes import Item
 from .reader import Reader
 from .removal import Companion, Image, Plan, children_of, plan_removal
@@ -72,6 +72,20 @@ class Remover:
                 "nothing was deleted. Trying again continues from here"
             ) from problem
 
+    def _shot(self) -> RepositoryShot:
+        """
+        Give the repository with all its tags.
+
+        :raises Slow: Others have taken their room in memory meanwhile.
+        """
+        shot = self._reader.shot(self._repository)
+        if not shot.listed or shot.cut:
+            raise Slow(
+                f"the tags of {self._repository} had to make room in memory for those of others; "
+                "nothing was deleted; try again"
+            )
+        return shot
+
     def _require_few(self, count: int) -> None:
         if count > MAX_TAGS:
             raise TooMany(
@@ -82,7 +96,7 @@ class Remover:
 
     def _refusal(self) -> str:
         """Say why no image can be deleted safely: a tag that cannot be read may point to it."""
-        for tag in self._reader.shot(self._repository).tags:
+        for tag in self._shot().tags:
             if tag.problem != DANGLING and (tag.problem or not tag.digest):
                 return (
                     f"tag {tag.name} cannot be read, so no image can be deleted safely: "
@@ -96,10 +110,7 @@ class Remover:
 
         :raises Missing: There is no such tag.
         """
-        known = {
-            tag.name: "" if tag.problem else tag.digest
-            for tag in self._reader.shot(self._repository).tags
-        }
+        known = {tag.name: "" if tag.problem else tag.digest for tag in self._shot().tags}
         gone = [tag for tag in tags if tag not in known]
         if gone:
             raise Missing(f"no such tag in {self._repository}: {', '.join(gone[:10])}")
@@ -112,7 +123,7 @@ class Remover:
         :raises NotFound: One of them is not there.
         """
         reader, repository = self._reader, self._repository
-        tagged = {tag.digest for tag in reader.shot(repository).tags}
+        tagged = {tag.digest for tag in self._shot().tags}
         for digest in digests:
             if digest not in tagged:
                 await reader.client.digest_of(repository, digest)
@@ -134,7 +145,7 @@ class Remover:
         await each(subjects[:MAX_SUBJECTS], ask)
         others = [shot for shot in reader.library.shots() if shot.name != repository]
         plan = await self._threads.run(
-            plan_removal, contents, reader.shot(repository), digests, attached, others
+            plan_removal, contents, self._shot(), digests, attached, others
         )
         refusal = self._refusal()
         if plan.unseen:

@@ -79,6 +79,23 @@ def test_nothing_is_deleted_where_not_all_tags_can_be_looked_at(ui, monkeypatch)
     assert not [each for each in ui.wire.asked if each.startswith("DELETE")]
 
 
+def test_nothing_is_deleted_when_the_tags_made_room_for_others_meanwhile(ui):
+    """Without its tags, nothing would seem to need what an image consists of."""
+    gallery = ui.gallery
+    child = gallery.image("app", "v1", [b"x"])
+    gallery.index("app", "multi", [{"digest": child}])
+
+    def forget(method, path, headers):
+        if "/referrers/" in path:
+            ui.context.libraries.of("").repository("app").let_go()
+
+    ui.wire.intercept = forget
+    found = ui.post("/delete", {"repo": "app", "digest": child})
+    assert found.status == 504
+    assert b"nothing was deleted" in found.body
+    assert ui.has("app", child)
+
+
 def test_more_repositories_than_are_remembered_are_said(ui, monkeypatch):
     monkeypatch.setattr(module, "MAX_REPOSITORIES", 20)
     crowded(ui, {f"r{number:02}": 1 for number in range(30)}, NamesBudget())
