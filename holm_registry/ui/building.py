@@ -27,6 +27,7 @@ from .context import Context
 from .exchange import IN_FLIGHT, Exchange
 from .figures import UiFigures
 from .gate import Gate
+from .plain_agent import plain_client
 from .rendering import Templates
 from .settings import Settings
 
@@ -49,7 +50,7 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     folder = find_templates()
     assets = load_assets(folder / "static")
     common = {"public_registry": settings.public_registry, "show_urls": settings.show_urls}
-    exchange = Exchange(agent, reactor, Gate(IN_FLIGHT))
+    exchange = Exchange(plain_client(agent), reactor, Gate(IN_FLIGHT))
     client = RegistryClient(exchange, settings.registry_url)
 
     def may_gain(request: StreamedRequest) -> bool:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from math import inf
 from typing import Any, TypeVar
 
 import msgspec
 from attrs import define, evolve, frozen
+from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import (
@@ -29,7 +29,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web._newclient import ParseError
 from twisted.web.client import (
-    FileBodyProducer,
     RequestTransmissionFailed,
     ResponseDone,
     ResponseFailed,
@@ -37,7 +36,6 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent
 
 from .documents import NotUnderstood, read
 from .errors import LoginNeeded, Missing, Refused, Slow, Trouble, Unreachable
@@ -134,13 +132,14 @@ class Exchange:
     """
     Asks a registry.
 
+    :param http: See :func:`.plain_agent.plain_client`.
     :param gate: Lets so many requests through at once.
     :ivar asked: How many requests were sent.
     :ivar failed: How many of them were not answered, or not with success.
     """
 
-    def __init__(self, agent: IAgent, clock: IReactorTime, gate: Gate) -> None:
-        self._agent = agent
+    def __init__(self, http: HTTPClient, clock: IReactorTime, gate: Gate) -> None:
+        self._http = http
         self._clock = clock
         self._gate = gate
         self._large = DeferredSemaphore(LARGE_BODIES)
@@ -227,12 +226,13 @@ class Exchange:
         raise _misled("the registry redirects without end", question, answer)
 
     async def _exchange(self, question: _Question) -> Answer:
-        content = question.content
-        response = await self._agent.request(
-            question.method.encode(),
-            question.url.encode("ascii"),
-            Headers(question.headers),
-            None if content is None else FileBodyProducer(BytesIO(content)),
+        response = await self._http.request(
+            question.method,
+            question.url,
+            headers=Headers(question.headers),
+            data=question.content,
+            unbuffered=True,
+            allow_redirects=False,
         )
         limit = question.max_bytes if response.code < 300 else MAX_ERROR_BYTES
         body = _Body(0 if question.method == "HEAD" else limit, question.url, self._large)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tracemalloc
 from itertools import chain, repeat
@@ -348,3 +349,28 @@ def test_indenting_makes_no_document_much_larger():
     content = deep(levels - 1).replace(b"[]", b"[" + b"1," * 100_000 + b"1]", 1)
     assert len(pretty(content)) < 2 * len(content)
     assert pretty(b'{"a":1}') == '{\n  "a": 1\n}'
+
+
+def test_a_compressed_answer_is_not_decompressed():
+    """A mebibyte of zeros takes a kilobyte when compressed, and so on without end."""
+    bomb = gzip.compress(b'{"repositories": ["' + b"a" * 50_000_000 + b'"]}')
+    ui, _ = ui_of(lambda *_: [response(200, bomb, "Content-Encoding: gzip")])
+    tracemalloc.start()
+    found = fetch(ui, b"GET / HTTP/1.1\r\nHost: ui.test\r\n\r\n")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.status == 502
+    assert peak_bytes < 20_000_000
+
+
+def test_a_registrys_cookies_are_kept_for_nobody():
+    ui, registry = ui_of(
+        lambda *_: [response(200, b'{"repositories": []}', "Set-Cookie: visitor=1; Path=/")]
+    )
+    for _ in range(2):
+        assert fetch(ui, b"GET /api/repos HTTP/1.1\r\nHost: ui.test\r\n\r\n").status == 200
+        ui.clock.advance(100)
+    heads = [head.lower() for *_, head in registry.asked]
+    assert len(heads) >= 2
+    assert not [head for head in heads if "cookie" in head]
+    assert all("accept-encoding: identity" in head for head in heads)
