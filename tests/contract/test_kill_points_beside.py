@@ -51,7 +51,7 @@ def test_a_user_who_was_added_can_log_in(tmp_path, monkeypatch):
         return str(tmp_path / f"users-{deadline}")
 
     def change(deadline, verb, name):
-        htpasswd.run(argparse.Namespace(verb=verb, file=path(deadline), name=name))
+        htpasswd.run(argparse.Namespace(verb=verb, file=path(deadline), name=name, replace=False))
 
     def live(deadline):
         state.clear()
