@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,8 +26,24 @@ def pytest_addoption(parser):
     parser.addoption("--pictures", help="folder to put pictures of the UI into")
 
 
+#: Where files are kept in memory, and how much of it has to be free, in bytes.
+MEMORY_FOLDER = "/dev/shm"
+MEMORY_BYTES = 6 * 1024**3
+
+
 def pytest_configure(config):
     settings.load_profile("stress" if config.getoption("--stress") else "suite")
+    if config.option.basetemp is None and has_memory_for_files():
+        # Most of the time of a test on files would be spent waiting for the disk to sync.
+        config.option.basetemp = tempfile.mkdtemp(prefix="holm-tests-", dir=MEMORY_FOLDER)
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+
+
+def has_memory_for_files() -> bool:
+    try:
+        return shutil.disk_usage(MEMORY_FOLDER).free >= MEMORY_BYTES
+    except OSError:
+        return False
 
 
 def pytest_sessionstart():
