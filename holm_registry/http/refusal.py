@@ -20,7 +20,7 @@ UNKNOWN = "UNKNOWN"
 
 CONTENT_TYPE = "application/json"
 
-_CODES = {429: "TOOMANYREQUESTS", 503: "UNAVAILABLE"}
+_CODES = {429: "TOOMANYREQUESTS", 501: "UNSUPPORTED", 503: "UNAVAILABLE"}
 
 
 def error_body(status: int, message: str) -> bytes:

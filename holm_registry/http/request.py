@@ -303,6 +303,10 @@ class StreamedRequest(Request):
         self.keep_headers()
         if self._problem:
             self._refuse(400, self._problem)
+        elif self.method != self.method.upper():
+            # Routes are found without regard to case; all that looks at methods (what a HEAD
+            # leaves out, what is logged as a write) minds it (RFC 9110, section 9.1).
+            self._refuse(501, "methods are written in capitals")
         else:
             super().render(resrc)
 

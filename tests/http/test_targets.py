@@ -87,6 +87,14 @@ def test_a_tunnel_is_not_offered(memory):
     assert answer.header("Allow") == "GET, HEAD, OPTIONS"
 
 
+@pytest.mark.parametrize("method", ["get", "Head", "oPTIONS", "delete", "put", "patcH"])
+def test_methods_are_told_apart_by_case(memory, method):
+    headers = [] if method in ("get", "Head", "oPTIONS", "delete") else ["Content-Length: 0"]
+    connection = send(memory, f"{method} /v2/a/manifests/v1 HTTP/1.1", "Host: x", *headers)
+    answer = connection.answer()
+    assert (answer.status, answer.codes) == (501, ["UNSUPPORTED"])
+
+
 @pytest.mark.parametrize("target", ["*", "http://registry.test"])
 def test_what_the_server_as_a_whole_can_do_is_told(memory, target):
     connection = send(memory, f"OPTIONS {target} HTTP/1.1", "Host: registry.test")
