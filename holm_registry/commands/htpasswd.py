@@ -42,20 +42,25 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Change or list a file of users."""
     try:
-        if arguments.verb == "list":
-            for line in _read(arguments.file):
-                if not line.startswith("#"):
-                    print(_name(line))
-            return 0
-        name = require_name(arguments.name)
-        print((_add if arguments.verb == "add" else _remove)(arguments, name))
+        lines = _run(arguments)
     except Busy:
         refuse(f"{arguments.file}: another command is changing it")
     except OSError as problem:
         refuse(f"{arguments.file}: {problem.strerror}")
     except HtpasswdInvalid as problem:
         refuse(f"{arguments.file}: {problem}")
+    # What cannot be printed is no fault of the file.
+    for line in lines:
+        print(line)
     return 0
+
+
+def _run(arguments: argparse.Namespace) -> list[str]:
+    """Do what was asked for; return what to print."""
+    if arguments.verb == "list":
+        return [_name(line) for line in _read(arguments.file) if not line.startswith("#")]
+    name = require_name(arguments.name)
+    return [(_add if arguments.verb == "add" else _remove)(arguments, name)]
 
 
 def _add(arguments: argparse.Namespace, name: str) -> str:

@@ -86,11 +86,11 @@ def _list(arguments: argparse.Namespace) -> int:
 def _revoke(arguments: argparse.Namespace) -> int:
     try:
         _robots(arguments).revoke(arguments.name)
-        print(f"revoked {arguments.name}: its key is no longer taken")
     except RobotInvalid as problem:
         refuse(problem)
     except OSError as problem:
         refuse(f"{problem.filename}: {problem.strerror}")
+    print(f"revoked {arguments.name}: its key is no longer taken")
     return 0
 
 

@@ -20,6 +20,8 @@ from holm_registry.storage.filesystem import Filesystem
 from ..images import image
 
 #: Not what this machine may have at a default place.
+HASH = "$2b$05$" + "a" * 53
+
 MAIN = "import sys; from holm_registry.cli import main; sys.exit(main())"
 FILE = str(Path(__file__).parents[2] / "docs" / "config-example.yml")
 
@@ -171,6 +173,23 @@ def test_output_that_does_not_fit_is_an_error_in_one_line(root):
     assert done.returncode == 1
     assert done.stderr.endswith("registry: standard output: No space left on device\n")
     assert "Traceback" not in done.stderr
+
+
+def test_output_that_does_not_fit_is_not_called_a_fault_of_the_file(tmp_path):
+    users = tmp_path / "htpasswd"
+    users.write_text("".join(f"user{number}:{HASH}\n" for number in range(2000)))
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, "htpasswd", "list", users],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "registry: standard output: No space left on device\n",
+    )
 
 
 def test_an_interrupted_command_says_so(command, root, monkeypatch):
