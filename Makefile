@@ -24,8 +24,9 @@ UI_PORT = 8080
 run: $(SETUP)
 	@exec $(BIN)/python $(HERE)tools/run.py "$(HOST)" "$(PORT)" "$(UI_PORT)"
 
+# Two processes, each with whole files: what the tests of one file share is made once.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(TEST_SETUP)
 	$(BIN)/ruff check .

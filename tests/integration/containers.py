@@ -33,14 +33,18 @@ _UNUSED = ("perl", "libperl", "debconf", "cdebconf", "dpkg", "install-info", "gc
 
 
 class Containers:
-    """Builds, pushes, pulls and runs images."""
+    """
+    Builds, pushes, pulls and runs images.
 
-    def __init__(self, folder: Path) -> None:
+    :param run_root: A folder with a short path: podman takes no other.
+    """
+
+    def __init__(self, folder: Path, run_root: str) -> None:
         self._folder = folder
         self._storage = [
             "--storage-driver=vfs",
             f"--root={folder}/storage",
-            f"--runroot={folder}/run",
+            f"--runroot={run_root}",
         ]
 
     def podman(self, *words: object, **options) -> str:

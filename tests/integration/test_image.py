@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,11 @@ ADDRESS = "--env=REGISTRY_HTTP_ADDR=127.0.0.1:0"
 
 @pytest.fixture(scope="module")
 def containers(tmp_path_factory):
-    found = Containers(tmp_path_factory.mktemp("containers"))
-    found.build()
-    yield found
-    found.podman("rm", "--all", "--force", "--time=0")
+    with tempfile.TemporaryDirectory(prefix="podman-", ignore_cleanup_errors=True) as run_root:
+        found = Containers(tmp_path_factory.mktemp("containers"), run_root)
+        found.build()
+        yield found
+        found.podman("rm", "--all", "--force", "--time=0")
 
 
 @pytest.fixture
