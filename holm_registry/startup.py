@@ -5,6 +5,7 @@ What a plugin does before its service runs: end with a reason, and have twistd l
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,8 +15,9 @@ from twisted.python.usage import Options, UsageError
 
 from .logs.chosen import LOG
 
-#: malloc.h: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes, M_ARENA_MAX.
-_MALLOPT = ((-3, 512 * 1024), (-1, 1024 * 1024), (-8, 2))
+#: malloc.h: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes.
+_MALLOPT = ((-3, 512 * 1024), (-1, 1024 * 1024))
+_ARENA_MAX = -8
 
 
 def end(program: str, *lines: object) -> NoReturn:
@@ -26,17 +28,26 @@ def end(program: str, *lines: object) -> NoReturn:
     raise SystemExit(1)
 
 
-def give_memory_back() -> None:
+def give_memory_back(arenas: int = 2) -> None:
     """
     Have the C library give large buffers back at once, where it can be told (glibc).
 
     By itself it keeps what was freed for later, for each thread anew: what all requests together
     may use would be kept several times over.
+
+    :param arenas: Among how many heaps threads take turns.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        for parameter, value in _MALLOPT:
+        for parameter, value in (*_MALLOPT, (_ARENA_MAX, arenas)):
             mallopt(parameter, value)
+
+
+def give_back_what_loading_took() -> None:
+    """Have the C library give back what is left over from loading code and configuration."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class PluginOptions(Options):

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.application.service import IService
 
-from .startup import PluginOptions, give_memory_back
+from .startup import PluginOptions, give_back_what_loading_took, give_memory_back
 from .ui.settings import SettingInvalid, Settings, read_settings
 
 #: How long to finish what is in flight when stopping, in seconds.
@@ -74,7 +74,7 @@ class Options(PluginOptions):
 
 def makeService(options: Options, reactor: Any = None) -> IService:
     """Make the service that the options describe."""
-    give_memory_back()
+    give_memory_back(arenas=1)
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
     from . import __version__  # noqa: PLC0415
@@ -98,4 +98,5 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         drain_seconds=DRAIN_SECONDS,
         greeting=f"Holm UI {__version__}, showing {settings.registry_url}",
     )
+    give_back_what_loading_took()
     return Lifecycle([serving], [*parts.services, Hangup(reactor)], [parts.threads])
