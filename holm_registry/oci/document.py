@@ -22,6 +22,15 @@ _RUN = re.compile(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?){1,4096}+', re.DOTAL
 
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]|[^"\[\]{}]++', re.DOTALL)
 
+#: Escapes in strings. Only half of a surrogate pair, which alone is no character, has the group.
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\.",
+    re.DOTALL,
+)
+_UNREADABLE = rb"\ufffd"
+
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -77,3 +86,22 @@ def without_depths(payload: bytes) -> bytes:
             continue
         kept += token
     return bytes(kept)
+
+
+def readable(payload: bytes) -> bytes:
+    """
+    Replace what is no text in JSON text by U+FFFD, as the decoder of registry:2 does.
+
+    That is: bytes that are not UTF-8, and escapes of half a surrogate pair. registry:2 takes in
+    both.
+
+    :see: RFC 8259, sections 8.1 and 8.2.
+    """
+    text = payload.decode("utf-8", "replace").encode()
+    # Not a substitution: it would keep a piece for each escape, of which there may be millions.
+    kept, position = bytearray(), 0
+    for match in _ESCAPE.finditer(text):
+        if match[1]:
+            kept += text[position : match.start()] + _UNREADABLE
+            position = match.end()
+    return bytes(kept + text[position:])

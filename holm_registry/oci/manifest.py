@@ -19,7 +19,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 from . import mediatypes
 from .descriptor import Descriptor, Referrer
 from .digest import Digest
-from .document import require_text, without_depths
+from .document import readable, require_text, without_depths
 from .errors import DigestInvalid, ManifestInvalid
 
 #: The largest manifest taken, in bytes (the least that the specification wants supported).
@@ -144,7 +144,7 @@ def parse_manifest(payload: bytes, content_type: str = "") -> Manifest:
     :raises ManifestInvalid: It is not JSON, of a schema no longer taken, contradicts itself or
         its content type, or names something by no valid digest.
     """
-    return _understand(_decode(payload), content_type)
+    return _understand(_decode_stored(payload), content_type)
 
 
 def _understand(decoded: _Payload, content_type: str) -> Manifest:
@@ -173,7 +173,7 @@ def stored_media_type(payload: bytes) -> str:
     an older registry accepted must still be served.
     """
     try:
-        decoded = _decode(payload)
+        decoded = _decode_stored(payload)
     except ManifestInvalid:
         return mediatypes.OCTET_STREAM
     if decoded.schema_version == 1:
@@ -193,7 +193,21 @@ def _decode(payload: bytes) -> _Payload:
         except RecursionError:
             return _decoder.decode(without_depths(payload))
     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        raise ManifestInvalid(f"manifest does not parse: {problem}") from problem
+        # The decoder calls the text cut short, or names a byte that is not the reason.
+        halved = readable(payload) != payload
+        reason = "a string holds half of a surrogate pair" if halved else problem
+        raise ManifestInvalid(f"manifest does not parse: {reason}") from problem
+
+
+def _decode_stored(payload: bytes) -> _Payload:
+    """Decode what an older registry may have taken in, with text that is not taken in now."""
+    try:
+        return _decode(payload)
+    except ManifestInvalid:
+        text = readable(payload)
+        if text == payload:
+            raise
+    return _decode(text)
 
 
 def _require_media_types(decoded: _Payload) -> None:

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct, field
 
 from . import mediatypes
 from .digest import Digest
-from .document import without_depths
+from .document import readable, without_depths
 from .errors import DigestInvalid, ManifestInvalid
 
 _ANY_DIGEST = re.compile(rb"sha256:[0-9a-f]{64}(?![0-9a-f])|sha512:[0-9a-f]{128}(?![0-9a-f])")
@@ -130,15 +130,25 @@ def _decode(payload: bytes) -> _Document | None:
     :raises ManifestInvalid: It is no JSON object.
     """
     try:
-        try:
-            return _decoder.decode(payload)
-        except RecursionError:
-            return _decoder.decode(without_depths(payload))
-        except msgspec.ValidationError:
-            _object.decode(payload)
-            return None
+        return _decode_text(payload)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
+        text = readable(payload)
+        if text == payload:
+            raise ManifestInvalid(f"it does not parse: {problem}") from problem
+    try:
+        return _decode_text(text)
+    except (msgspec.MsgspecError, RecursionError) as problem:
         raise ManifestInvalid(f"it does not parse: {problem}") from problem
+
+
+def _decode_text(payload: bytes) -> _Document | None:
+    try:
+        return _decoder.decode(payload)
+    except RecursionError:
+        return _decoder.decode(without_depths(payload))
+    except msgspec.ValidationError:
+        _object.decode(payload)
+        return None
 
 
 def _mentioned_in(payload: bytes, *told: _Pointer | _Layer) -> frozenset[Digest]:

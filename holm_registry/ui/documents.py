@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from holm_registry.oci import mediatypes
-from holm_registry.oci.document import is_deeper
+from holm_registry.oci.document import is_deeper, readable
 
 
 class NotUnderstood(Exception):
@@ -159,6 +159,16 @@ def read(content: bytes, kind: type[T]) -> T:
     """
     if _count_values(content) > MAX_VALUES:
         raise NotUnderstood(f"it holds more than {MAX_VALUES:,} values")
+    try:
+        return _decode(content, kind)
+    except NotUnderstood:
+        text = readable(content)
+        if text == content:
+            raise
+    return _decode(text, kind)
+
+
+def _decode(content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except RecursionError as problem:
