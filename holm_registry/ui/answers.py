@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from holm_registry.http.body import ClientLeft
 from holm_registry.http.json import json_body
 from holm_registry.http.request import StreamedRequest
+from holm_registry.oci.conditions import accepts
 
 from .context import Context
 from .errors import LoginNeeded, LoginRefused, Missing, Trouble
@@ -109,17 +110,19 @@ class ErrorAnswers:
 
 
 def _wants_json(request: StreamedRequest) -> bool:
-    asks = "application/json" in _accepted(request) and not is_browser(request)
+    asks = _names(request, "application/json") and not is_browser(request)
     return asks or request.path.startswith((b"/api/", b"/health"))
 
 
 def is_browser(request: StreamedRequest) -> bool:
     """Tell whether a page is wanted: browsers and scripts on pages name HTML, programs do not."""
-    return any(kind in _accepted(request) for kind in ("text/html", "application/xhtml+xml"))
+    return any(_names(request, kind) for kind in ("text/html", "application/xhtml+xml"))
 
 
-def _accepted(request: StreamedRequest) -> str:
-    return ",".join(request.lines("Accept")).lower()
+def _names(request: StreamedRequest, media_type: str) -> bool:
+    """Tell whether a type is asked for by its name, and not refused by a quality of zero."""
+    accepted = request.lines("Accept")
+    return media_type in ",".join(accepted).lower() and accepts(accepted, media_type)
 
 
 def text_body(request: StreamedRequest, text: str) -> bytes:

@@ -146,3 +146,19 @@ def test_where_only_a_tag_can_be_removed_that_is_red(gallery):
 def test_requests_are_logged(ui):
     ui.get("/health")
     assert '"GET /health HTTP/1.1" 200 20' in ui.access_log[-1]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html;q=0", "text/plain"),
+        ("text/html; q=0.000, application/json", "application/json"),
+        ("application/json;q=0.0", "text/plain"),
+        ("application/json;q=0, text/html;q=0.1", "text/html"),
+        ("TEXT/HTML", "text/html"),
+        ("application/json", "application/json"),
+        ("*/*", "text/plain"),
+    ],
+)
+def test_an_error_is_of_a_kind_that_is_accepted(ui, accept, kind):
+    assert ui.get("/repo/nope", Accept=accept).header("Content-Type").startswith(kind)
