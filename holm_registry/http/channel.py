@@ -23,8 +23,9 @@ from .chunked import ChunkDecoder, ChunksInvalid
 from .framing import FramingInvalid, body_length
 from .refusal import last_answer
 
-#: The longest head of a request (its first line and its headers), in bytes.
-HEAD_BYTES = 16 * 1024
+#: The longest head of a request (its first line and its headers), in bytes: room for a ``Range``
+#: with as many ranges as are answered, of content of any size that fits a disk, and for a token.
+HEAD_BYTES = 40 * 1024
 
 #: How much of a first line that cannot be read is logged, in bytes.
 MAX_LOGGED_LINE = 500

@@ -120,6 +120,14 @@ def test_no_two_answers_have_one_boundary(memory):
     assert first.header("Content-Type") != second.header("Content-Type")
 
 
+def test_as_many_ranges_as_are_answered_fit_into_a_request(server):
+    """Podman asks for up to 1,024 parts of a layer, here of one of 100 TB, and sends its token."""
+    far = 10**14
+    spans = ",".join(f"{far + 9 * n}-{far + 9 * n + 5}" for n in range(MAX_RANGES - 1))
+    answer = get(server, Range=f"bytes=0-1,{spans}", Authorization="Bearer " + "a" * 7 * 1024)
+    assert (answer.status, answer.body) == (206, CONTENT[:2])
+
+
 @pytest.mark.parametrize("header", ["bytes=0-1", "bytes=0-1,5-6", "bytes=99999-", "bytes=9-5"])
 def test_only_get_has_ranges(server, header):
     """RFC 9110, section 14.2."""

@@ -103,11 +103,11 @@ def test_what_a_client_chose_makes_no_line_of_its_own(memory, log):
 @pytest.mark.parametrize(
     ("head", "level", "expected"),
     [
-        (b"PUT /v2/a HTTP/1.1\r\nHost: a\r\nX: %b\r\n" % (b"a" * 20_000), "info", "PUT /v2/a: 431"),
+        (b"PUT /v2/a HTTP/1.1\r\nHost: a\r\nX: %b\r\n" % (b"a" * 50_000), "info", "PUT /v2/a: 431"),
         (b"PUT /v2/a?x HTTP/1.1\r\nHost: a\r\nHost: b\r\n", "info", "PUT /: 400"),
         (b"POST /v2/a HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n", "info", "POST /v2/a: 400"),
         (b"GET /v2/a HTTP/1.1\r\nX-Request-Id: one\r\n", "debug", "GET /: 400"),
-        (b"GET /%b HTTP/1.1\r\n" % (b"a" * 20_000), "debug", "414 "),
+        (b"GET /%b HTTP/1.1\r\n" % (b"a" * 50_000), "debug", "414 "),
         (b"nonsense\r\n", "debug", ": 400"),
     ],
 )

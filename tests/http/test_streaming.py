@@ -409,8 +409,8 @@ def test_a_fault_in_the_middle_of_an_answer_cuts_it(memory, monkeypatch, logged_
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET /v2/" + b"a" * 20_000 + b"/tags/list HTTP/1.1\r\n\r\n", 414),
-        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET /v2/" + b"a" * 50_000 + b"/tags/list HTTP/1.1\r\n\r\n", 414),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 50_000 + b"\r\n\r\n", 431),
     ],
 )
 def test_lines_without_end_are_refused_in_words(memory, request_, status):
