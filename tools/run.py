@@ -7,6 +7,7 @@ What `make run` runs: the registry and its UI, until Ctrl-C or either of them en
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,18 +26,42 @@ class _Ended(Exception):
     """Somebody wants an end: Ctrl-C, or another signal."""
 
 
-def main(host: str, port: int, ui_port: int) -> int:
-    """Serve; give the exit status: 0 if somebody ended it, 1 if something else did."""
-    for name, number in (("PORT", port), ("UI_PORT", ui_port)):
-        problem = _why_taken(host, number)
-        if problem:
-            print(f"make run: port {number}: {problem}; try: make run {name}={number + 1}")
-            return 1
+def main(host: str, port_text: str, ui_port_text: str) -> int:
+    """Serve until the end; return the exit status: 0 if it was asked for, else 1."""
+    problem = _why_not(host, {"PORT": port_text, "UI_PORT": ui_port_text})
+    if problem:
+        print(f"make run: {problem}")
+        return 1
+    port, ui_port = int(port_text), int(ui_port_text)
     ROOT.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     with _foreground():
         return _serve(host, port, ui_port)
+
+
+def _why_not(host: str, ports: dict[str, str]) -> str:
+    """Return why these ports cannot be used, and what to type instead; empty if they can."""
+    for name, text in ports.items():
+        if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+            return f"{name}={text} is not a port; try: make run {name}={_free_port(host, 5000)}"
+    numbers = [int(text) for text in ports.values()]
+    for name, number in zip(ports, numbers, strict=True):
+        problem = _why_taken(host, number)
+        if not problem and numbers.count(number) > 1:
+            problem = f"{' and '.join(ports)} are the same"
+        if problem:
+            other = _free_port(host, number + 1, *numbers)
+            return f"port {number}: {problem}; try: make run {name}={other}"
+    return ""
+
+
+def _free_port(host: str, first: int, *taken: int) -> int:
+    """Return the first port from one on that can be listened on."""
+    for number in range(first, 65536):
+        if number not in taken and not _why_taken(host, number):
+            return number
+    return first
 
 
 def _serve(host: str, port: int, ui_port: int) -> int:
@@ -167,4 +192,4 @@ def _escaped(host: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    sys.exit(main(*sys.argv[1:4]))

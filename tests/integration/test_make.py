@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -127,18 +128,40 @@ def test_a_port_that_is_taken_names_the_variable_that_changes_it(folder, name):
         taken.listen()
         port = taken.getsockname()[1]
         variables = {"PORT": free_port(), "UI_PORT": free_port(), name: port}
-        done = subprocess.run(
-            words(**variables),
-            cwd=folder,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        said = refused(folder, **variables)
+    advice = re.fullmatch(
+        rf"make run: port {port}: address already in use; try: make run {name}=(\d+)\n", said
+    )
+    assert port < int(advice[1]) < 65536
+    assert int(advice[1]) not in variables.values()
+
+
+@pytest.mark.parametrize("text", ["", "http", "0", "70000", "-1", "5000x", "\u0665"])
+def test_what_is_not_a_port_is_said(folder, text):
+    said = refused(folder, PORT=text)
+    assert said.startswith(f"make run: PORT={text} is not a port; try: make run PORT=")
+
+
+def test_two_servers_want_two_ports(folder):
+    port = free_port()
+    said = refused(folder, PORT=port, UI_PORT=port)
+    assert f"port {port}: PORT and UI_PORT are the same; try: make run PORT=" in said
+
+
+def refused(folder, **variables):
+    """Return what is said by a run that serves nothing."""
+    done = subprocess.run(
+        words(**variables),
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode != 0
-    assert f"port {port}: address already in use; try: make run {name}={port + 1}" in done.stdout
     assert not (folder / "data").exists()
+    return done.stdout
 
 
 def test_the_set_up_says_what_it_does_and_shows_no_warning_of_the_build():
