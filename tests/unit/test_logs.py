@@ -6,6 +6,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from queue import SimpleQueue
 
 import pytest
 from twisted.logger import Logger, LogLevel
@@ -14,7 +15,7 @@ from twisted.python.failure import Failure
 from holm_registry.logs.access import AccessLog
 from holm_registry.logs.chosen import Log
 from holm_registry.logs.formats import format_of
-from holm_registry.logs.queued import stream_writer
+from holm_registry.logs.queued import LineWriter, stream_writer
 
 
 def event(level=LogLevel.info, text="committed {what}", **fields):
@@ -181,3 +182,18 @@ def test_a_reader_that_stands_still_keeps_nobody_waiting_and_what_is_dropped_is_
 def test_all_that_write_to_a_stream_share_its_thread(pipe):
     _, stream = pipe
     assert stream_writer("access", stream) is stream_writer("access", stream)
+
+
+def test_lines_that_follow_each_other_closely_are_written_together():
+    written = SimpleQueue()
+    writer = LineWriter("access", written.put, step_seconds=3600.0)
+    writer.write("a")
+    assert written.get(timeout=60) == b"a", "a line alone waits for no others"
+    for line in "bcd":
+        writer.write(line)
+    assert writer.finish(60)
+    assert written.get(timeout=60) == b"bcd"
+    long = "x" * 40_000
+    writer.write(long)
+    writer.write(long)
+    assert written.get(timeout=60) == 2 * long.encode(), "enough for a step waits no longer"
