@@ -111,8 +111,9 @@ class ManifestRoutes:
         """
         require_match(request.lines("If-Match"), described.digest)
         request.set_header("Allow", await self._context.methods(request, repository))
-        request.set_header("Docker-Content-Digest", str(described.digest))
-        request.set_header("ETag", f'"{described.digest}"')
+        digest = str(described.digest)
+        request.set_header("Docker-Content-Digest", digest)
+        request.set_header("ETag", f'"{digest}"')
         if matches(request.lines("If-None-Match"), described.digest):
             request.setResponseCode(304)
             return False

@@ -79,15 +79,32 @@ class Channel(HTTPChannel):
         self._deadline: Any = None
         self._cut: Any = None
         self._turn: Any = None
+        self._ends: tuple[Any, Any] = (None, None)
+        self._is_secure = False
 
     # The connection.
 
     def connectionMade(self) -> None:
         """Wait for a first request, and for TLS not for long."""
         super().connectionMade()
+        # Twisted asks the kernel for each request.
+        self._ends = (self.transport.getHost(), self.transport.getPeer())
+        self._is_secure = bool(super().isSecure())
         self._receive_at_once(RECEIVE_BYTES)
         if self.isSecure():
             self._start_deadline()
+
+    def getHost(self) -> Any:
+        """Return the address that the client connected to."""
+        return self._ends[0]
+
+    def getPeer(self) -> Any:
+        """Return the address that the client connected from."""
+        return self._ends[1]
+
+    def isSecure(self) -> bool:
+        """Return whether the connection is one of TLS."""
+        return self._is_secure
 
     def handshakeCompleted(self) -> None:
         """Wait for a request as on any other connection."""

@@ -147,6 +147,8 @@ def parse_forwarded(text: str) -> list[dict[str, str]]:
     :return: None of them where the header is not well-formed.
     :see: RFC 7239, 4.
     """
+    if not text:
+        return []
     elements: list[dict[str, str]] = [{}]
     position = 0
     while position < len(text):
@@ -170,12 +172,13 @@ def parse_forwarded(text: str) -> list[dict[str, str]]:
 
 def _joined(request: Any, name: str) -> str:
     """Return all headers of a name as one list."""
-    values = request.requestHeaders.getRawHeaders(name.encode()) or []
-    return ",".join(value.decode("latin-1") for value in values)
+    values = request.requestHeaders.getRawHeaders(name.encode())
+    return ",".join(value.decode("latin-1") for value in values) if values else ""
 
 
 def _entries(request: Any, name: str) -> list[str]:
-    return [entry.strip() for entry in _joined(request, name).split(",") if entry.strip()]
+    text = _joined(request, name)
+    return [entry.strip() for entry in text.split(",") if entry.strip()] if text else []
 
 
 def _hops(request: Any) -> list[str]:

@@ -18,8 +18,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from email.utils import formatdate
+from functools import cached_property, lru_cache
+from time import time
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -46,9 +49,6 @@ LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 10.0
 LEAVE_SECONDS = 2.0
 
-
-#: On every answer, whatever answers; what answers may put others in their place.
-_SAFE = ConstantHeaders((name, [value]) for name, value in SAFE_HEADERS.items())
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -102,12 +102,20 @@ class StreamedRequest(Request):
     @cached_property
     def body(self) -> RequestBody:
         """The body; empty and complete for a request without one."""
-        return RequestBody(
+        body = RequestBody(
             self.memory,
             on_read=self._send_continue,
             pause=self._pause_body,
             resume=self._resume_body,
         )
+        if not self.streams:
+            body.finish()
+        return body
+
+    @property
+    def _is_arriving(self) -> bool:
+        """Whether there is more to come of its body."""
+        return self.streams and not self.body.complete
 
     @cached_property
     def request_id(self) -> str:
@@ -224,7 +232,6 @@ class StreamedRequest(Request):
         self._read_head()
         if length == 0:
             super().gotLength(length)
-            self.body.finish()
             return
         channel = self._channel()
         self.streams = True
@@ -291,12 +298,22 @@ class StreamedRequest(Request):
             self._cleanup()
 
     def process(self) -> None:
-        """Tell who watches, and answer."""
-        watcher = self._channel().site.watcher
-        if watcher is not None:
-            watcher.began(self)
-        _SAFE.put_on(self)
-        super().process()
+        """Tell who watches, and answer: as twisted.web does it, but naming no program."""
+        site = self.site = self._channel().site
+        if site.watcher is not None:
+            site.watcher.began(self)
+        _common_headers(int(time())).put_on(self)
+        self.prepath, self.postpath = (
+            [],
+            [unquote_to_bytes(part) for part in self.path[1:].split(b"/")],
+        )
+        if self.path == b"*":
+            self._handleStar()
+            return
+        try:
+            self.render(site.getResourceFor(self))
+        except BaseException:  # noqa: BLE001 - as twisted.web does
+            self.processingFailed(Failure())
 
     def render(self, resrc: IResource) -> None:
         """Have a resource answer; what twisted.web has set belongs to errors too."""
@@ -341,23 +358,25 @@ class StreamedRequest(Request):
             self.site.log(self)
             # What goes on without its client can ask for this no more once the channel has gone.
             _ = self.client_host, self.forwarded
-        body = self.body
+        body = self.body if self.streams else None
         super().connectionLost(reason)
-        body.lose()
+        if body is not None:
+            body.lose()
 
     # What whoever answers calls.
 
     def write(self, data: bytes) -> None:
         """Send part of the answer; an early one says that the connection will close."""
-        if not self.startedWriting and not self._disconnected and not self.body.complete:
+        if not self.startedWriting and not self._disconnected and self._is_arriving:
             self.setHeader(b"Connection", b"close")
             self._channel().persistent = False
         super().write(data)
 
     def finish(self) -> None:
         """End the answer; an early one stays until the client has had a chance to read it."""
-        if self._disconnected or self.finished or self.body.complete:
-            self.body.forget()
+        if self._disconnected or self.finished or not self._is_arriving:
+            if self.streams:
+                self.body.forget()
             super().finish()
             return
         if not self.startedWriting:
@@ -397,17 +416,30 @@ class StreamedRequest(Request):
         self._channel().close_within(LEAVE_SECONDS)
 
     def _send_continue(self) -> None:
-        if self._expects_continue and not self._disconnected and not self.body.complete:
+        if self._expects_continue and not self._disconnected and self._is_arriving:
             self._channel()._send100Continue()  # noqa: SLF001
 
     def _pause_body(self) -> None:
         self._channel().transport.pauseProducing()
 
     def _resume_body(self) -> None:
-        if not self._disconnected and not self.body.complete:
+        if not self._disconnected and self._is_arriving:
             if self._progress is not None:
                 self._progress.excuse()
             self._channel().transport.resumeProducing()
+
+
+@lru_cache(maxsize=1)
+def _common_headers(seconds: int) -> ConstantHeaders:
+    """
+    Make the headers of every answer, whatever answers; what answers may put others in their place.
+
+    :param seconds: The time, since the epoch.
+    """
+    date = formatdate(seconds, usegmt=True)
+    return ConstantHeaders(
+        (name, [value]) for name, value in {"Date": date, **SAFE_HEADERS}.items()
+    )
 
 
 def _listed(headers: Headers, name: bytes) -> list[str]:

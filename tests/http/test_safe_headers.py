@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
+
 import pytest
 
+from holm_registry.http.channel import HEAD_BYTES
 from holm_registry.http.constant import SAFE_HEADERS
 from holm_registry.http.limits import Limits
 from holm_registry.http.site import StreamingSite
@@ -47,9 +50,10 @@ def test_no_answer_is_without_what_keeps_a_browser_from_running_it(memory):
 @pytest.mark.parametrize(
     "sent",
     [
-        b"GET /" + b"x" * 17_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nX: " + b"x" * 17_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * HEAD_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * HEAD_BYTES + b"\r\n\r\n",
         b"\x16\x03\x01\x00\x05hello",
+        b"GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
 def test_nor_is_one_to_what_never_became_a_request(memory, sent):
@@ -59,6 +63,17 @@ def test_nor_is_one_to_what_never_became_a_request(memory, sent):
     assert {name: answer.header(name) for name in SAFE_HEADERS} == SAFE_HEADERS
     assert (answer.header("Content-Type"), answer.codes) == ("application/json", ["UNKNOWN"])
     assert answer.header("Date")
+
+
+@pytest.mark.parametrize(
+    "target", ["GET /v2/", "GET nowhere", "OPTIONS *", "GET *", "get /v2/", "GET /none"]
+)
+def test_no_answer_names_the_program_that_it_is_made_with(memory, target):
+    connection = memory.connect()
+    connection.send(f"{target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    answer = connection.answer()
+    assert answer.header("Server") in (None, "holm-registry")
+    assert parsedate_to_datetime(answer.header("Date"))
 
 
 def test_nor_is_one_to_a_connection_too_many(memory):
