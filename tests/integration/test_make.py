@@ -20,6 +20,11 @@ from .test_proxies import free_port
 
 ROOT = Path(__file__).parents[2]
 
+#: As a shell of its own has it: a `make` that is run by another, as by `make test`, says so.
+SHELL = {
+    name: value for name, value in ENVIRONMENT.items() if not name.startswith(("MAKE", "MFLAGS"))
+}
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -39,7 +44,7 @@ def on_a_terminal(folder, command):
     pid, terminal = pty.fork()
     if not pid:
         os.chdir(folder)
-        os.execvpe("make", [os.fspath(word) for word in command], ENVIRONMENT)  # noqa: S606
+        os.execvpe("make", [os.fspath(word) for word in command], SHELL)  # noqa: S606
     try:
         yield pid, terminal
     finally:
@@ -153,7 +158,7 @@ def refused(folder, **variables):
     done = subprocess.run(
         words(**variables),
         cwd=folder,
-        env=ENVIRONMENT,
+        env=SHELL,
         capture_output=True,
         text=True,
         check=False,
@@ -169,7 +174,7 @@ def test_the_set_up_says_what_it_does_and_shows_no_warning_of_the_build():
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", "run"],
         cwd=ROOT,
-        env=ENVIRONMENT,
+        env=SHELL,
         capture_output=True,
         text=True,
         check=True,
