@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import linecache
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -44,7 +45,10 @@ def give_memory_back(arenas: int = 2) -> None:
 
 
 def give_back_what_loading_took() -> None:
-    """Have the C library give back what is left over from loading code and configuration."""
+    """Forget what only loading code needed, and have the C library give back what that leaves."""
+    # The texts of methods that attrs wrote, for tracebacks alone; and lists of folders' files.
+    linecache.clearcache()
+    sys.path_importer_cache.clear()
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 
 from .startup import PluginOptions, give_back_what_loading_took, give_memory_back
 from .ui.settings import SettingInvalid, Settings, read_settings
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 #: How long to finish what is in flight when stopping, in seconds.
 DRAIN_SECONDS = 25.0
@@ -77,6 +80,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     give_memory_back(arenas=1)
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
+    give_back_what_loading_took()
+    environment = _compiled_templates(options.settings)
     from . import __version__  # noqa: PLC0415
     from .hangup import Hangup  # noqa: PLC0415
     from .lifecycle import Lifecycle  # noqa: PLC0415
@@ -89,7 +94,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         where = endpoint(reactor, settings.listen)
     except OSError as problem:
         options.fail(f"port: {problem.strerror}")
-    parts = build(settings, reactor)
+    parts = build(settings, reactor, environment)
     serving = SiteService(
         reactor,
         parts.site,
@@ -100,3 +105,13 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     )
     give_back_what_loading_took()
     return Lifecycle([serving], [*parts.services, Hangup(reactor)], [parts.threads])
+
+
+def _compiled_templates(settings: Settings) -> Environment:
+    """Compile the templates: before the rest of the UI is loaded, which uses that memory again."""
+    from .ui.assets import find_templates  # noqa: PLC0415
+    from .ui.environment import compile_all, make_environment  # noqa: PLC0415 - imports jinja2
+
+    environment = make_environment(find_templates(), settings)
+    compile_all(environment)
+    return environment

@@ -18,9 +18,10 @@ from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.conditions import accepts
 
 from .context import Context
+from .environment import visible
 from .errors import LoginNeeded, LoginRefused, Missing, Trouble
 from .guesses import TooManyGuesses
-from .rendering import user_of, visible
+from .rendering import user_of
 
 _log = Logger()
 

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from attrs import frozen
+from jinja2 import Environment
 from twisted.application.service import IService
 from twisted.web.client import Agent
 from twisted.web.iweb import IAgent
@@ -41,15 +42,16 @@ _CONNECT_SECONDS = 5.0
 HEADER_SECONDS = 30.0
 
 
-def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAgent) -> Context:
+def build_context(
+    settings: Settings, reactor: Any, threads: Threads, agent: IAgent, environment: Environment
+) -> Context:
     """
     Make the parts of the UI.
 
     :param agent: Makes the requests to the registry.
+    :param environment: The templates.
     """
-    folder = find_templates()
-    assets = load_assets(folder / "static")
-    common = {"public_registry": settings.public_registry, "show_urls": settings.show_urls}
+    assets = load_assets(find_templates() / "static")
     exchange = Exchange(plain_client(agent), reactor, Gate(IN_FLIGHT))
     client = RegistryClient(exchange, settings.registry_url)
 
@@ -59,7 +61,7 @@ def build_context(settings: Settings, reactor: Any, threads: Threads, agent: IAg
     def base_of(request: StreamedRequest) -> str:
         return context.base(request)
 
-    templates = Templates(folder, assets, threads, common, may_gain, base_of)
+    templates = Templates(environment, assets, threads, may_gain, base_of)
     figures = UiFigures(reactor, exchange)
     context = Context(settings, client, reactor, threads, templates, assets, figures)
     return context
@@ -78,13 +80,13 @@ class Parts:
     services: list[IService]
 
 
-def build(settings: Settings, reactor: Any) -> Parts:
+def build(settings: Settings, reactor: Any, environment: Environment) -> Parts:
     """Make the parts that serve the UI."""
     threads = PooledThreads(reactor, THREADS)
     pool = BoundedPool(reactor)
     pool.maxPersistentPerHost = IN_FLIGHT
     agent = Agent(reactor, connectTimeout=_CONNECT_SECONDS, pool=pool)
-    context = build_context(settings, reactor, threads, agent)
+    context = build_context(settings, reactor, threads, agent, environment)
     # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
     write_log = None if sys.__stdout__ is None else AccessLog(sys.__stdout__).write
     figures = context.figures

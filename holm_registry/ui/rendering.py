@@ -6,55 +6,39 @@ from __future__ import annotations
 
 import base64
 import gzip
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.sizes import format_size
 from holm_registry.threads import Threads
 
 from .assets import Asset
-from .dates import build_date
 from .security import local_path
-from .text import age_text, count_text, delta_text, short_digest
 
 #: Smaller answers are not worth compressing.
 _COMPRESS_BYTES = 1000
 _COMPRESS_LEVEL = 5
-
-#: The longest text that is shown whole; all of it is in the JSON.
-MAX_CHARACTERS = 100_000
-
-#: Control characters but tab and line feed, and those that turn the direction of writing around.
-_MISLEADING = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
-)
 
 
 class Templates:
     """
     The pages of the UI.
 
-    :param folder: Where the templates are.
-    :param common: What every template may use.
+    :param environment: The templates; see :mod:`.environment`.
     :param may_gain: Tells whether a visitor might see or do more with another login.
     :param base_of: Gives the path below which a visitor sees the UI, without a slash at its end.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - put together in one place
+    def __init__(
         self,
-        folder: Path,
+        environment: Environment,
         assets: Mapping[str, Asset],
         threads: Threads,
-        common: Mapping[str, Any],
         may_gain: Callable[[StreamedRequest], bool],
         base_of: Callable[[StreamedRequest], str],
     ) -> None:
@@ -62,23 +46,7 @@ class Templates:
         self._may_gain = may_gain
         self._base_of = base_of
         self._assets = assets
-        self._environment = Environment(
-            loader=FileSystemLoader(folder),
-            autoescape=True,
-            undefined=StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=visible,
-        )
-        self._environment.filters.update(
-            size=format_size,
-            delta=delta_text,
-            short=short_digest,
-            count=count_text,
-            age=age_text,
-        )
-        self._environment.globals.update(common, time=time_markup)
+        self._environment = environment
 
     async def render(
         self, request: StreamedRequest, name: str, /, *, status: int = 200, **data: Any
@@ -99,22 +67,6 @@ class Templates:
         now = datetime.now(UTC).timestamp()
         text = self._environment.get_template(name).render({**visitor, "now": now, **data})
         return compressed(text.encode("utf-8", "replace"))
-
-
-def visible(value: object) -> object:
-    """
-    Make characters visible that would hide, reorder or end what stands around them.
-
-    Labels, annotations and history are written by whoever built an image. Their markup is escaped
-    by the templates; this is for what is no markup and misleads all the same.
-    """
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    if len(value) > MAX_CHARACTERS:
-        value = f"{value[:MAX_CHARACTERS]}… (and {len(value) - MAX_CHARACTERS:,} more characters)"
-    if _MISLEADING.search(value):
-        return _MISLEADING.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
-    return value
 
 
 class Rendered:
@@ -237,23 +189,3 @@ class Links:
         mark = "@" if ":" in reference else ":"
         path = f"{self._base}/{page}/{quote(repository)}{mark}{quote(reference, safe=':')}"
         return f"{path}?{urlencode(query)}" if query else path
-
-
-def time_markup(text: str, now: float) -> Markup:
-    """
-    Write a build date as how long ago it was, with the exact time in the title.
-
-    What is not a real build date is "unknown", with the text itself in the title; an empty text
-    gives nothing.
-
-    :param now: The present time, in seconds since 1970.
-    """
-    found = build_date(text, datetime.fromtimestamp(now, UTC))
-    if found is None:
-        raw = Markup('<span class="dim" title="{}">unknown</span>').format(visible(text[:100]))
-        return raw if text else Markup("")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        f"{found:%Y-%m-%dT%H:%M:%SZ}",
-        f"{found:%Y-%m-%d %H:%M:%S} UTC",
-        age_text(now - found.timestamp()),
-    )

@@ -15,7 +15,7 @@ from holm_registry.ui.dates import (
     parse_time,
     recorded_date,
 )
-from holm_registry.ui.rendering import time_markup
+from holm_registry.ui.environment import time_markup
 
 from ..gallery import HELM
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holm_registry.ui.environment import visible
 from holm_registry.ui.ordering import matcher, natural_key, newest_first, ranked, version_key
 from holm_registry.ui.platforms import in_order, platform_text
-from holm_registry.ui.rendering import visible
 from holm_registry.ui.text import age_text, count_text, delta_text
 from holm_registry.ui.views.image import web_link
 

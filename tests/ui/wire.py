@@ -22,8 +22,10 @@ from holm_registry.http.proxies import Proxies
 from holm_registry.http.site import StreamingSite
 from holm_registry.threads import NoThreads
 from holm_registry.ui.app import UiResource
+from holm_registry.ui.assets import find_templates
 from holm_registry.ui.building import build_context
 from holm_registry.ui.context import Context
+from holm_registry.ui.environment import make_environment
 from holm_registry.ui.settings import Settings
 
 from ..gallery import Gallery
@@ -159,7 +161,8 @@ class Ui:
 
     def start(self) -> None:
         """Begin anew, with nothing known."""
-        self.context = build_context(self.settings, self.clock, NoThreads(), self.wire)
+        environment = make_environment(find_templates(), self.settings)
+        self.context = build_context(self.settings, self.clock, NoThreads(), self.wire, environment)
         self.site = StreamingSite(
             UiResource(self.context),
             self.clock,
