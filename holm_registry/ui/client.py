@@ -214,15 +214,17 @@ class RegistryClient:
         for _ in range(MAX_PAGES):
             answer = await self._ask("GET", path, max_bytes=MAX_LIST_BYTES - read_bytes)
             read_bytes += len(answer.body)
-            found, known = self._page(path, answer.body, field), len(names)
+            # A page may be empty and not the last: a registry may leave out what may not be seen.
+            found = self._page(path, answer.body, field)
+            is_known = bool(found) and all(name in names for name in found)
             names.update(dict.fromkeys(filter(is_name, found)))
-            following_path = self._next(path, answer) if found else ""
+            following_path = self._next(path, answer)
             if len(names) >= MAX_NAMES:
                 complete = len(names) == MAX_NAMES and not following_path
                 return Listed(list(names)[:MAX_NAMES], complete=complete)
             if not following_path:
                 return Listed(list(names))
-            if len(names) == known:
+            if is_known:
                 raise self._nonsense(path, "a page of the list holds nothing new")
             if self._exchange.seconds() > ends_at:
                 raise Slow(f"the list was not read within {LIST_SECONDS:.0f} seconds")

@@ -14,6 +14,8 @@ from msgspec import Raw, Struct, field
 from holm_registry.oci import mediatypes
 from holm_registry.oci.document import is_deeper, readable
 
+from .nulls import without_nulls
+
 
 class NotUnderstood(Exception):
     """Content that does not hold what it should; the text says where and why."""
@@ -152,7 +154,7 @@ def _may_be_manifest(part: Part) -> bool:
 
 def read(content: bytes, kind: type[T]) -> T:
     """
-    Read a document.
+    Read a document. A null stands for nothing, as it does for Go.
 
     :raises NotUnderstood: It is no JSON, a field has another type than it should, or it holds more
         values than are read.
@@ -163,17 +165,21 @@ def read(content: bytes, kind: type[T]) -> T:
         return _decode(content, kind)
     except NotUnderstood:
         text = readable(content)
-        if text == content:
+        if text == content and b"null" not in text:
             raise
-    return _decode(text, kind)
+    return _decode(text, kind, nulls=b"null" in text)
 
 
-def _decode(content: bytes, kind: type[T]) -> T:
+def _decode(content: bytes, kind: type[T], *, nulls: bool = False) -> T:
     try:
+        if nulls:
+            content = without_nulls(content, kind)
         return msgspec.json.decode(content, type=kind)
     except RecursionError as problem:
         raise NotUnderstood("it is nested too deep") from problem
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
+        raise NotUnderstood("it is not UTF-8") from problem
+    except msgspec.MsgspecError as problem:
         raise NotUnderstood(str(problem)[:300]) from problem
 
 

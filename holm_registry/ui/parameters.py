@@ -70,11 +70,11 @@ async def read_form(request: StreamedRequest) -> Form:
         raise Invalid(f"expected a form (application/x-www-form-urlencoded), got {content_type}")
     try:
         body = await request.body.read_all(MAX_FORM_BYTES)
-        fields = parse_qs(
-            body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, errors="strict"
-        )
+        if body.count(b"&") >= MAX_FORM_FIELDS:
+            raise Invalid(f"a form may have {MAX_FORM_FIELDS:,} fields at the most")
+        fields = parse_qs(body.decode(), keep_blank_values=True, errors="strict")
     except BodyTooLarge as problem:
         raise Invalid(f"a form may have {MAX_FORM_BYTES:,} bytes at the most") from problem
-    except ValueError as problem:
-        raise Invalid(f"the form cannot be read: {problem}") from problem
+    except UnicodeDecodeError as problem:
+        raise Invalid("the form is not UTF-8") from problem
     return Form(fields)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from attrs import Factory, frozen
 
@@ -97,8 +97,15 @@ def _parse_registry_url(text: str) -> str:
         raise _Secret("a URL may hold no login: visitors log in with their own")
     if url.query or url.fragment:
         raise ValueError("a registry's URL has no query")
-    _ = url.port  # raises ValueError where it is no port
+    _require_port(url)
     return text.rstrip("/").removesuffix("/v2")
+
+
+def _require_port(url: SplitResult) -> None:
+    try:
+        _ = url.port
+    except ValueError as problem:
+        raise ValueError("a port is a number up to 65535") from problem
 
 
 def _parse_public_registry(text: str) -> str:
