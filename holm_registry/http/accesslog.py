@@ -19,10 +19,9 @@ def combined(request: Any, seconds: float) -> str:
     :param seconds: The time, since the epoch.
     """
     length = request.sentLength or "-"
-    line = b" ".join((request.method, request.uri, request.clientproto))
     return (
         f"{request.client_host or '-'} - - {_written(int(seconds))} "
-        f'"{_escaped(line)}" {request.code} {length} '
+        f'"{_escaped(request.first_line)}" {request.code} {length} '
         f'"{_escaped(request.getHeader(b"referer") or b"-")}" '
         f'"{_escaped(request.getHeader(b"user-agent") or b"-")}" {request.request_id}\n'
     )

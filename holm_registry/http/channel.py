@@ -20,6 +20,7 @@ from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
 from .chunked import ChunkDecoder, ChunksInvalid
+from .first_line import VersionUnsupported, as_spoken, loggable
 from .framing import FramingInvalid, body_length
 from .refusal import last_answer
 
@@ -27,7 +28,7 @@ from .refusal import last_answer
 #: with as many ranges as are answered, of content of any size that fits a disk, and for a token.
 HEAD_BYTES = 40 * 1024
 
-#: How much of a first line that cannot be read is logged, in bytes.
+#: How much of the first line of what is refused is logged, in bytes.
 MAX_LOGGED_LINE = 500
 
 #: How much may wait of requests that were sent before the last one was answered, in bytes.
@@ -72,6 +73,8 @@ class Channel(HTTPChannel):
         super().__init__()
         self._pending = b""
         self._searched = 0
+        #: The first line of the request that is being read, or was read last, as it was sent.
+        self._line = b""
         self._is_parsing = False
         self._is_refused = False
         self._left = 0
@@ -203,8 +206,13 @@ class Channel(HTTPChannel):
         self._end_deadline()
         head, self._pending = self._pending[:end], self._pending[end + 4 :]
         lines = head.split(b"\r\n")
+        self._line = lines[0]
         if len(lines) > self.maxHeaders:
             self.refuse(431, f"more than {self.maxHeaders} headers")
+        try:
+            lines[0] = as_spoken(lines[0])
+        except VersionUnsupported as problem:
+            self.refuse(505, str(problem))
         for line in (*lines, b""):
             if self._is_refused:
                 break
@@ -213,6 +221,7 @@ class Channel(HTTPChannel):
 
     def _wait_for_head(self) -> bool:
         """Wait for the rest of a head, unless it cannot become one."""
+        self._line = self._pending[:MAX_LOGGED_LINE].partition(b"\r\n")[0]
         if self._pending.startswith(_TLS_HANDSHAKE):
             # Clients that may fall back to HTTP (skopeo, docker, containerd) do so at once when
             # they get an HTTP answer, and after a time-out of ten seconds when they get none.
@@ -326,7 +335,6 @@ class Channel(HTTPChannel):
         if self._is_refused:
             return
         self._is_refused = True
-        self._log_refusal(status, text)
         self._pending = b""
         self._end_deadline()
         self.setTimeout(None)
@@ -335,6 +343,9 @@ class Channel(HTTPChannel):
         for request in requests:
             is_answered, is_begun = bool(request.finished), bool(request.startedWriting)
             request.lost_as = status
+        if not is_answered and not is_begun:
+            self._log_refusal(requests[-1] if requests else self.requestFactory(self), status, text)
+        for request in requests:
             request.connectionLost(Failure(ConnectionAborted()))
         if is_begun and not is_answered:
             self.transport.abortConnection()
@@ -343,16 +354,13 @@ class Channel(HTTPChannel):
             self.transport.write(last_answer(status, text))
         self._close_both_ways()
 
-    def _log_refusal(self, status: int, text: str) -> None:
-        request = self.requests[-1] if self.requests else None
-        if request is None:
-            line = bytes(self._pending[:MAX_LOGGED_LINE]).partition(b"\r\n")[0]
-        elif request.finished or request.startedWriting:
-            return
-        else:
-            # Twisted sets these when the first line is one.
-            line = b" ".join((getattr(self, "_command", b""), getattr(self, "_path", b"")))
+    def _log_refusal(self, request: Any, status: int, text: str) -> None:
+        line = loggable(self._line[:MAX_LOGGED_LINE])
         self.site.refusals.note_unread(line, request, status, text)
+        if request.site is None:
+            # One that was begun is logged at its end.
+            request.first_line, request.code = line, status
+            self.site.log_unread(request)
 
     def _close_both_ways(self) -> None:
         """Send that nothing follows, and wait a moment for the client to close."""

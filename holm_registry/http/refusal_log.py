@@ -61,14 +61,11 @@ class RefusalLog:
         Log the refusal of what did not become a request.
 
         :param line: Its first line, as far as it was read.
-        :param request: What was read of it; None for nothing.
+        :param request: What was read of it.
         """
         method, _, target = line.partition(b" ")
         path = target.partition(b" ")[0].partition(b"?")[0]
-        who = ("-", "", "-")
-        if request is not None:
-            who = (request.request_id, "", request.peer)
-        self._write(method, path, f"{status} {reason}", *who)
+        self._write(method, path, f"{status} {reason}", request.request_id, "", request.peer)
 
     def _write(  # noqa: PLR0913, PLR0917 - the columns of a line
         self, method: bytes, path: bytes, reason: str, request_id: str, user: str, address: str

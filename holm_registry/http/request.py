@@ -112,6 +112,11 @@ class StreamedRequest(Request):
             body.finish()
         return body
 
+    @cached_property
+    def first_line(self) -> bytes:
+        """Its first line, for the access log."""
+        return b" ".join((self.method, self.uri, self.clientproto))
+
     @property
     def _is_arriving(self) -> bool:
         """Whether there is more to come of its body."""

@@ -116,6 +116,10 @@ class StreamingSite(Site):
         """Write a request into the access log, and tell who watches that it has ended."""
         if self.watcher is not None:
             self.watcher.ended(request)
+        self.log_unread(request)
+
+    def log_unread(self, request: Any) -> None:
+        """Write what could not be read as a request into the access log."""
         if self.write_log is not None:
             self.write_log(combined(request, self.reactor.seconds()))
 

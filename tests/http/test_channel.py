@@ -10,6 +10,9 @@ from .wire import head, parse
 
 GET = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"
 
+#: More headers than a request may have.
+MANY = b"A: b\r\n" * 600
+
 
 def started(server) -> str:
     return server.start_upload("a")
@@ -128,3 +131,48 @@ def test_heads_and_bodies_may_arrive_in_any_pieces(memory, size):
         connection.send(text[start : start + size])
     assert connection.received().count(b"HTTP/1.1 20") == 2
     assert memory.request("GET", location).header("Range") == "0-599"
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        ("HTTP/1.0", 200),
+        ("HTTP/1.1", 200),
+        ("HTTP/1.2", 200),
+        ("HTTP/1.9", 200),
+        ("HTTP/2.0", 505),
+        ("HTTP/3.0", 505),
+        ("HTTP/0.9", 400),
+        ("HTTP/1.10", 400),
+        ("HTTP/2", 400),
+        ("http/1.1", 400),
+    ],
+)
+def test_a_version_is_spoken_or_the_answer_says_that_it_is_not(memory, version, status):
+    connection = memory.connect()
+    connection.send(f"GET /v2/ {version}\r\nHost: x\r\n\r\n".encode())
+    answer = connection.answer()
+    assert (answer.status, answer.body != b"") == (status, True)
+    # HTTP/1.2 has what HTTP/1.1 has.
+    assert connection.transport.connected == (version in ("HTTP/1.1", "HTTP/1.2", "HTTP/1.9"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "logged"),
+    [
+        (b"GET  /other?n=1 HTTP/1.1\r\n\r\n", '"GET  /other?n=1 HTTP/1.1" 400 '),
+        (b"GET /other HTTP/2.0\r\n\r\n", '"GET /other HTTP/2.0" 505 '),
+        (b"PUT /other HTTP/1.1\r\nno header\r\n\r\n", '"PUT /other HTTP/1.1" 400 '),
+        (b"PUT /other HTTP/1.1\r\n" + MANY + b"\r\n" + GET, '"PUT /other HTTP/1.1" 431 '),
+        (b"PUT /other HTTP/1.1\r\nA: " + b"b" * 50_000, '"PUT /other HTTP/1.1" 431 '),
+        (b"PUT /other" + b"b" * 50_000, '"PUT /other' + "b" * 490 + '" 414 '),
+        (b"name=a&password=secret\r\n\r\n", '"-" 400 '),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", GET])
+def test_what_cannot_be_read_is_logged_as_its_own(memory, before, sent, logged):
+    connection = memory.connect()
+    connection.send(before + sent)
+    (line,) = memory.access_log[1:] if before else memory.access_log
+    assert logged in line
+    assert line.startswith("192.168.1.1 ")
