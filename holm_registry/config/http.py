@@ -76,8 +76,8 @@ def _default_headers() -> dict[str, list[str]]:
 
 class Limits(Section, frozen=True):
     """
-    ``http.limits``: ours; 0 for as many connections as the process can have files, and for any
-    number of requests.
+    ``http.limits``: ours; 0 for as many connections as the process can have files for, up to a
+    bound, and for any number of requests.
     """
 
     headers: Duration = Duration(30)

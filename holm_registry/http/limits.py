@@ -15,6 +15,10 @@ from .addresses import client_of
 #: What the process needs beside connections and the files they are served from.
 _OTHER_FILES = 64
 
+#: How many connections are let in where neither the configuration nor the descriptors say less.
+#: Each costs 4 KiB while it is idle; container engines let a process have a million descriptors.
+MOST_CONNECTIONS = 8192
+
 #: How many connections that are not let in may be told so at once; others wait to be accepted.
 MOST_REFUSED = 16
 
@@ -48,11 +52,13 @@ class Limits:
         """
         Give limits that the process can keep: each connection may need a file beside itself.
 
-        0 connections are as many as fit, and 0 from one address most of those.
+        0 connections are as many as fit, up to :data:`MOST_CONNECTIONS`, and 0 from one address
+        most of those.
         """
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        fitting = max(1, (files - _OTHER_FILES - MOST_REFUSED) // 2)
-        connections = min(self.connections or fitting, fitting)
+        connections = self.connections or MOST_CONNECTIONS
+        if files != resource.RLIM_INFINITY:
+            connections = max(1, min(connections, (files - _OTHER_FILES - MOST_REFUSED) // 2))
         most = self.connections_per_address or max(1, int(connections * _SHARE))
         return evolve(self, connections=connections, connections_per_address=most)
 

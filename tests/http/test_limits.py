@@ -9,7 +9,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransportWithDisconnection
 
 from holm_registry.http.addresses import client_of
-from holm_registry.http.limits import Limits
+from holm_registry.http.limits import MOST_CONNECTIONS, Limits
 from holm_registry.http.progress import MIN_BYTES
 from holm_registry.http.site import StreamingSite
 from holm_registry.http.throttle import Rate
@@ -89,6 +89,13 @@ def test_limits_fit_the_files_that_the_process_may_have(monkeypatch):
     assert fitted(0, 0) == (472, 354)
     assert fitted(100, 0) == (100, 75)
     assert fitted(10_000, 7) == (472, 7)
+
+
+@pytest.mark.parametrize("files", [1 << 20, 1 << 30, resource.RLIM_INFINITY])
+def test_limits_have_a_bound_where_there_is_none_for_files(monkeypatch, files):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert fitted(0, 0) == (MOST_CONNECTIONS, MOST_CONNECTIONS * 3 // 4)
+    assert fitted(20_000, 0) == (20_000, 15_000)
 
 
 def fitted(connections, from_one):
