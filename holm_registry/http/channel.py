@@ -351,7 +351,7 @@ class Channel(HTTPChannel):
             self.transport.abortConnection()
             return
         if not is_answered:
-            self.transport.write(last_answer(status, text))
+            self.transport.write(last_answer(status, text, errors=self.site.errors))
         self._close_both_ways()
 
     def _log_refusal(self, request: Any, status: int, text: str) -> None:

@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
-from .refusal import last_answer
+from .refusal import ErrorWriter, last_answer
 
 #: How long a connection that is not let in may take to read why, in seconds.
 REFUSED_SECONDS = 1.0
@@ -24,12 +24,16 @@ class RefusedConnection(Protocol):
 
     :param clock: Has ``callLater``.
     :param left: Called when it has gone.
+    :param errors: Writes what is said.
     """
 
     # Any: what Twisted declares is less than it has.
     transport: Any
 
-    def __init__(self, reason: str, clock: Any, left: Callable[[], object]) -> None:
+    def __init__(
+        self, reason: str, clock: Any, left: Callable[[], object], errors: ErrorWriter
+    ) -> None:
+        self._errors = errors
         self._reason = reason
         self._left = left
         self._clock = clock
@@ -53,7 +57,7 @@ class RefusedConnection(Protocol):
 
     def _say(self) -> None:
         transport = self.transport
-        transport.write(last_answer(503, self._reason, {"Retry-After": "1"}))
+        transport.write(last_answer(503, self._reason, {"Retry-After": "1"}, self._errors))
         half_close = getattr(transport, "loseWriteConnection", None)
         if half_close is None or hasattr(transport, "getPeerCertificate"):
             transport.loseConnection()

@@ -40,7 +40,6 @@ from .constant import SAFE_HEADERS, ConstantHeaders, restore, snapshot
 from .memory import Memory
 from .progress import Progress
 from .proxies import Forwarded, plain_host
-from .refusal import CONTENT_TYPE, error_body
 from .target import Target, TargetInvalid, parse_target, require_host
 
 #: After an early answer: how much of the body to throw away, in bytes, and for how long, in
@@ -345,13 +344,7 @@ class StreamedRequest(Request):
         """Answer in the place of a resource."""
         self._channel().site.refusals.note(self, status, message)
         self.start_over()
-        self.setResponseCode(status)
-        body = error_body(status, message)
-        self.set_header("Content-Type", CONTENT_TYPE)
-        self.set_header("Content-Length", str(len(body)))
-        self.set_header("X-Request-Id", self.request_id)
-        self.write(body)
-        self.finish()
+        self._channel().site.errors.answer(self, status, message)
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell whoever waits for the request's end, then who reads its body."""

@@ -17,6 +17,7 @@ from .channel import Channel
 from .limits import Connections, Limits
 from .memory import Memory
 from .proxies import Proxies
+from .refusal import REGISTRY_ERRORS, ErrorWriter
 from .refusal_log import RefusalLog
 from .refused import RefusedConnection
 from .request import StreamedRequest
@@ -43,6 +44,7 @@ class StreamingSite(Site):
 
     :param limits: What one client may take of what is there for all.
     :param proxies: Whose word on who sent a request is believed; None for nobody's.
+    :param errors: Writes the answers to what does not reach the resource.
     :param write_log: Takes one line for each request, or None to keep no access log.
     :ivar memory: What all requests together keep in memory.
     :ivar throttle: How much one client may ask for.
@@ -62,12 +64,14 @@ class StreamingSite(Site):
         watcher: Watcher | None = None,
         limits: Limits | None = None,
         proxies: Proxies | None = None,
+        errors: ErrorWriter = REGISTRY_ERRORS,
     ) -> None:
         limits = limits or Limits()
         super().__init__(
             resource, requestFactory=StreamedRequest, timeout=limits.idle_seconds, reactor=reactor
         )
         self.displayTracebacks = False
+        self.errors = errors
         self.memory = Memory(reactor)
         self.connections = Connections(limits)
         self.limits = limits
@@ -86,7 +90,7 @@ class StreamingSite(Site):
         refused = self.connections.enter(addr)
         if refused is not None:
             self.connections.leaving += 1
-            return RefusedConnection(refused, self.reactor, self._refused_left)
+            return RefusedConnection(refused, self.reactor, self._refused_left, self.errors)
         channel: Any = super().buildProtocol(addr)
         channel.address = addr
         self._channels.add(channel)

@@ -27,7 +27,8 @@ from .pages.repositories import RepositoriesPage
 from .pages.repository import RepositoryPage
 from .pages.search import SearchPage
 from .routing import route
-from .security import HEADERS
+from .security import put_headers
+from .unrouted import UnroutedErrors
 
 
 class _Routes(Protocol):
@@ -64,20 +65,18 @@ class UiResource(Resource):
 
     def __init__(self, context: Context) -> None:
         super().__init__()
+        self._errors = UnroutedErrors(context)
         self._klein = KleinResource(build_app(context))
         self._base_of = context.base
 
     def render(self, request: StreamedRequest) -> bytes | int:
         """Answer a request."""
-        for name, value in HEADERS.items():
-            request.set_header(name, value)
-        request.set_header("Server", "holm-ui")
+        put_headers(request)
         try:
             unquote_to_bytes(request.path).decode()
         except UnicodeDecodeError:
-            request.setResponseCode(400)
-            request.set_header("Content-Type", "text/plain; charset=utf-8")
-            return b"the address is not UTF-8\n"
+            self._errors.answer(request, 400, "the address is not UTF-8")
+            return NOT_DONE_YET
         if self._enter(request, self._base_of(request)):
             request.setResponseCode(308)
             request.set_header("Location", f"{self._base_of(request)}/")

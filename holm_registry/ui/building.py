@@ -31,6 +31,7 @@ from .gate import Gate
 from .plain_agent import plain_client
 from .rendering import Templates
 from .settings import Settings
+from .unrouted import UnroutedErrors
 
 #: Views and templates are worked out in threads. More would only take turns, and each may need
 #: memory for a hundred thousand rows.
@@ -99,5 +100,6 @@ def build(settings: Settings, reactor: Any, environment: Environment) -> Parts:
         watcher=figures.watcher,
         limits=limits,
         proxies=Proxies(networks, local=local),
+        errors=UnroutedErrors(context),
     )
     return Parts(site, threads, [figures.delay])

@@ -26,6 +26,13 @@ HEADERS = {
 }
 
 
+def put_headers(request: StreamedRequest) -> None:
+    """Set the headers of every answer."""
+    for name, value in HEADERS.items():
+        request.set_header(name, value)
+    request.set_header("Server", "holm-ui")
+
+
 _FOREIGN = "this was sent by another site, and is not done"
 
 #: Names that only a network of one's own gives to a host: nobody elsewhere can point one of them

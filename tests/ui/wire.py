@@ -27,6 +27,7 @@ from holm_registry.ui.building import build_context
 from holm_registry.ui.context import Context
 from holm_registry.ui.environment import make_environment
 from holm_registry.ui.settings import Settings
+from holm_registry.ui.unrouted import UnroutedErrors
 
 from ..gallery import Gallery
 from ..http.wire import Answer, Connection, Server, head, parse
@@ -168,6 +169,7 @@ class Ui:
             self.clock,
             write_log=self.access_log.append,
             proxies=Proxies(self.settings.proxies[0], local=self.settings.proxies[1]),
+            errors=UnroutedErrors(self.context),
         )
 
     @property
