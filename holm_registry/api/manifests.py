@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from klein import Klein
 
 from holm_registry.auth.identity import DELETE, PULL, PUSH
-from holm_registry.content.payloads import Described, LargeManifest, Payload
-from holm_registry.http.answer import AT_ONCE_BYTES, answer
+from holm_registry.content.payloads import LARGE_BYTES, Described, LargeManifest, Payload
 from holm_registry.http.json import empty_body
 from holm_registry.http.multipart import Piece
 from holm_registry.http.request import StreamedRequest
@@ -49,45 +48,45 @@ class ManifestRoutes:
     ) -> bytes:
         """Serve a manifest as it was pushed, or just its headers (end-3)."""
         await self._guard.require(request, repository, PULL)
-        payload = self._context.memory.count(self._manifests.peek(repository, reference))
-        if payload is None:
-            get = self._manifests.get
-            try:
-                payload = await self._threads.run(get, repository, reference, AT_ONCE_BYTES)
-            except LargeManifest as large:
-                return await self._send_large(request, repository, reference, large)
-        return await self._send(request, repository, reference, payload)
-
-    async def _send(
-        self, request: StreamedRequest, repository: str, reference: Digest | str, payload: Payload
-    ) -> bytes:
-        if _needs_platform(request, reference, payload.media_type):
-            # An old Docker, which understands images and no lists of them.
-            payload = await self._threads.run(
-                self._manifests.for_platform, repository, payload, "amd64", "linux"
-            )
-        if not await self._describe(request, repository, reference, payload.description):
-            return b""
-        return await answer(request, payload.content, id(payload.content))
-
-    async def _send_large(
-        self,
-        request: StreamedRequest,
-        repository: str,
-        reference: Digest | str,
-        large: LargeManifest,
-    ) -> bytes:
-        """Send a manifest from the store: clients that read slowly would fill the memory."""
-        described = large.described
-        if described is None:
-            async with request.memory.room(2 * large.size_bytes):
-                described = await self._threads.run(self._manifests.describe, large)
+        found: Payload | LargeManifest | None = self._context.memory.count(
+            self._manifests.peek(repository, reference)
+        )
+        if found is None:
+            found = await self._find(repository, reference)
+        described = await self._described(request, found)
         if _needs_platform(request, reference, described.media_type):
-            async with request.memory.held(object(), 2 * large.size_bytes, request.abort):
-                payload = await self._threads.run(self._manifests.get, repository, reference)
-                return await self._send(request, repository, reference, payload)
+            # An old Docker, which understands images and no lists of them.
+            child = await self._threads.run(
+                self._manifests.for_platform, repository, described.digest, "amd64", "linux"
+            )
+            if child is not None:
+                found = await self._find(repository, child)
+                described = await self._described(request, found)
         if not await self._describe(request, repository, reference, described):
             return b""
+        if isinstance(found, Payload):
+            return found.content
+        return await self._send_file(request, found)
+
+    async def _find(self, repository: str, reference: Digest | str) -> Payload | LargeManifest:
+        """Find a manifest, and have it in memory unless it is large."""
+        try:
+            return await self._threads.run(self._manifests.get, repository, reference, LARGE_BYTES)
+        except LargeManifest as large:
+            return large
+
+    async def _described(
+        self, request: StreamedRequest, found: Payload | LargeManifest
+    ) -> Described:
+        if isinstance(found, Payload):
+            return found.description
+        if found.described is not None:
+            return found.described
+        async with request.memory.room(2 * found.size_bytes):
+            return await self._threads.run(self._manifests.describe, found)
+
+    async def _send_file(self, request: StreamedRequest, large: LargeManifest) -> bytes:
+        """Send a manifest from the store: clients that read slowly would fill the memory."""
         if request.method == b"HEAD":
             return b""
         reader = await self._threads.run(self._manifests.open, large)

@@ -99,7 +99,7 @@ class Manifests:
         """
         Give a manifest's bytes as they were pushed, and keep it from collection for a grace.
 
-        :param most_bytes: The most to read of what is not in memory; None for any.
+        :param most_bytes: The most to read; None for any.
         :raises ManifestUnknown: The repository does not hold it.
         :raises LargeManifest: It is larger than that.
         """
@@ -108,11 +108,8 @@ class Manifests:
             found = self._find(repository, digest)
             size = found.stat.size_bytes
             if most_bytes is not None and size > most_bytes:
-                payload = self._payloads.peek(found.target)
-                if payload is None:
-                    known = self._payloads.peek_media_type(found.target)
-                    raise LargeManifest(digest, found.target, size, known)
-                return payload.named(digest)
+                known = self._payloads.peek_media_type(found.target)
+                raise LargeManifest(digest, found.target, size, known)
             return self._payloads.get(found.target).named(digest)
         except NotFound:
             raise ManifestUnknown(detail={"reference": str(reference)}) from None
@@ -140,13 +137,24 @@ class Manifests:
         except NotFound:
             raise ManifestUnknown(detail={"reference": str(large.digest)}) from None
 
-    def for_platform(self, repository: str, index: Payload, architecture: str, os: str) -> Payload:
-        """Give the child of an index for a platform; the index itself if it has none."""
-        for digest, descriptor in parse_manifest(index.content).manifests:
+    def for_platform(
+        self, repository: str, index: Digest, architecture: str, os: str
+    ) -> Digest | None:
+        """
+        Give the child of an index for a platform; None if it has none.
+
+        :raises ManifestUnknown: The index has gone meanwhile.
+        """
+        try:
+            with self._payloads.looked_into(self._find(repository, index).target) as content:
+                children = parse_manifest(content).manifests
+        except NotFound:
+            raise ManifestUnknown(detail={"reference": str(index)}) from None
+        for digest, descriptor in children:
             platform = descriptor.platform
             if platform and (platform.architecture, platform.os) == (architecture, os):
-                return self.get(repository, digest)
-        return index
+                return digest
+        return None
 
     def put(
         self,
@@ -274,7 +282,8 @@ class Manifests:
     def _subject_of(self, target: Digest) -> Digest | None:
         """Read a manifest's subject; what cannot be read refers to nothing."""
         try:
-            return parse_manifest(self._payloads.get(target).content).subject
+            with self._payloads.looked_into(target) as content:
+                return parse_manifest(content).subject
         except (NotFound, StorageUnavailable, ManifestInvalid):
             return None
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from attrs import evolve, frozen
@@ -12,6 +14,10 @@ from holm_registry.storage.driver import Driver, Reader
 from holm_registry.storage.errors import NotFound
 
 from .freshness import stat_refreshed
+
+#: What is larger than this, in bytes, is never remembered, and leaves from its file: what is in
+#: memory may be handed to a connection whole.
+LARGE_BYTES = 16 * 1024
 
 #: How many bytes of manifests to remember.
 MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
@@ -86,6 +92,7 @@ class Payloads:
         self._known: OrderedDict[Digest, Payload] = OrderedDict()
         self._count_bytes = 0
         self._media_types: OrderedDict[Digest, str] = OrderedDict()
+        self._large = Lock()
 
     def peek(self, digest: Digest) -> Payload | None:
         """Give a payload if it is in memory."""
@@ -108,6 +115,22 @@ class Payloads:
             self._remember(payload)
         return payload
 
+    @contextmanager
+    def looked_into(self, digest: Digest) -> Iterator[bytes]:
+        """
+        Have a payload to look into, and not to keep.
+
+        Large ones are there one at a time: how many threads look into them, for requests that bring
+        no manifest and are sent none, is counted nowhere.
+
+        :raises NotFound: The store does not have it.
+        """
+        if self._driver.stat(layout.blob_data(digest)).size_bytes <= LARGE_BYTES:
+            yield self.get(digest).content
+            return
+        with self._large:
+            yield self._driver.read(layout.blob_data(digest))
+
     def peek_media_type(self, digest: Digest) -> str | None:
         """Tell what a large payload is to be served as, if that is in memory."""
         with self._lock:
@@ -121,7 +144,8 @@ class Payloads:
         """
         known = self.peek_media_type(digest)
         if known is None:
-            known = stored_media_type(self._driver.read(layout.blob_data(digest)))
+            with self.looked_into(digest) as content:
+                known = stored_media_type(content)
             with self._lock:
                 self._media_types[digest] = known
                 if len(self._media_types) > MAX_MEDIA_TYPES:
@@ -147,6 +171,8 @@ class Payloads:
         self._driver.put(path, content)
 
     def _remember(self, payload: Payload) -> None:
+        if len(payload.content) > LARGE_BYTES:
+            return
         with self._lock:
             if payload.digest not in self._known:
                 self._known[payload.digest] = payload

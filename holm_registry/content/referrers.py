@@ -148,7 +148,8 @@ class Referrers:
     def _by_fallback_tag(self, repository: str, subject: Digest) -> Iterator[Digest]:
         try:
             target = self._tags.get(repository, f"{subject.algorithm}-{subject.encoded[:64]}")
-            index = parse_manifest(self._payloads.get(target).content)
+            with self._payloads.looked_into(target) as content:
+                index = parse_manifest(content)
         except (ManifestUnknown, ManifestInvalid, NotFound):
             return
         except StorageUnavailable as problem:
@@ -161,8 +162,8 @@ class Referrers:
         """Describe a referrer; None if it has been deleted or cannot be read."""
         try:
             target = self._links.resolve(layout.revision_link(repository, digest), digest)
-            payload = self._payloads.get(target)
-            return parse_manifest(payload.content).referrer(digest, len(payload.content))
+            with self._payloads.looked_into(target) as content:
+                return parse_manifest(content).referrer(digest, len(content))
         except (NotFound, ManifestInvalid):
             return None
         except StorageUnavailable as problem:
@@ -204,7 +205,8 @@ class Referrers:
                     continue
                 try:
                     target = self._links.resolve(layout.revision_link(repository, digest), digest)
-                    subject = parse_manifest(self._payloads.get(target).content).subject
+                    with self._payloads.looked_into(target) as content:
+                        subject = parse_manifest(content).subject
                 except (NotFound, ManifestInvalid):
                     continue
                 except StorageUnavailable as problem:

@@ -4,7 +4,7 @@ Answers that are in memory, sent at the speed of whoever reads them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import DeferredSemaphore
 
@@ -27,9 +27,13 @@ class Turns:
 
     async def answer(self, request: StreamedRequest, make: Callable[[], Awaitable[bytes]]) -> bytes:
         """
-        Make an answer in its turn, and send it as :func:`answer` does.
+        Make an answer in its turn, and send it.
+
+        A long one is counted in what all requests keep in memory, and handed to the connection a
+        piece at a time; if its client does not read, and others wait for memory, it is cut.
 
         :param make: Sets the headers, the length among them, and gives the body.
+        :return: What the caller has still to send.
         """
         await self._turns.acquire()
         is_ours = True
@@ -45,24 +49,6 @@ class Turns:
         finally:
             if is_ours:
                 self._turns.release()
-
-
-async def answer(request: StreamedRequest, content: bytes, name: Hashable = None) -> bytes:
-    """
-    Send the body of an answer whose headers are set, its length among them.
-
-    A long one is counted in what all requests keep in memory, and handed to the connection a piece
-    at a time; if its client does not read, and others wait for memory, it is cut.
-
-    :param name: A name for the content, if other answers share it.
-    :return: What the caller has still to send.
-    """
-    if _is_short(request, content):
-        return content
-    name = object() if name is None else name
-    async with request.memory.held(name, len(content), request.abort):
-        await send_bytes(request, content)
-    return b""
 
 
 def _is_short(request: StreamedRequest, content: bytes) -> bool:

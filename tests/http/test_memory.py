@@ -7,9 +7,10 @@ from twisted.internet.defer import Deferred
 
 from holm_registry.http.answer import AT_ONCE_BYTES
 from holm_registry.http.body import RequestBody
-from holm_registry.http.memory import MAX_SHARE_BYTES
+from holm_registry.http.memory import MAX_SHARE_BYTES, TOTAL_BYTES
+from holm_registry.oci import mediatypes
 
-from ..images import image
+from ..images import image, index
 from .wire import head
 
 KIB = 1024
@@ -40,6 +41,24 @@ def test_a_large_manifest_comes_as_it_was_pushed(server, large):
         known = server.request("GET", f"/v2/a/manifests/{reference}", If_None_Match=f'"{digest}"')
         assert (known.status, known.body) == (304, b"")
     assert server.site.memory.used_bytes == 0
+
+
+def test_an_old_docker_is_sent_a_large_image_of_a_list_from_its_file(server):
+    server.push_blob("a", b"config")
+    child = image(
+        b"config",
+        [],
+        media_type=mediatypes.DOCKER_MANIFEST,
+        annotations={"padding": "x" * 300 * KIB},
+    )
+    digest = server.push_manifest("a", "child", child)
+    server.push_manifest("a", "v1", index([child], media_type=mediatypes.DOCKER_LIST))
+    server.request("HEAD", f"/v2/a/manifests/{digest}")
+    # Nothing is free: an answer that is counted in memory would wait.
+    server.site.memory.add(TOTAL_BYTES)
+    answer = server.request("GET", "/v2/a/manifests/v1", Accept=mediatypes.DOCKER_MANIFEST)
+    assert (answer.status, answer.body == child) == (200, True)
+    assert answer.header("Docker-Content-Digest") == digest
 
 
 def test_a_manifest_larger_than_its_share_arrives_in_the_store(server):
