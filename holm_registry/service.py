@@ -39,7 +39,7 @@ from .http.site import StreamingSite
 from .logs.access import AccessLog
 from .storage import layout
 from .storage.driver import Driver
-from .storage.errors import NotFound
+from .storage.errors import StorageError
 from .storage.filesystem import Filesystem
 from .storage.memory import Memory
 from .storage.readonly import ReadOnly
@@ -342,7 +342,8 @@ def _last(root: str, task: str) -> float:
     """Tell when a task was last done on a store, by whichever server."""
     try:
         return Filesystem(root).stat(layout.result(task)).modified
-    except NotFound:
+    except StorageError:
+        # Never, or nobody can tell: it is due.
         return 0.0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable
 
 from holm_registry.content.registry import Registry
@@ -10,9 +12,41 @@ from holm_registry.oci.digest import Digest
 from holm_registry.oci.manifest import parse_manifest
 from holm_registry.oci.named import named_in
 from holm_registry.storage import layout
+from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.memory import Memory
 
 #: Longer than any slack.
 LONG = 100.0
+
+
+class Aging(Memory):
+    """A store whose time passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+        super().__init__(lambda: self.now)
+
+    def age(self, seconds: float = LONG) -> None:
+        for found in self._objects.values():
+            found.modified -= seconds
+
+
+class AgingFiles(Filesystem):
+    """Files that can be made older."""
+
+    def age(self, seconds: float = LONG) -> None:
+        for path, stat in self.objects(layout.ROOT):
+            then = stat.modified - seconds
+            os.utime(self._full(path), (then, then))
+
+
+def age(root: str) -> None:
+    """Make every file in a folder as old as can be."""
+    for folder, _, files in os.walk(root):
+        for name in files:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                os.utime(path, (0, 0))
 
 
 def push_blob(registry: Registry, repository: str, content: bytes, algorithm="sha256") -> Digest:

@@ -24,6 +24,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "-m", "--delete-untagged", action="store_true", help="manifests without a tag go as well"
     )
+    parser.add_argument(
+        "--without-repositories",
+        action="store_true",
+        help="all repositories were removed by hand: where none is left, remove all blobs",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="only tell the result")
     parser.add_argument(
         "--grace", type=duration, metavar="1h", help="what is younger, or was just used, stays"
@@ -43,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         untagged=arguments.delete_untagged,
         upload_age_seconds=purging.age if purging.enabled and not purging.dryrun else None,
         dry_run=arguments.dry_run,
+        emptied=arguments.without_repositories,
     )
     bar = ProgressBar(sys.stderr)
     is_silent = arguments.quiet or arguments.json

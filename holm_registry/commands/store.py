@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from holm_registry.config.durations import parse_duration
 from holm_registry.config.model import Config
 from holm_registry.oci.numbers import parse_decimal
+from holm_registry.storage.access import is_store
 from holm_registry.storage.filesystem import Filesystem
 
 
@@ -19,11 +20,14 @@ def refuse(*lines: object) -> NoReturn:
     raise SystemExit(2)
 
 
-def open_store(arguments: argparse.Namespace) -> tuple[Config, Filesystem]:
+def open_store(
+    arguments: argparse.Namespace, *, may_be_new: bool = False
+) -> tuple[Config, Filesystem]:
     """
     Load a configuration and open its store, saying which; end with a line where that cannot be.
 
     :param arguments: What :func:`add_file` has added, and perhaps ``quiet``.
+    :param may_be_new: Whether nothing need be stored yet.
     """
     from holm_registry.config.load import ConfigInvalid, Option  # noqa: PLC0415 - quick to help
     from holm_registry.registry_tap import read_configuration  # noqa: PLC0415
@@ -40,15 +44,24 @@ def open_store(arguments: argparse.Namespace) -> tuple[Config, Filesystem]:
     if config.storage.filesystem is None:
         refuse("storage is in memory: only a running registry knows what is in it")
     root = config.storage.filesystem.rootdirectory.rstrip("/")
-    if not os.path.isdir(root):
+    if lacks := _what_lacks(root, may_be_new=may_be_new):
         source = loaded.tree.source_of(path)
-        lines = [f"storage.filesystem.rootdirectory: {root!r} is no folder (from {source})"]
+        lines = [f"storage.filesystem.rootdirectory: {root!r} {lacks} (from {source})"]
         refuse(*lines, *([] if arguments.root else ["use --root DIR, or name a configuration"]))
     if not getattr(arguments, "quiet", False):
         source = loaded.tree.source_of(())
         origin = "defaults" if source == "default" else source
         print(f"registry: configuration from {origin}, storage in {root}", file=sys.stderr)
     return config, Filesystem(root)
+
+
+def _what_lacks(root: str, *, may_be_new: bool) -> str:
+    """Say what keeps a folder from being a store; nothing if it is one."""
+    if not os.path.isdir(root):
+        return "is no folder"
+    if may_be_new or is_store(root):
+        return ""
+    return "holds no store: nothing was pushed yet, or its volume is not mounted"
 
 
 def duration(text: str) -> float:

@@ -104,7 +104,7 @@ def _ends(robot: Any) -> str:
 def _robots(arguments: argparse.Namespace) -> Robots:
     from holm_registry.access import build_robots  # noqa: PLC0415 - quick to say --help
 
-    config, _ = open_store(arguments)
+    config, _ = open_store(arguments, may_be_new=True)
     robots = build_robots(config)
     if robots is not None:
         return robots

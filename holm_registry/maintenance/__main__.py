@@ -12,11 +12,12 @@ import sys
 import msgspec
 
 from holm_registry.storage import layout
+from holm_registry.storage.access import is_store
 from holm_registry.storage.errors import Locked, StorageError
 from holm_registry.storage.filesystem import Filesystem
 
-from .collection import Collection, Plan
-from .uploads import purge_uploads
+from .collection import Collection, Plan, Result
+from .uploads import Purged, purge_uploads
 
 #: As many are enough to see that much is wrong; the command tells them all.
 MAX_PROBLEMS = 1000
@@ -27,22 +28,20 @@ def main(task: str, root: str, plan: str) -> int:
     os.nice(19)
     driver = Filesystem(root)
     options = Plan(**msgspec.json.decode(plan, type=dict[str, float | bool | None]))  # type: ignore[arg-type] # our own server wrote it
+    if not is_store(root):
+        # Nothing was pushed yet, or the volume is not mounted: nothing is made there.
+        print(msgspec.json.encode(Result() if task == "collect" else Purged()).decode())
+        return 0
     try:
-        if task == "collect":
-            found = Collection(driver, options).run()
-            del found.problems[MAX_PROBLEMS:]
-            result = msgspec.json.encode(found)
-        else:
-            age = options.upload_age_seconds or 0.0
-            purged = purge_uploads(driver, age, dry_run=options.dry_run)
-            del purged.problems[MAX_PROBLEMS:]
-            result = msgspec.json.encode(purged)
+        found = _do(task, driver, options)
     except Locked:
         print("another collection is running", file=sys.stderr)
         return 1
     except StorageError as problem:
         print(problem, file=sys.stderr)
         return 1
+    del found.problems[MAX_PROBLEMS:]
+    result = msgspec.json.encode(found)
     try:
         driver.put(layout.result(task), result)
     except StorageError as problem:
@@ -50,6 +49,13 @@ def main(task: str, root: str, plan: str) -> int:
         print(f"its result cannot be kept: {problem}", file=sys.stderr)
     print(result.decode())
     return 0
+
+
+def _do(task: str, driver: Filesystem, options: Plan) -> Result | Purged:
+    if task == "collect":
+        return Collection(driver, options).run()
+    age = options.upload_age_seconds or 0.0
+    return purge_uploads(driver, age, dry_run=options.dry_run)
 
 
 if __name__ == "__main__":

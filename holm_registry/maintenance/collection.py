@@ -16,10 +16,17 @@ from msgspec import Struct, field
 from holm_registry.oci.digest import ALGORITHMS, Digest
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import NotFound, StorageUnavailable
+from holm_registry.storage.errors import NotFound, StorageUnavailable, VolumeLost
 
 from .marking import Marked, Marking
-from .reading import blobs, digests_in, read_contents, repositories
+from .reading import (
+    NO_REPOSITORIES,
+    blobs,
+    digests_in,
+    is_without_repositories,
+    read_contents,
+    repositories,
+)
 from .sweep import Sweep
 from .uploads import UploadPurge
 
@@ -40,12 +47,14 @@ class Plan:
     :ivar untagged: Whether manifests go that no tag leads to.
     :ivar upload_age_seconds: When an upload is abandoned; None to leave them all.
     :ivar dry_run: Whether to look only.
+    :ivar emptied: Whether it is known that all repositories were removed, where none is there.
     """
 
     grace_seconds: float = 3600.0
     untagged: bool = False
     upload_age_seconds: float | None = 168 * 3600.0
     dry_run: bool = False
+    emptied: bool = False
 
 
 class Result(Struct):
@@ -108,6 +117,7 @@ class Collection:
         Collect.
 
         :raises Locked: Another collection is running.
+        :raises VolumeLost: What holds the repositories, or all, is perhaps not mounted.
         """
         started = time.monotonic()
         if self._plan.dry_run:
@@ -122,6 +132,7 @@ class Collection:
         self._sweep = Sweep.begin(self._driver, self._plan.grace_seconds)
         self._marking = Marking(self._driver, self._sweep, untagged=self._plan.untagged)
         names = list(repositories(self._driver, self._doubt))
+        self._require_repositories(names)
         for count, name in enumerate(names):
             self._progress("marking", count, len(names))
             self._mark(name)
@@ -141,6 +152,18 @@ class Collection:
         self._purge_uploads(names)
         self._sweep_staging()
         self._settle()
+
+    def _require_repositories(self, names: list[str]) -> None:
+        """Make sure that there are none only where all were removed: all blobs are garbage then."""
+        if names:
+            # What is empty after this was emptied by it.
+            if not self._plan.dry_run:
+                self._driver.mark()
+        elif self._is_complete and not self._plan.emptied and is_without_repositories(self._driver):
+            raise VolumeLost(
+                f"{layout.REPOSITORIES}: {NO_REPOSITORIES}; nothing was removed. "
+                "If they were: registry garbage-collect --without-repositories"
+            )
 
     def _mark(self, name: str) -> None:
         self._tell(name)

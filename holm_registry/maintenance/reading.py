@@ -21,6 +21,11 @@ from holm_registry.storage.errors import NotFound, StorageUnavailable
 #: Any of these makes a folder a repository.
 _MARKS = frozenset({"_layers", "_manifests", "_uploads"})
 
+#: What :func:`is_without_repositories` means.
+NO_REPOSITORIES = (
+    "there are blobs and no repository: its volume is not mounted, or all were removed by hand"
+)
+
 
 class Unreadable(Exception):
     """Something is there, or should be, and says nothing."""
@@ -97,6 +102,17 @@ def repositories(
             inner = f"{name}/{each}".lstrip("/")
             if len(inner) <= MAX_REPOSITORY_LENGTH:
                 waiting.append((inner, inside(inner)))
+
+
+def is_without_repositories(driver: Driver) -> bool:
+    """Tell of a store where none was found whether they may be missing rather than removed."""
+    if driver.is_emptied(layout.REPOSITORIES):
+        return False
+    return next(blobs(driver, _pass_over), None) is not None
+
+
+def _pass_over(_folder: str, _problem: StorageUnavailable) -> None:
+    pass
 
 
 def digests_in(driver: Driver, algorithm: str, folder: str) -> Iterator[Digest]:

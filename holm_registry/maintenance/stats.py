@@ -17,7 +17,14 @@ from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from .collection import Plan
 from .marking import Marking
-from .reading import blobs, layer_target, read_contents, repositories
+from .reading import (
+    NO_REPOSITORIES,
+    blobs,
+    is_without_repositories,
+    layer_target,
+    read_contents,
+    repositories,
+)
 from .sweep import Sweep
 
 #: Who holds a blob that more than one repository holds.
@@ -101,6 +108,9 @@ def measure(
     census = _Census()
     total = Total()
     names = sorted(repositories(driver, census.doubt))
+    if not names and is_without_repositories(driver):
+        census.is_complete = False
+        census.problems.append(f"{layout.REPOSITORIES}: {NO_REPOSITORIES}")
     for count, name in enumerate(names):
         if progress is not None:
             progress("reading", count, len(names))

@@ -27,7 +27,7 @@ from holm_registry.storage.errors import NotFound, StorageUnavailable
 from .damage import Damage, Damages, Finding, Repair, blob
 from .inspection import Inspection
 from .pace import Pace
-from .reading import read_contents, repositories
+from .reading import NO_REPOSITORIES, is_without_repositories, read_contents, repositories
 from .scrub import Scrub, Scrubbed
 
 #: The lock that keeps two verifications apart.
@@ -116,6 +116,8 @@ class Verification:
         self._report.skipped_bytes = scrubbed.skipped_bytes
         self._note(scrubbed)
         names = sorted(repositories(self._driver, self._note_unlisted))
+        if not names and is_without_repositories(self._driver):
+            self._damages.add(Damage(layout.REPOSITORIES, NO_REPOSITORIES))
         for count, name in enumerate(names):
             self._progress("looking at repositories", count, len(names))
             self._inspect(name, scrubbed)

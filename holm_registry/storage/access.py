@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 
 from . import layout
+
+#: A name that no file has.
+_NO_FILE = ".holm-registry-no-such-file"
 
 
 def why_unusable(root: str, *, writing: bool) -> str | None:
@@ -19,16 +23,49 @@ def why_unusable(root: str, *, writing: bool) -> str | None:
         if writing:
             os.makedirs(root, exist_ok=True)
         for tried in (root, *_tops(root)):
-            if not os.access(tried, os.R_OK | os.X_OK | (os.W_OK if writing else 0)):
-                raise PermissionError(13, f"Permission denied{_owner(tried)}")
+            _require_access(tried, writing=writing)
+        tried = root
+        if writing:
+            _require_one_mount(root)
     except OSError as problem:
         return f"cannot use {tried!r}: {problem.strerror}"
     return None
 
 
+def is_store(root: str) -> bool:
+    """Tell whether a folder holds a store, be it an empty one."""
+    return os.path.isdir(f"{root}/{layout.ROOT}")
+
+
 def _tops(root: str) -> list[str]:
     found = [f"{root}/{path}" for path in (layout.ROOT, layout.REPOSITORIES, layout.BLOBS)]
     return [each for each in found if os.path.isdir(each)]
+
+
+def _require_access(path: str, *, writing: bool) -> None:
+    if not os.access(path, os.R_OK | os.X_OK | (os.W_OK if writing else 0)):
+        raise PermissionError(13, f"Permission denied{_owner(path)}")
+
+
+def _require_one_mount(root: str) -> None:
+    """Make sure that pushed files can be renamed into their places."""
+    top, *others = _tops(root) or [root]
+    for each in others:
+        if _is_mounted_apart(each, top):
+            place = os.path.relpath(each, root)
+            raise OSError(errno.EXDEV, f"{place} is on another file system, where no push can end")
+
+
+def _is_mounted_apart(folder: str, top: str) -> bool:
+    if os.stat(folder).st_dev != os.stat(top).st_dev:
+        return True
+    try:
+        # Linux compares mounts, which may be of one device, before it looks for the file: nothing
+        # has to be made to find out.
+        os.rename(f"{top}/{_NO_FILE}", f"{folder}/{_NO_FILE}")
+    except OSError as problem:
+        return problem.errno == errno.EXDEV
+    return False
 
 
 def _owner(path: str) -> str:

@@ -154,6 +154,18 @@ class Driver(Protocol):
         :raises NotFound: There is none to move.
         """
 
+    def mark(self) -> None:
+        """Have the store known again when its volume is mounted anew, once it holds anything."""
+
+    def is_emptied(self, path: str) -> bool:
+        """
+        Tell of a part of the store that holds nothing whether all that it held was removed.
+
+        Else it may be that the volume that belongs there is not mounted.
+
+        :param path: ``layout.BLOBS`` or ``layout.REPOSITORIES``.
+        """
+
     def seconds(self) -> float:
         """Tell the time by the clock that sets modification times, in seconds since the epoch."""
 

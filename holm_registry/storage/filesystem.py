@@ -58,6 +58,9 @@ def _making() -> Iterator[None]:
 
 
 def _unavailable(problem: OSError) -> StorageUnavailable:
+    if problem.errno == errno.EXDEV:
+        # What cannot be renamed into its place cannot come there whole.
+        return StorageUnavailable("a part of this repository is on another file system")
     kind = StorageFull if problem.errno in NO_SPACE else StorageUnavailable
     return kind(problem.strerror or str(problem))
 
@@ -80,8 +83,12 @@ class Filesystem:
         self._lock = Lock()
 
     def mark(self) -> None:
-        """Mark the volume, so that it is known again when it was mounted anew."""
+        """See :class:`.driver.Driver`."""
         self._volume.mark()
+
+    def is_emptied(self, path: str) -> bool:
+        """See :class:`.driver.Driver`."""
+        return self._volume.has_marked(path)
 
     def stat(self, path: str) -> Stat:
         """See :class:`.driver.Driver`."""
@@ -185,7 +192,7 @@ class Filesystem:
         with _making():
             for folder, _, files in os.walk(self._full(path), onerror=_raise_unless_missing):
                 for name in files:
-                    if name.endswith(asides.SUFFIX):
+                    if name.endswith(asides.SUFFIX) or name == layout.PART_MARK:
                         continue
                     # What is gone meanwhile, or no file, is no object.
                     with suppress(OSError):
@@ -264,6 +271,8 @@ class Filesystem:
                 return self._listing.list(self._full(path))
         except NotFound:
             self._volume.require()
+            if _is_behind_a_link(self._full(path)):
+                raise StorageUnavailable("a symbolic link leads to no folder") from None
             return ()
 
     def create_upload(self, path: str, content: bytes = b"") -> None:
@@ -425,6 +434,13 @@ class Filesystem:
                 raise
             return False
         return True
+
+
+def _is_behind_a_link(full: str) -> bool:
+    """Tell whether a path that leads nowhere does so for a symbolic link in it."""
+    while not os.path.lexists(full):
+        full = os.path.dirname(full)
+    return os.path.islink(full) and not os.path.exists(full)
 
 
 def _create(full: str, content: bytes) -> None:

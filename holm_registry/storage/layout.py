@@ -22,7 +22,7 @@ Where everything lies: the tree of registry:2, which is the only truth, and what
                                                                  looking at once more
       _damaged/<algorithm>/<encoded>…                            ours: what a repair moved away
       _maintenance/…                                             ours: locks and last results
-      _maintenance/volume                                        ours: by which a volume is known
+      _maintenance/volume, blobs/.volume, repositories/.volume   ours: by which a volume is known
 
 A link holds a digest and nothing else. It names the blob to read, which for content that registry:2
 took under sha512 is another digest than that of its path. What is marked as ours is unknown to
@@ -43,6 +43,11 @@ MAINTENANCE = f"{ROOT}/_maintenance"
 ROBOTS = f"{MAINTENANCE}/robots"
 BLOBS = f"{ROOT}/blobs"
 REPOSITORIES = f"{ROOT}/repositories"
+
+#: The mark by which a volume is known, and its copies in two folders. registry:2 passes over files
+#: there.
+VOLUME = f"{MAINTENANCE}/volume"
+PART_MARK = ".volume"
 
 
 def blob_data(digest: Digest) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections import OrderedDict
@@ -61,11 +62,20 @@ class FolderListing:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder that can be told of: one that cannot costs no other."""
+    """
+    Tell whether an entry is a folder, or may be one that cannot be seen just now.
+
+    A link may lead to a volume that is not mounted: those who list what is in it are told so, and
+    do not take it for removed.
+    """
     try:
         entry.name.encode()
-        return entry.is_dir() and not (entry.is_symlink() and _leads_back(entry.path))
-    except (OSError, UnicodeEncodeError):
+        if entry.is_dir():
+            return not (entry.is_symlink() and _leads_back(entry.path))
+        return entry.is_symlink() and not os.path.exists(entry.path)
+    except OSError as problem:
+        return problem.errno != errno.ELOOP
+    except UnicodeEncodeError:
         return False
 
 

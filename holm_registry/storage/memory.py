@@ -121,6 +121,13 @@ class Memory:
             self._find(path)
             self._objects[target] = self._objects.pop(path)
 
+    def mark(self) -> None:
+        """See :class:`.driver.Driver`."""
+
+    def is_emptied(self, path: str) -> bool:
+        """See :class:`.driver.Driver`."""
+        return True
+
     def seconds(self) -> float:
         """See :class:`.driver.Driver`."""
         return self._seconds()

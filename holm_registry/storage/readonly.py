@@ -70,6 +70,14 @@ class ReadOnly:
         """Refuse."""
         _refuse()
 
+    def mark(self) -> None:
+        """Refuse."""
+        _refuse()
+
+    def is_emptied(self, path: str) -> bool:
+        """See :class:`.driver.Driver`."""
+        return self._driver.is_emptied(path)
+
     def seconds(self) -> float:
         """Tell the time of this machine: there is nothing to compare it with."""
         return time.time()

@@ -21,7 +21,6 @@ from holm_registry.storage import layout
 
 from ..images import CONFIG, LAYER, descriptor, image, index
 from ..stores import collect, names, push, push_blob
-from .test_collection import Aging, AgingFiles
 
 CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
 ZIPPED = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -40,16 +39,6 @@ def cache_index(media_type: str = mediatypes.OCI_INDEX, layers=(b"layer 1", b"la
         "manifests": [*children, descriptor(RECORDS, CACHE_CONFIG)],
     }
     return json.dumps(document, indent=2).encode()
-
-
-@pytest.fixture(params=["memory", "files"])
-def driver(request, tmp_path):
-    return Aging() if request.param == "memory" else AgingFiles(str(tmp_path))
-
-
-@pytest.fixture
-def registry(driver):
-    return Registry(driver)
 
 
 def push_cache(registry, tag="cache", **options) -> Digest:

@@ -17,43 +17,9 @@ from holm_registry.oci.errors import ManifestUnknown, RegistryError
 from holm_registry.oci.paging import Page
 from holm_registry.storage import layout
 from holm_registry.storage.errors import Locked, StorageUnavailable
-from holm_registry.storage.filesystem import Filesystem
-from holm_registry.storage.memory import Memory
 
 from ..images import descriptor, image, index
-from ..stores import LONG, blobs_in, collect, names, pull, push, push_blob
-
-
-class Aging(Memory):
-    """A store whose time passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-        super().__init__(lambda: self.now)
-
-    def age(self, seconds: float = LONG) -> None:
-        for found in self._objects.values():
-            found.modified -= seconds
-
-
-class AgingFiles(Filesystem):
-    """Files that can be made older."""
-
-    def age(self, seconds: float = LONG) -> None:
-        for path, stat in self.objects(layout.ROOT):
-            then = stat.modified - seconds
-            os.utime(self._full(path), (then, then))
-
-
-@pytest.fixture(params=["memory", "files"])
-def driver(request, tmp_path):
-    return Aging() if request.param == "memory" else AgingFiles(str(tmp_path))
-
-
-@pytest.fixture
-def registry(driver):
-    return Registry(driver)
-
+from ..stores import Aging, AgingFiles, blobs_in, collect, names, pull, push, push_blob
 
 A, B = image(b"c", [b"1", b"2"]), image(b"c", [b"3"])
 

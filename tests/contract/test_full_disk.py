@@ -23,7 +23,7 @@ from holm_registry.storage.errors import StorageFull
 from holm_registry.storage.filesystem import Filesystem
 
 from ..images import descriptor, image
-from ..stores import blobs_in, collect, names, pull, push, push_blob
+from ..stores import age, blobs_in, collect, names, pull, push, push_blob
 
 KEPT = image(b"c", [b"kept"])
 LOOSE = image(b"c", [b"loose"])
@@ -100,12 +100,6 @@ def root(tmp_path):
     for path in (layout.STAGING, layout.MAINTENANCE):
         shutil.rmtree(f"{root}/{path}", ignore_errors=True)
     return root
-
-
-def age(root):
-    for folder, _, files in os.walk(root):
-        for name in files:
-            os.utime(os.path.join(folder, name), (0, 0))
 
 
 @pytest.fixture(params=[errno.ENOSPC, errno.EDQUOT], ids=["blocks", "quota"])

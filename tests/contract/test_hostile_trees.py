@@ -21,7 +21,7 @@ from holm_registry.storage.filesystem import Filesystem
 from .. import hostile
 from ..hostile import KINDS, LOOSE, SOUND
 from ..images import descriptor, image
-from ..stores import collect, pull, push, push_blob
+from ..stores import age, collect, pull, push, push_blob
 
 SIGNATURE = image(b"c", [b"s"], subject=descriptor(SOUND, "a/b"))
 
@@ -36,14 +36,6 @@ def root(tmp_path):
         push(registry, name, None, LOOSE, b"2")
         push(registry, name, None, SIGNATURE, b"s")
     return root
-
-
-def age(root):
-    for folder, _, files in os.walk(root):
-        for name in files:
-            path = os.path.join(folder, name)
-            if os.path.isfile(path):
-                os.utime(path, (0, 0))
 
 
 def verify(root, *, repair=False):

@@ -7,8 +7,7 @@ from holm_registry.oci.digest import Digest
 from holm_registry.storage import layout
 
 from ..images import image
-from ..stores import blobs_in, collect, push, push_blob
-from .test_collection import Aging
+from ..stores import Aging, blobs_in, collect, push, push_blob
 
 A, B = image(b"config", [b"shared"]), image(b"config", [b"shared", b"b alone"])
 

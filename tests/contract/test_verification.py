@@ -15,23 +15,10 @@ from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestUnknown
 from holm_registry.storage import layout
 from holm_registry.storage.errors import Locked, StorageUnavailable
-from holm_registry.storage.filesystem import Filesystem
-from holm_registry.storage.memory import Memory
 from holm_registry.storage.readonly import ReadOnly
 
 from ..images import descriptor, image, index
 from ..stores import blobs_in, pull, push, push_blob
-
-
-@pytest.fixture(params=["memory", "files"])
-def driver(request, tmp_path):
-    return Memory() if request.param == "memory" else Filesystem(str(tmp_path))
-
-
-@pytest.fixture
-def registry(driver):
-    return Registry(driver)
-
 
 A, B = image(b"c", [b"1", b"2"]), image(b"c", [b"3"])
 SIGNATURE = image(b"c", [b"s"], subject=descriptor(A, "a/b"))

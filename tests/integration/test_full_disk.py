@@ -46,9 +46,9 @@ def mounted(tmp_path, options):
     run("umount", folder)
 
 
-def push(registry, content: bytes):
+def push(registry, content: bytes, name: str = "a"):
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    location = registry.request("POST", "/v2/a/blobs/uploads/")
+    location = registry.request("POST", f"/v2/{name}/blobs/uploads/")
     if location.status != 202:
         return location
     path = location.headers["Location"]
