@@ -176,7 +176,8 @@ class LoginGuard:
         identity = await self.identify(request, CATALOG)
         if not self.permissions.may_list(identity):
             raise self._refuse(request, CATALOG, _insufficient(identity))
-        return lambda repository: self.permissions.permits(identity, repository, PULL)
+        permitted = self.permissions.permitted(identity)
+        return lambda repository: permitted(repository, PULL)
 
     async def which(
         self, request: StreamedRequest, repository: str, actions: Sequence[str]

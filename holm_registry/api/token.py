@@ -91,8 +91,9 @@ class TokenRoutes:
 
     def _granted(self, identity: Identity, wanted: Scopes) -> Scopes:
         permissions = self._guard.permissions
+        permitted = permissions.permitted(identity)
         repositories = {
-            name: [action for action in actions if permissions.permits(identity, name, action)]
+            name: [action for action in actions if permitted(name, action)]
             # The last ones: more do not fit into a token.
             for name, actions in list(wanted.repositories.items())[-_MAX_SCOPES:]
             if is_repository(name)

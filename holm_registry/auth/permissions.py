@@ -7,6 +7,9 @@ identity is anonymous: a token does not make a user of its bearer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from attrs import frozen
 
 from .identity import Identity
@@ -35,14 +38,26 @@ class Permissions:
 
     def permits(self, identity: Identity, repository: str, action: str) -> bool:
         """Return whether an identity may do something, whatever its token is limited to."""
+        return self.permitted(identity)(repository, action)
+
+    def permitted(self, identity: Identity) -> Callable[[str, str], bool]:
+        """
+        Return what tells the same of repositories and actions, for as many as are to be looked at.
+
+        Whether a robot is still there is looked up once: that is a look at its file.
+        """
         if self._is_token_enough(identity):
-            return True
+            return lambda _repository, _action: True
         if identity.robot is None:
-            return self.rules.allows(identity.name, repository, action)
+            return partial(self.rules.allows, identity.name)
         robot = self.robot_of(identity)
-        if robot is not None and robot.scope.allows(repository, action):
-            return True
-        return self.rules.allows("", repository, action)
+
+        def by_robot(repository: str, action: str) -> bool:
+            if robot is not None and robot.scope.allows(repository, action):
+                return True
+            return self.rules.allows("", repository, action)
+
+        return by_robot
 
     def may_enter(self, identity: Identity) -> bool:
         """

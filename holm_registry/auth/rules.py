@@ -14,6 +14,8 @@ from functools import lru_cache
 
 from attrs import frozen
 
+from .rule_index import Entry, RuleIndex
+
 #: The subject that is everybody, with or without a login.
 EVERYBODY = "anonymous"
 
@@ -107,8 +109,26 @@ class Rules:
         groups: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self._rules = rules
-        self._groups = groups or {}
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._deciding)
+        self._groups: dict[str, set[str]] = {}
+        for group, users in (groups or {}).items():
+            for user in users:
+                self._groups.setdefault(user, set()).add(group)
+        self._opened: set[str] = set()
+        self._listing: set[str] = set()
+        self._indexes = self._indexed(rules or ())
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._actions)
+
+    def _indexed(self, rules: Sequence[Rule]) -> dict[str, RuleIndex]:
+        patterns: dict[str, list[tuple[str, int, frozenset[str]]]] = {}
+        for place, rule in enumerate(rules):
+            if rule.actions or rule.catalog:
+                self._opened |= rule.subjects
+            if rule.catalog:
+                self._listing |= rule.subjects
+            for subject in rule.subjects:
+                known = patterns.setdefault(subject, [])
+                known += [(each.text, place, rule.actions) for each in rule.patterns]
+        return {subject: RuleIndex(known) for subject, known in patterns.items()}
 
     @property
     def are_given(self) -> bool:
@@ -117,27 +137,27 @@ class Rules:
 
     def decide(self, user: str, repository: str, action: str) -> Decision:
         """
-        Decide whether a user may do something.
+        Decide whether a user may do something, and tell by which rules.
 
         :param user: Their name; empty for nobody in particular.
         """
         if self._rules is None:
             return Decision(bool(user))
-        deciding = self._remembered(user, repository)
-        return Decision(any(action in rule.actions for rule in deciding), deciding)
+        places = {place for entry in self._deciding(user, repository) for place in entry.places}
+        deciding = tuple(self._rules[place] for place in sorted(places))
+        return Decision(self.allows(user, repository, action), deciding)
 
     def allows(self, user: str, repository: str, action: str) -> bool:
         """Tell whether a user may do something."""
-        return self.decide(user, repository, action).allowed
+        if self._rules is None:
+            return bool(user)
+        return action in self._remembered(user, repository)
 
     def opens_anything(self, user: str) -> bool:
         """Return whether a user may do anything anywhere."""
         if self._rules is None:
             return bool(user)
-        subjects = self._subjects(user)
-        return any(
-            (rule.actions or rule.catalog) and rule.subjects & subjects for rule in self._rules
-        )
+        return not self._opened.isdisjoint(self._subjects(user))
 
     def lists(self, user: str) -> bool:
         """
@@ -145,27 +165,17 @@ class Rules:
 
         :param user: Their name; empty for an anonymous client.
         """
-        subjects = self._subjects(user)
-        return any(rule.catalog and rule.subjects & subjects for rule in self._rules or ())
+        return not self._listing.isdisjoint(self._subjects(user))
 
-    def _deciding(self, user: str, repository: str) -> tuple[Rule, ...]:
-        counting = [
-            rule
-            for subject in self._subjects(user)
-            for rule in self._most_specific(subject, repository)
-        ]
-        return tuple(rule for rule in self._rules or () if rule in counting)
+    def _actions(self, user: str, repository: str) -> frozenset[str]:
+        """Tell what a user may do to a repository."""
+        return frozenset().union(*(each.actions for each in self._deciding(user, repository)))
 
-    def _most_specific(self, subject: str, repository: str) -> Iterator[Rule]:
-        ranked = [
-            (max(ranks), rule)
-            for rule in self._rules or ()
-            if subject in rule.subjects
-            and (ranks := [each.rank for each in rule.patterns if each.matches(repository)])
-        ]
-        best = max((rank for rank, _ in ranked), default=None)
-        yield from (rule for rank, rule in ranked if rank == best)
+    def _deciding(self, user: str, repository: str) -> Iterator[Entry]:
+        for subject in self._subjects(user):
+            index = self._indexes.get(subject)
+            if index is not None:
+                yield from index.most_specific(repository)
 
-    def _subjects(self, user: str) -> frozenset[str]:
-        groups = [group for group, users in self._groups.items() if user in users]
-        return frozenset([EVERYBODY, *groups, *([user] if user else [])])
+    def _subjects(self, user: str) -> set[str]:
+        return {EVERYBODY, *self._groups.get(user, ()), *([user] if user else [])}

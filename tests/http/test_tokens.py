@@ -302,3 +302,17 @@ def test_there_is_no_such_address_without_an_issuer(users, filled):
     server = serving(users, driver=filled)
     assert server.request("GET", "/auth/token").status == 404
     server.hang_up()
+
+
+def test_a_robot_is_looked_up_no_more_often_for_many_scopes(users, filled, robots, monkeypatch):
+    server = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0), driver=filled, robots=robots)
+    found, get = [], robots.get
+    monkeypatch.setattr(robots, "get", lambda name: (found.append(name), get(name))[1])
+
+    def looks(count):
+        found.clear()
+        scopes = [f"repository:private/{number}:pull,push" for number in range(count)]
+        token(server, *scopes, **basic("robot", robots.key))
+        return len(found)
+
+    assert 0 < looks(300) == looks(1)
