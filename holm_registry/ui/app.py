@@ -20,6 +20,7 @@ from .context import Context
 from .pages.api import Api
 from .pages.compare import ComparePage
 from .pages.delete import DeletePage
+from .pages.deleting import DeletingPage
 from .pages.image import ImagePage
 from .pages.login import LoginPage
 from .pages.look import Look
@@ -46,6 +47,7 @@ def build_app(context: Context) -> Klein:
         ImagePage(context),
         ComparePage(context),
         DeletePage(context),
+        DeletingPage(context),
         SearchPage(context),
         LoginPage(context),
         Api(context),

@@ -80,7 +80,17 @@ async def attached_to(reader: Reader, name: str, digest: str) -> tuple[Attached,
 
     :raises Trouble: The registry could not be asked.
     """
-    found = list(await _listed(reader, name, digest))
+    found = [*await _listed(reader, name, digest), *await tagged_to(reader, name, digest)]
+    return tuple({one.digest: one for one in found}.values())
+
+
+async def tagged_to(reader: Reader, name: str, digest: str) -> tuple[Attached, ...]:
+    """
+    Find what refers to a manifest by its own tag, as cosign attaches things.
+
+    :raises Trouble: The registry could not be asked.
+    """
+    found: list[Attached] = []
     repository = reader.library.repository(name)
     for suffix, kind in _SUFFIXES.items():
         tag = fallback_tag(digest) + suffix
@@ -92,7 +102,7 @@ async def attached_to(reader: Reader, name: str, digest: str) -> tuple[Attached,
                 continue
             size = sum(blob.size for blob in facts.blobs)
             found.append(Attached(at, kind, facts.artifact_type, size, digest, tag))
-    return tuple({one.digest: one for one in found}.values())
+    return tuple(found)
 
 
 async def with_sizes(

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from .flights import Flights, patiently
+from .progress import Progress
 
 #: How long a page waits for a question before it tells how far it has come, and how long a question
 #: that nobody has come back for is kept, in seconds.
@@ -28,27 +29,32 @@ class Questions:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._flights = Flights()
-        self._begun: set[Hashable] = set()
+        self._begun: dict[Hashable, Progress] = {}
         self._ready: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 
-    async def answer(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
+    def progress(self, key: Hashable) -> Progress:
+        """Tell how far a question has come."""
+        return self._begun.get(key) or Progress()
+
+    async def answer(self, key: Hashable, work: Callable[[Progress], Awaitable[Any]]) -> Any:
         """
         Give what a question says, or None as long as it is still being worked out.
 
         :param key: Tells questions, and who asks, apart.
+        :param work: Works it out, and notes how far it has come.
         """
         found = self._take(key)
         if found is not None:
             return found
         if key not in self._begun and len(self._begun) >= MAX_AT_ONCE:
-            return await work()
+            return await work(Progress())
 
         async def run() -> None:
-            self._begun.add(key)
+            self._begun[key] = progress = Progress()
             try:
-                self._keep(key, await work())
+                self._keep(key, await work(progress))
             finally:
-                self._begun.discard(key)
+                del self._begun[key]
 
         await patiently(self._clock, PATIENCE_SECONDS, lambda: self._flights.join(key, run))
         return self._take(key)

@@ -12,7 +12,8 @@ from hashlib import sha256
 
 from attrs import frozen
 
-from .attached import Attached, attachment_of, fallback_tag
+from .attached import attachment_of, fallback_tag
+from .belonging import Belonging
 from .contents import Contents
 from .library import DANGLING, RepositoryShot
 from .summaries import Content
@@ -61,6 +62,7 @@ class Plan:
     :ivar unread: Other repositories that could not be read: what they share is not taken off.
     :ivar unseen: Tags that stay and of which nothing is known: they might need what is to go.
     :ivar refusal: Why no image may be deleted; empty if they may.
+    :ivar unread_referrers: Why what refers to the images could not be read; empty if it was.
     """
 
     repository: str
@@ -70,6 +72,7 @@ class Plan:
     unread: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     refusal: str = ""
+    unread_referrers: str = ""
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -95,39 +98,53 @@ def plan_removal(
     contents: Contents,
     repository: RepositoryShot,
     digests: Sequence[str],
-    attached: Mapping[str, Collection[Attached]],
+    belonging: Belonging,
     others: Iterable[RepositoryShot] = (),
 ) -> Plan:
     """
     Work out what deleting images means.
 
     :param repository: With the digests of all its tags known.
-    :param attached: What refers to each digest, and to each of its children.
+    :param belonging: What was read of each digest, and of each of its children.
     :param others: The other repositories, which may hold the same blobs.
     """
     kept = Content()
-    staying = _staying(contents, repository, set(digests), kept)
+    staying = _staying(contents, repository, set(digests), kept, belonging.absent)
     pointers = _pointers(contents, repository, staying)
     images = tuple(
-        _image(contents, digest, pointers, kept, attached) for digest in dict.fromkeys(digests)
+        _image(contents, digest, pointers, kept, belonging) for digest in dict.fromkeys(digests)
     )
     others = list(others)
     _add_others(contents, kept, others)
     unsure = _unsure(contents, kept, [repository, *others])
-    gone = Content()
+    gone = Content(absent=belonging.absent)
     for image in images:
         gone.add(contents, image.digest)
         for companion in image.companions:
             gone.add(contents, companion.digest)
     if gone.unknown - repository.tagset.absent:
         unsure = "not all of it could be read"
+    if belonging.unread:
+        unsure = unsure or "what refers to it could not be read"
     unseen = tuple(tag for tag, digest in staying.items() if contents.facts.peek(digest) is None)
     unread = tuple(other.name for other in others if _is_unread(other))
-    return Plan(repository.name, images, gone.only_in(kept), unsure, unread, unseen)
+    return Plan(
+        repository.name,
+        images,
+        gone.only_in(kept),
+        unsure,
+        unread,
+        unseen,
+        unread_referrers=belonging.unread,
+    )
 
 
 def _staying(
-    contents: Contents, repository: RepositoryShot, going: set[str], kept: Content
+    contents: Contents,
+    repository: RepositoryShot,
+    going: set[str],
+    kept: Content,
+    absent: Collection[str],
 ) -> dict[str, str]:
     """
     Give the tags that stay and where they point, and add what they need to what is kept.
@@ -140,7 +157,7 @@ def _staying(
     staying = {tag: digest for tag, digest in others.items() if attachment_of(tag) is None}
     for digest in staying.values():
         kept.add(contents, digest)
-    children = {child for digest in going for child in children_of(contents, digest)}
+    children = {child for digest in going for child in children_of(contents, digest, absent)}
     subjects = going | {child for child in children if not kept.has(child)}
     going_with = set(map(fallback_tag, subjects))
     for tag, digest in others.items():
@@ -226,16 +243,16 @@ def _image(
     digest: str,
     pointers: _Pointers,
     kept: Content,
-    attached: Mapping[str, Collection[Attached]],
+    belonging: Belonging,
 ) -> Image:
-    children = list(_children(contents, digest))
+    children = list(_children(contents, digest, belonging.absent))
     going = [(child, role) for child, role in children if not kept.has(child)]
     companions = [Companion(child, role) for child, role in going]
     subjects = [digest, *(child for child, _ in going)]
     for subject in subjects:
         companions += [
             Companion(each.digest, each.kind, each.tag)
-            for each in attached.get(subject, ())
+            for each in belonging.attached.get(subject, ())
             if not kept.has(each.digest)
         ]
     companions += [
@@ -252,17 +269,23 @@ def _image(
     )
 
 
-def children_of(contents: Contents, digest: str) -> list[str]:
-    """Give the digests of all that an index holds, at any depth."""
-    return [child for child, _ in _children(contents, digest)]
+def children_of(contents: Contents, digest: str, absent: Collection[str] = ()) -> list[str]:
+    """
+    Give the digests of all that an index holds, at any depth.
+
+    :param absent: Those that the registry does not have, and that are left out.
+    """
+    return [child for child, _ in _children(contents, digest, absent)]
 
 
-def _children(contents: Contents, digest: str, depth: int = 0) -> Iterable[tuple[str, str]]:
+def _children(
+    contents: Contents, digest: str, absent: Collection[str], depth: int = 0
+) -> Iterable[tuple[str, str]]:
     facts = contents.facts.peek(digest)
     if facts is None or depth > 3:
         return
     for child in facts.children:
         # A child that is not here cannot go.
-        if contents.facts.peek(child.digest) is not None:
+        if child.digest not in absent and contents.facts.peek(child.digest) is not None:
             yield child.digest, child.platform or ("provenance" if child.attests else "manifest")
-            yield from _children(contents, child.digest, depth + 1)
+            yield from _children(contents, child.digest, absent, depth + 1)

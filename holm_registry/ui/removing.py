@@ -15,14 +15,15 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from holm_registry.threads import Threads
 
-from .attached import Attached, attached_to, fallback_tag
+from .attached import fallback_tag
+from .belonging import read_belonging
 from .dangling import remove_dangling
 from .documents import Manifest, NotUnderstood, read
 from .errors import Changed, Missing, Refused, Slow, TooMany, Trouble
 from .exchange import NotFound
-from .gate import each
 from .library import DANGLING, RepositoryShot
 from .outcomes import Item
+from .progress import Progress
 from .reader import Reader
 from .removal import Companion, Image, Plan, children_of, plan_removal
 
@@ -43,9 +44,13 @@ class Remover:
     Deletes from one repository, in a visitor's name.
 
     :param reader: Asks in the visitor's name.
+    :param progress: Is told how far it has come.
     """
 
-    def __init__(self, reader: Reader, threads: Threads, repository: str) -> None:
+    def __init__(
+        self, reader: Reader, threads: Threads, repository: str, progress: Progress
+    ) -> None:
+        self._progress = progress
         self._reader = reader
         self._threads = threads
         self._repository = repository
@@ -133,19 +138,13 @@ class Remover:
             *digests,
             *(child for digest in digests for child in children_of(contents, digest)),
         ]
-        attached: dict[str, Sequence[Attached]] = {}
-
-        async def ask(subject: str) -> None:
-            found = await attached_to(reader, repository, subject)
-            for attachment in found:
-                await self._know(attachment)
-            attached[subject] = found
-
         subjects = list(dict.fromkeys(subjects))
-        await each(subjects[:MAX_SUBJECTS], ask)
+        belonging = await read_belonging(
+            reader, repository, set(digests), subjects[:MAX_SUBJECTS], self._progress
+        )
         others = [shot for shot in reader.library.shots() if shot.name != repository]
         plan = await self._threads.run(
-            plan_removal, contents, self._shot(), digests, attached, others
+            plan_removal, contents, self._shot(), digests, belonging, others
         )
         refusal = self._refusal()
         if plan.unseen:
@@ -161,13 +160,6 @@ class Remover:
                 plan, unsure=f"referrers of the first {MAX_SUBJECTS} manifests only were read"
             )
         return plan
-
-    async def _know(self, attachment: Attached) -> None:
-        try:
-            await self._reader.learn(self._repository, attachment.digest)
-        except NotFound:
-            # A list of referrers may name what is gone.
-            return
 
     async def may_remove_tags(self) -> bool:
         """
@@ -205,6 +197,7 @@ class Remover:
     async def remove_tags(self, tags: Sequence[str]) -> list[Item]:
         """Remove tags and nothing else; what they point to stays."""
         pointing = self.digests_of(tags)
+        self._progress.begin("deleting", len(tags))
         return [await self._remove_tag(tag, pointing[tag]) for tag in tags]
 
     async def _remove_tag(self, tag: str, digest: str) -> Item:
@@ -228,11 +221,15 @@ class Remover:
             raise Refused(plan.refusal)
         if agreed and plan.fingerprint != agreed:
             raise Changed("the repository has changed since you were asked; look again")
+        if plan.unread_referrers and companions and not agreed:
+            raise Refused(f"{plan.unread_referrers}; nothing was deleted")
         for image in plan.blocked:
             raise Changed(
                 f"{image.digest} is part of {', '.join(image.parents[:10])} in {plan.repository}, "
                 "which would no longer work; delete that image instead"
             )
+        along = [each for image in plan.images for each in image.companions] if companions else []
+        self._progress.begin("deleting", len(plan.images) + len(along))
         items: list[Item] = []
         for image in plan.images:
             items += await self._remove_image(image, companions=companions)
@@ -269,6 +266,7 @@ class Remover:
             return Item(what, problem.message, problem.registry_status)
         finally:
             self._reader.library.doubt(self._repository)
+            self._progress.done += 1
         return Item(what)
 
     async def _unlist(self, digest: str) -> None:

@@ -177,6 +177,10 @@ class Links:
         """Give the page that asks before it deletes."""
         return f"{self._base}/delete?{urlencode({'repo': repository, **query})}"
 
+    def deleting(self, repository: str, key: str) -> str:
+        """Give the page that tells how far a deletion has come."""
+        return f"{self._base}/deleting?{urlencode({'repo': repository, 'key': key})}"
+
     def login(self, back: str) -> str:
         """Give the page that asks for a login, and then leads back."""
         return f"{self._base}/login?{urlencode({'back': back})}"

@@ -6,7 +6,7 @@ Pure, and called in threads: reads what is remembered, asks nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from attrs import Factory, define, frozen
 
@@ -114,15 +114,17 @@ class Content:
     Everything that manifests consist of, each piece once.
 
     :ivar unknown: The digests of manifests of which nothing is known.
+    :ivar absent: The digests of manifests that the registry does not have: they hold nothing.
     """
 
     pieces: dict[str, int] = Factory(dict)
     unknown: set[str] = Factory(set)
+    absent: Collection[str] = ()
     _manifests: set[str] = Factory(set)
 
     def add(self, contents: Contents, digest: str, depth: int = 0) -> None:
         """Add a manifest and all it names."""
-        if digest in self._manifests:
+        if digest in self._manifests or digest in self.absent:
             return
         facts = contents.facts.peek(digest)
         if facts is None or depth > _MAX_DEPTH:

@@ -33,7 +33,7 @@ def test_a_deletion_that_takes_long_says_so(visit, repository):
         }"""
     )
     assert displays[0] == "none" != displays[1]
-    assert displays[2] == "Removing 2 tags… Keep this page open."
+    assert displays[2] == "Removing 2 tags…"
     page.get_by_text("Removed 2 items.").wait_for()
 
 

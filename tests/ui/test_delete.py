@@ -13,6 +13,7 @@ from holm_registry.oci.digest import Digest
 from holm_registry.oci.sizes import format_size
 from holm_registry.ui.reader import Reader
 
+from .forms import agreed_form
 from .wire import Response, Ui, answer
 
 APP = "team/app"
@@ -22,20 +23,6 @@ def digest_of(ui: Ui, repository: str, tag: str) -> str:
     found = ui.server.request("HEAD", f"/v2/{repository}/manifests/{tag}")
     assert found.status == 200
     return found.header("Docker-Content-Digest")
-
-
-def agreed_form(page, how: str) -> dict[str, list[str]]:
-    """Give what a browser would send of one of the page's forms, with every box ticked."""
-    form = page.source.split(f'name="how" value="{how}"')[0].rpartition("<form")[2]
-    form += page.source.split(f'name="how" value="{how}"')[1].split("</form>")[0]
-    fields: dict[str, list[str]] = {"how": [how]}
-    for part in (form + f'<input name="how" value="{how}">').split("<input")[1:]:
-        if 'name="' in part:
-            name = part.split('name="')[1].split('"')[0]
-            value = part.split('value="')[1].split('"')[0]
-            if value not in fields.setdefault(name, []):
-                fields[name].append(value)
-    return fields
 
 
 def test_every_tag_on_the_digest_is_named_before_it_goes(gallery):

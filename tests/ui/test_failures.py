@@ -480,7 +480,7 @@ def test_a_list_of_referrers_that_makes_no_sense_is_said_to(gallery, body):
         answer(200, body) if "/referrers/" in path else None
     )
     assert "is not understood" in gallery.page("/image/busybox:1.36").text
-    gallery.page("/delete?repo=busybox&tag=1.36", status=502)
+    assert "is not understood" in gallery.page("/delete?repo=busybox&tag=1.36").text
 
 
 def test_what_one_repository_names_is_not_taken_from_another(ui):

@@ -67,12 +67,14 @@ def test_programs_wait_for_the_whole_question(slow):
 def test_what_was_worked_out_is_told_once_and_not_when_it_is_old():
     clock, work = Clock(), Deferred()
     questions, found = Questions(clock), []
-    Deferred.fromCoroutine(questions.answer("a", lambda: work)).addCallback(found.append)
+    Deferred.fromCoroutine(questions.answer("a", lambda progress: work)).addCallback(found.append)
     clock.advance(PATIENCE_SECONDS)
     assert found == [None]
     work.callback("told")
     clock.advance(KEPT_SECONDS)
-    Deferred.fromCoroutine(questions.answer("a", lambda: succeed("new"))).addCallback(found.append)
+    Deferred.fromCoroutine(questions.answer("a", lambda progress: succeed("new"))).addCallback(
+        found.append
+    )
     assert found == [None, "new"]
 
 
@@ -81,7 +83,7 @@ def test_beyond_the_most_at_once_a_request_waits_for_its_own():
     questions = Questions(clock)
     works = [Deferred() for _ in range(MAX_AT_ONCE + 1)]
     for number, work in enumerate(works):
-        answer = Deferred.fromCoroutine(questions.answer(number, lambda work=work: work))
+        answer = Deferred.fromCoroutine(questions.answer(number, lambda progress, work=work: work))
         answer.addCallback(found.append)
     clock.advance(PATIENCE_SECONDS)
     assert found == [None] * MAX_AT_ONCE

@@ -8,6 +8,7 @@ import pytest
 
 from holm_registry.oci.names import is_tag
 from holm_registry.ui.attached import attachment_of, fallback_tag
+from holm_registry.ui.belonging import Belonging
 from holm_registry.ui.contents import Contents
 from holm_registry.ui.facts import manifest_facts
 from holm_registry.ui.library import RepositoryShot, TagSet, TagShot
@@ -73,7 +74,7 @@ def test_deleting_many_images_is_worked_out_in_one_pass():
     for images in (100, 200):
         contents, shot = crowd(images)
         digests = [tag.digest for tag in shot.tags[: images // 2]]
-        plan = plan_removal(contents, shot, digests, {})
+        plan = plan_removal(contents, shot, digests, Belonging())
         assert len(plan.tags) == images // 2
         assert all(len(image.companions) == 2 for image in plan.images)
         effort[images] = contents.looked_up
@@ -84,5 +85,5 @@ def test_a_platform_that_several_tags_need_names_all_of_them():
     contents, shot = crowd(3)
     again = TagShot("latest", digest_of(0), settled=True)
     shot = RepositoryShot("app", TagSet((*shot.tags, again)), 1.0, "")
-    [image] = plan_removal(contents, shot, [digest_of(1)], {}).images
+    [image] = plan_removal(contents, shot, [digest_of(1)], Belonging()).images
     assert image.parents == ("latest", "v0")
