@@ -69,7 +69,7 @@ def test_one_bad_entry_costs_that_entry(root, kind):
     purge_uploads(Filesystem(root), 60.0)
     age(root)
     result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
-    assert (result.manifests, result.blobs) >= (1, 1), "the rest of the store is collected"
+    assert min(result.manifests, result.blobs) >= 1, "the rest of the store is collected"
     everything_sound_is_there(registry)
     verify(root, repair=True)
     everything_sound_is_there(registry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -223,43 +223,76 @@ def test_tags_that_cannot_all_be_written_go_back(tmp_path, monkeypatch, before):
     assert found == ({} if before is None else dict.fromkeys(("one", "two"), Digest.of(before)))
 
 
-def test_a_tag_that_another_server_moves_while_its_manifest_is_deleted_stays(tmp_path, monkeypatch):
+@pytest.fixture
+def begin(monkeypatch):
+    """Begin something in a thread: it is on its own once it waits for a lock, or has ended."""
+    threads = []
+
+    def begin_(function, *args):
+        real, came = fcntl.flock, Event()
+
+        def tell(*words):
+            try:
+                return real(*words)
+            except BlockingIOError:
+                came.set()
+                raise
+
+        def call():
+            try:
+                function(*args)
+            finally:
+                came.set()
+
+        monkeypatch.setattr(fcntl, "flock", tell)
+        threads.append(Thread(target=call))
+        threads[-1].start()
+        assert came.wait(60)
+
+    def end():
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        assert threads
+
+    begin_.end = end
+    return begin_
+
+
+def test_a_tag_that_another_server_moves_while_its_manifest_is_deleted_stays(
+    tmp_path, monkeypatch, begin
+):
     """The deletion has seen the tag on its manifest; the other server has to wait."""
     first, second = Registry(Filesystem(str(tmp_path))), Registry(Filesystem(str(tmp_path)))
     push_blob(first, "a", b"c")
     first.manifests.put("a", "v1", FIRST)
-    real, outcomes = first.tags._driver.delete_folder, []
+    real = first.tags._driver.delete_folder
 
     def late(path, **how):
         if path.endswith("tags/v1"):
-            thread = Thread(target=lambda: outcomes.append(second.manifests.put("a", "v1", SECOND)))
-            thread.start()
-            thread.join(0.2)
-            outcomes.append(thread)
+            begin(second.manifests.put, "a", "v1", SECOND)
         real(path, **how)
 
     monkeypatch.setattr(first.tags._driver, "delete_folder", late)
     first.manifests.delete("a", Digest.of(FIRST))
-    next(each for each in outcomes if isinstance(each, Thread)).join()
+    begin.end()
     assert second.manifests.get("a", "v1").content == SECOND
 
 
 def test_a_manifest_that_another_server_pushes_again_while_it_is_deleted_is_there(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, begin
 ):
     """The deletion has looked for tags and found none: the tag that comes must not dangle."""
     first, second = Registry(Filesystem(str(tmp_path))), Registry(Filesystem(str(tmp_path)))
     push_blob(first, "a", b"c")
     first.manifests.put("a", Digest.of(FIRST), FIRST)
-    real, threads = first.tags.delete_pointing_at, []
+    real = first.tags.delete_pointing_at
 
     def late(*args):
         real(*args)
-        threads.append(Thread(target=second.manifests.put, args=("a", "v1", FIRST)))
-        threads[0].start()
-        threads[0].join(0.2)
+        begin(second.manifests.put, "a", "v1", FIRST)
 
     monkeypatch.setattr(first.tags, "delete_pointing_at", late)
     first.manifests.delete("a", Digest.of(FIRST))
-    threads[0].join()
+    begin.end()
     assert first.manifests.get("a", "v1").content == FIRST

@@ -48,18 +48,19 @@ def test_no_answer_is_without_what_keeps_a_browser_from_running_it(memory):
 
 
 @pytest.mark.parametrize(
-    "sent",
+    ("sent", "status"),
     [
-        b"GET /" + b"x" * HEAD_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * HEAD_BYTES + b"\r\n\r\n",
-        b"\x16\x03\x01\x00\x05hello",
-        b"GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
+        (b"GET /" + b"x" * HEAD_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * HEAD_BYTES + b"\r\n\r\n", 431),
+        (b"\x16\x03\x01\x00\x05hello", 400),
+        (b"GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ],
 )
-def test_nor_is_one_to_what_never_became_a_request(memory, sent):
+def test_nor_is_one_to_what_never_became_a_request(memory, sent, status):
     connection = memory.connect()
     connection.send(sent)
     answer = connection.answer()
+    assert answer.status == status
     assert {name: answer.header(name) for name in SAFE_HEADERS} == SAFE_HEADERS
     assert (answer.header("Content-Type"), answer.codes) == ("application/json", ["UNKNOWN"])
     assert answer.header("Date")
