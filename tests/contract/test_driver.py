@@ -177,10 +177,12 @@ def test_a_reader_sees_the_old_or_the_new_whole(driver):
 
     thread = threading.Thread(target=read)
     thread.start()
-    for turn in range(50):
-        driver.put("x", contents[turn % 2])
-    stop.set()
-    thread.join()
+    try:
+        for turn in range(50):
+            driver.put("x", contents[turn % 2])
+    finally:
+        stop.set()
+        thread.join()
     assert seen <= set(contents)
 
 

@@ -13,6 +13,7 @@ import pytest
 from holm_registry.oci.digest import Digest
 
 from ..images import image, index
+from ..waiting import wait_until
 from .servers import BIN, CONFIG, ENVIRONMENT, holm, registry2, require, run
 
 DAY = 86400.0
@@ -235,12 +236,10 @@ def test_the_server_collects_and_purges_on_its_schedule(root):
 
 def wait_for_lines(server, *wanted: str) -> list[str]:
     """Read on until a server has logged something with each of these in it."""
-    import time
-
-    deadline = time.monotonic() + 60
-    while not all(any(each in line for line in server.lines) for each in wanted):
-        assert time.monotonic() < deadline, "".join(server.lines)
-        time.sleep(0.05)
+    wait_until(
+        lambda: all(any(each in line for line in server.lines) for each in wanted),
+        lambda: "".join(server.lines),
+    )
     return list(server.lines)
 
 

@@ -55,7 +55,9 @@ def until(terminal, text):
     """Read from a terminal until a text was printed; give all that was."""
     said = b""
     while text.encode() not in said:
-        said += os.read(terminal, 65536)
+        more = os.read(terminal, 65536)
+        assert more, said
+        said += more
     return said.decode()
 
 

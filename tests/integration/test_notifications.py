@@ -12,6 +12,7 @@ import pytest
 from holm_registry.oci.digest import Digest
 
 from ..images import image
+from ..waiting import wait_until
 from .servers import CONFIG, holm, registry2
 from .test_garbage_collect import A, B, push
 
@@ -166,10 +167,7 @@ def test_what_is_refused_for_good_is_kept_to_be_looked_at_and_counted(tmp_path, 
     with holm(root, f"{settings}{DEBUG}") as server:
         push(server, "a", "v1", A, b"c", b"1")
         dead = root / EVENTS / "0/alice/dead.jsonl"
-        deadline = time.monotonic() + 60
-        while not dead.exists() or len(dead.read_text().splitlines()) < 3:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: dead.exists() and len(dead.read_text().splitlines()) >= 3)
         body = ask(debug_of(server), "/metrics")[1].decode()
         for line in (
             'registry_notifications_dead_letters_total{endpoint="alice"} 3.0',

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from ..waiting import wait_until
 from .servers import BIN, CONFIG, ENVIRONMENT, holm
 
 
@@ -194,13 +195,6 @@ def test_a_log_file_that_was_moved_away_is_opened_again(tmp_path, plugin):
         process.terminate()
         process.wait(60)
     assert "listening on" not in log.read_text()
-
-
-def wait_until(holds) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_debug_port_that_is_taken_is_said(tmp_path, listening):

@@ -19,6 +19,7 @@ import pytest
 
 from holm_registry.registry_tap import Options
 
+from ..waiting import wait_until
 from .servers import BIN, CONFIG, ENVIRONMENT, Process, holm
 from .test_sockets import MIB, connect, noise, push, read_head
 
@@ -79,8 +80,8 @@ def test_what_takes_too_long_is_cut_and_goes_on_after_the_restart(tmp_path):
             head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {10 * MIB}\r\n\r\n"
             patch.sendall(head.encode() + chunk)
             # It may not have been accepted yet.
-            while server.request("GET", location).headers["Range"] == f"0-{MIB - 1}":
-                pass
+            old = f"0-{MIB - 1}"
+            wait_until(lambda: server.request("GET", location).headers["Range"] != old)
             server.stop()
         assert any("still in flight" in line for line in server.lines)
     with holm(root, config) as server:
@@ -116,9 +117,7 @@ def test_a_password_that_is_being_checked_is_checked_to_its_end(tmp_path):
 def wait_for_thread(server) -> None:
     """Wait until a process has a thread more than those that write its logs: one that checks."""
     tasks = f"/proc/{server.pid}/task"
-    before = server.tasks
-    while len(os.listdir(tasks)) <= before:
-        pass
+    wait_until(lambda: len(os.listdir(tasks)) > server.tasks)
 
 
 @pytest.fixture
@@ -160,16 +159,20 @@ def test_real_clients_push_and_pull_through_restarts(tmp_path, port, layout, sko
     clients = [threading.Thread(target=client, args=(number,)) for number in range(2)]
     for each in clients:
         each.start()
-    for _ in range(4):
-        # As soon as there is something to interrupt.
-        while not any("team/app" in str(path) for path in root.rglob("_uploads")):
+    try:
+        for _ in range(4):
+            # As soon as there is something to interrupt.
+            wait_until(
+                lambda: failures or any("team/app" in str(path) for path in root.rglob("_uploads"))
+            )
             assert not failures
+            server.stop()
+            server = serve(root, port)
+    finally:
+        ends.set()
+        for each in clients:
+            each.join()
         server.stop()
-        server = serve(root, port)
-    ends.set()
-    for each in clients:
-        each.join()
-    server.stop()
     assert not failures, failures
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from holm_registry.config.http import Http
 
+from ..waiting import wait_until
 from .servers import BIN, CONFIG, ENVIRONMENT, Process, holm, require, run
 
 TWISTD = [str(BIN / "twistd"), "--nodaemon", "holm-registry"]
@@ -109,8 +110,7 @@ def test_the_level_of_the_log_is_minded(tmp_path, config):
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
-    while not path.exists():
-        assert process.poll() is None
+    wait_until(lambda: path.exists() or process.poll() is not None)
     process.terminate()
     assert process.communicate(timeout=30)[1] == b""
 
@@ -227,12 +227,10 @@ def test_what_is_in_flight_when_it_stops_is_finished(tmp_path):
         )
     )
     sender.start()
-    while registry.request("GET", location).headers["Range"] != "0-4":
-        pass
+    wait_until(lambda: registry.request("GET", location).headers["Range"] == "0-4")
     stopper = threading.Thread(target=registry.stop)
     stopper.start()
-    while _listens(registry.address):
-        pass
+    wait_until(lambda: not _listens(registry.address))
     go_on.set()
     sender.join()
     stopper.join()

@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 
+from ..waiting import wait_until
 from .servers import CONFIG, holm
 
 MIB = 1024 * 1024
@@ -47,6 +48,15 @@ def read_head(client: socket.socket) -> tuple[bytes, bytes]:
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
     return head, body
+
+
+def read_on(client: socket.socket, body: bytes, length: int) -> bytes:
+    """Read the rest of a body of some length."""
+    while len(body) < length:
+        more = client.recv(MIB)
+        assert more, f"it ends after {len(body)} of {length} bytes"
+        body += more
+    return body
 
 
 def read_to_end(client: socket.socket, body: bytes = b"") -> bytes:
@@ -88,8 +98,7 @@ def test_connections_live_on_after_blobs(registry):
             client.sendall(request)
             head, body = read_head(client)
             assert b" 200 " in head
-            while len(body) < 3 * MIB:
-                body += client.recv(MIB)
+            body = read_on(client, body, 3 * MIB)
             assert hashlib.sha256(body).hexdigest() == digest.removeprefix("sha256:")
         client.sendall(request * 2)
         head, body = read_head(client)
@@ -104,8 +113,7 @@ def test_connections_live_on_after_parts_of_blobs(registry):
             client.sendall(line + b"Range: bytes=0-9,2000000-2999999,-1\r\n\r\n")
             head, body = read_head(client)
             length = int(re.search(rb"Content-Length: (\d+)", head)[1])
-            while len(body) < length:
-                body += client.recv(MIB)
+            body = read_on(client, body, length)
             assert body.endswith(b"--\r\n")
             assert len(body) == length
 
@@ -156,12 +164,14 @@ def test_a_client_that_hangs_up_in_the_middle_of_a_push_can_go_on(registry):
             f"Content-Length: {len(content)}\r\n\r\n".encode()
         )
         client.sendall(content[: 5 * MIB])
-        while registry.request("GET", location).headers["Range"] == "0-0":
-            # Under load its request may begin after the next one.
-            pass
-    while (status := registry.request("PATCH", location, b"", Content_Range="x")).status == 429:
-        pass
-    assert status.status in (202, 416)
+        # Under load its request may begin after the next one.
+        wait_until(lambda: registry.request("GET", location).headers["Range"] != "0-0")
+
+    def patched() -> int:
+        status = registry.request("PATCH", location, b"", Content_Range="x").status
+        return 0 if status == 429 else status
+
+    assert wait_until(patched) in (202, 416)
     held = int(registry.request("GET", location).headers["Range"].split("-")[1]) + 1
     assert 0 < held <= 5 * MIB
     rest = content[held:]
