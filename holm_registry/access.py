@@ -5,6 +5,7 @@ Logins and rules put together: who is asked for what.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from twisted.logger import Logger
 
@@ -56,10 +57,12 @@ def build_guard(
     passwords: Threads,
     locations: Locations,
     audit: Refusals | None = None,
+    require_volume: Callable[[], object] = lambda: None,
 ) -> Guard:
     """
     Make what tells who may do what.
 
+    :param require_volume: Raises an exception while the volume is not mounted.
     :raises AccessInvalid: The file of users, or a key of tokens, cannot be used.
     """
     if not asks_for_logins(config):
@@ -68,7 +71,7 @@ def build_guard(
     return LoginGuard(
         rules=build_rules(config),
         users=None if htpasswd is None else _build_users(htpasswd),
-        robots=build_robots(config),
+        robots=build_robots(config, require_volume),
         bearer=_build_bearer(config, locations),
         realm=(htpasswd.realm if htpasswd else "") or "Registry",
         threads=passwords,
@@ -82,13 +85,19 @@ def asks_for_logins(config: Config) -> bool:
     return (auth.htpasswd, auth.token, auth.robots, config.access) != (None, None, None, None)
 
 
-def build_robots(config: Config) -> Robots | None:
+def build_robots(
+    config: Config, require_volume: Callable[[], object] = lambda: None
+) -> Robots | None:
     """Make what knows the robots of a volume; None where there is none, or none may log in."""
     filesystem = config.storage.filesystem
     if filesystem is None or (config.auth.htpasswd is None and config.auth.robots is None):
         return None
     folder = f"{filesystem.rootdirectory.rstrip('/')}/{layout.ROBOTS}"
-    return Robots(folder, lambda line: _log.error("{line}", line=line))
+
+    def complain(line: str) -> None:
+        _log.error("{line}", line=line)
+
+    return Robots(folder, complain, require_volume=require_volume)
 
 
 def _build_issuer(config: Config) -> Issuer | None:

@@ -178,7 +178,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
         threads,
         locations=locations,
         announcer=build_announcer(config, locations, publishers),
-        guard=build_guard(config, passwords, locations, audit),
+        guard=build_guard(config, passwords, locations, audit, driver.require),
         troubles=lambda: [
             f"{each.check.kind}: {each.reason}"
             for each in health.failing()

@@ -73,6 +73,8 @@ class Robots:
 
     :param folder: Where their files are; it need not be there.
     :param complain: Gets a line, once, for a file that cannot be used: it lets nobody in.
+    :param require_volume: Called where a robot cannot be read; raises an exception while the volume
+        is not mounted, since the robot may well exist then.
     :param now: Tells the time, in seconds since the epoch.
     """
 
@@ -81,10 +83,12 @@ class Robots:
         folder: str,
         complain: Callable[[str], object] = print,
         now: Callable[[], float] = time.time,
+        require_volume: Callable[[], object] = lambda: None,
     ) -> None:
         self._folder = folder
         self._complain = complain
         self._now = now
+        self._require_volume = require_volume
         self._known: OrderedDict[str, tuple[Hashable, Robot]] = OrderedDict()
         self._complained: dict[str, str] = {}
 
@@ -93,14 +97,18 @@ class Robots:
         Give a robot, unless there is none of this name, or it has ended.
 
         It costs a look at its file's time, and a short reading when that has changed.
+
+        :raises VolumeLost: The volume is not mounted.
         """
         if _NAME.fullmatch(name) is None:
             return None
         try:
             robot = self._current(name)
         except FileNotFoundError:
+            self._require_volume()
             return None
         except (OSError, RobotInvalid) as problem:
+            self._require_volume()
             # There is a file, or a folder that hides it: so many names, and no more, can come here.
             if self._complained.get(name) != str(problem) and len(self._complained) < _MAX_ROBOTS:
                 self._complained[name] = str(problem)

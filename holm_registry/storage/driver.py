@@ -154,6 +154,13 @@ class Driver(Protocol):
         :raises NotFound: There is none to move.
         """
 
+    def require(self) -> None:
+        """
+        Make sure that the store is there, for callers that keep files of their own in it.
+
+        :raises VolumeLost: Its volume is not mounted.
+        """
+
     def mark(self) -> None:
         """Have the store known again when its volume is mounted anew, once it holds anything."""
 

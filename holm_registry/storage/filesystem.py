@@ -82,6 +82,10 @@ class Filesystem:
         self._taken: set[str] = set()
         self._lock = Lock()
 
+    def require(self) -> None:
+        """See :class:`.driver.Driver`."""
+        self._volume.require()
+
     def mark(self) -> None:
         """See :class:`.driver.Driver`."""
         self._volume.mark()

@@ -121,6 +121,9 @@ class Memory:
             self._find(path)
             self._objects[target] = self._objects.pop(path)
 
+    def require(self) -> None:
+        """See :class:`.driver.Driver`."""
+
     def mark(self) -> None:
         """See :class:`.driver.Driver`."""
 

@@ -70,6 +70,10 @@ class ReadOnly:
         """Refuse."""
         _refuse()
 
+    def require(self) -> None:
+        """See :class:`.driver.Driver`."""
+        self._driver.require()
+
     def mark(self) -> None:
         """Refuse."""
         _refuse()
