@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ from .commands import check, garbage_collect, htpasswd, stats, token, verify
 #: What a shell says of a program that a broken pipe, or Ctrl-C, ended.
 _BROKEN_PIPE = 128 + signal.SIGPIPE
 _INTERRUPTED = 128 + signal.SIGINT
+
+#: A value, and no option: no option begins with a digit.
+_NEGATIVE = re.compile(r"-[0-9.]")
 
 
 def build_parser() -> tuple[argparse.ArgumentParser, Sequence[str]]:
@@ -70,12 +74,24 @@ def _silence(*files: int) -> None:
 
 def _command(arguments: list[str] | None) -> int:
     parser, _ = build_parser()
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     if parsed.run is None:
         parser.print_help()
         return 0
     status: int = parsed.run(parsed)
     return status
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Have ``--grace -5h`` read as ``--grace=-5h``: argparse takes it for an option without one."""
+    joined: list[str] = []
+    for word in words:
+        last = joined[-1] if joined else ""
+        if _NEGATIVE.match(word) and last.startswith("--") and last != "--" and "=" not in last:
+            joined[-1] = f"{last}={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def ui(arguments: list[str] | None = None) -> int:

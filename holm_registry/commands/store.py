@@ -70,6 +70,10 @@ def duration(text: str) -> float:
 
     A number without a unit, which in a configuration counts nanoseconds, is refused.
     """
+    if text.startswith("-"):
+        raise argparse.ArgumentTypeError(
+            f"{text[:20]!r} is negative; expected a duration such as 30s, 12h or 30d"
+        )
     if text != "0" and re.fullmatch(r"[0-9.]+", text):
         raise argparse.ArgumentTypeError(
             f"{text[:20]!r} has no unit; expected a duration such as 30s, 12h or 30d"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from typing import Any
 
@@ -67,9 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _rate(text: str) -> float:
-    rate = float(text)
-    if not rate > 0:
-        raise ValueError(text)
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text[:20]!r}")
     return rate
 
 

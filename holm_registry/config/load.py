@@ -13,12 +13,11 @@ import msgspec
 from attrs import frozen
 
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
-from holm_registry.oci.sizes import Size, parse_size
 
 from .addresses import parse_address, parse_networks
-from .durations import Duration, parse_duration
 from .environment import apply_environment
 from .http import Http
+from .leaf import convert_leaf
 from .model import AUTH_TYPES, SIGNING_ALGORITHMS, AccessRule, Config, Issuer, Notifications, Token
 from .parse import YamlInvalid, parse_yaml
 from .shape import Path, item_of, keys, section_of, value_of
@@ -43,12 +42,6 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@*]+/?")
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-
-#: What YAML calls true and false.
-_TRUTH = {
-    **dict.fromkeys(("true", "yes", "on", "y"), True),
-    **dict.fromkeys(("false", "no", "off", "n"), False),
-}
 
 
 @frozen
@@ -132,12 +125,12 @@ def _read_file(tree: Tree, file: File) -> None:
         text = str(problem)
         if not problem.path:
             line = f" in line {problem.line}" if problem.line is not None else ""
-            text = f"is not YAML{line}: {text}"
+            text = f"the file is not YAML{line}: {text}"
         tree.complaints.append(Complaint(problem.path, source, text))
         tree.is_readable = False
         return
     if not isinstance(values, dict):
-        tree.complaints.append(Complaint((), source, "is not a mapping of keys to values"))
+        tree.complaints.append(Complaint((), source, _what_else(values)))
         tree.is_readable = False
         return
     tree.values = values
@@ -145,6 +138,14 @@ def _read_file(tree: Tree, file: File) -> None:
     tree.sources.update((path, source) for path in _paths(values, ()))
     if "version" not in values:
         tree.complaints.append(Complaint(("version",), source, "missing; expected 0.1"))
+
+
+def _what_else(values: Any) -> str:
+    """Say what a file holds that is no mapping."""
+    if values is None:
+        return "the file is empty; it begins with version: 0.1"
+    kind = "a list" if isinstance(values, list) else "a text"
+    return f"the file is {kind}, not a mapping of keys to values; it begins with version: 0.1"
 
 
 def _paths(value: Any, path: Path) -> Iterator[Path]:
@@ -272,16 +273,9 @@ def _convert_leaf(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
     if value is None or hint is Any:
         return value
     try:
-        if hint is Duration:
-            return parse_duration(value)
-        if hint is Size:
-            return parse_size(value)
-        if hint is bool and isinstance(value, str):
-            value = _TRUTH.get(value.lower(), value)
-        return msgspec.convert(value, hint, strict=False)
-    except (msgspec.ValidationError, ValueError) as problem:
-        text = str(problem)
-        tree.complain(path, f"{text[:1].lower()}{text[1:]}, got {shortened(value)}")
+        return convert_leaf(hint, value)
+    except ValueError as problem:
+        tree.complain(path, f"{problem}, got {shortened(value)}")
         return None
 
 

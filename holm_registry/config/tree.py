@@ -10,7 +10,7 @@ from typing import Any
 from attrs import Factory, define, frozen
 
 from .model import Config
-from .shape import Path, all_paths, dotted
+from .shape import Path, all_paths, dotted, item_of, keys, section_of, value_of
 
 #: How much of a value to repeat in a message, in characters.
 _LONGEST_SHOWN = 100
@@ -88,7 +88,20 @@ def shortened(value: object) -> str:
 
 
 def nearest(path: Path) -> str:
-    """Suggest the known key that looks most like an unknown one, as the end of a sentence."""
-    known = [dotted(each) for each in all_paths(Config)]
-    close = difflib.get_close_matches(dotted(path), known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    """
+    Suggest a known key for an unknown one, as the end of a sentence: one of the same section with
+    a similar name, or the only one of this name anywhere.
+    """
+    hint: Any = Config
+    for place, part in enumerate(path):
+        section = section_of(hint)
+        if section is not None and part not in keys(section):
+            close = difflib.get_close_matches(str(part), keys(section), n=1, cutoff=0.6)
+            found = [(*path[:place], *close)] if close else _named(path[-1])
+            return f"; did you mean {dotted(found[0])}?" if len(found) == 1 else ""
+        hint = keys(section)[str(part)].type if section else item_of(hint) or value_of(hint)
+    return ""
+
+
+def _named(name: str | int) -> list[Path]:
+    return [known for known in all_paths(Config) if known[-1] == name]

@@ -77,6 +77,24 @@ def test_a_number_without_a_unit_is_refused_with_an_example(command, root, words
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("token", "create", "--repository=*", "--expires"), "is negative; expected a duration"),
+        (("garbage-collect", "--grace"), "is negative; expected a duration"),
+        (("stats", "--top"), "expected"),
+        (("verify", "--max-mb-per-second"), "expected"),
+    ],
+)
+@pytest.mark.parametrize("text", ["-5h", "-1d", "-5", "-.5h"])
+def test_a_negative_value_is_not_taken_for_an_option(command, root, words, said, text):
+    done = command(*words, text, "--root", root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"argument {words[-1]}: " in done.stderr
+    assert said in done.stderr
+    assert "expected one argument" not in done.stderr
+
+
 def test_a_key_that_is_over_at_once_is_refused(command, root):
     for text in ("0", "0s", "10ms"):
         done = command("token", "create", "--repository=*", "--expires", text, "--root", root)
@@ -156,7 +174,7 @@ def test_of_a_file_that_cannot_be_read_nothing_but_that_is_printed(command, tmp_
         (tmp_path / "c.yml").write_text(text)
         done = command("check", tmp_path / "c.yml")
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("error: is not")
+        assert done.stderr.startswith("error: the file is ")
         assert len(done.stderr.splitlines()) == 1
 
 
