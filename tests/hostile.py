@@ -8,14 +8,22 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 
+from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
+from holm_registry.oci.paging import Page
 from holm_registry.storage import layout
+from holm_registry.storage.filesystem import Filesystem
 
-from .images import image
+from .images import descriptor, image
+from .stores import pull, push
 
-#: What is sound, and what nothing needs.
+#: What is sound, what nothing needs, and what refers to the sound one.
 SOUND = image(b"c", [b"1"])
 LOOSE = image(b"c", [b"2"])
+SIGNATURE = image(b"c", [b"s"], subject=descriptor(SOUND, "a/b"))
+
+#: The repositories of :func:`fill`; the first is the one that :func:`spoil` spoils.
+NAMES = ("bad", "good/deep")
 
 #: Names that no registry gives: of storage systems, of programs that synchronize, of editors.
 FOREIGN = (
@@ -32,6 +40,26 @@ FOREIGN = (
     os.fsdecode(b"\xff\xfe"),
     "new\nline",
 )
+
+
+def fill(root: str) -> None:
+    """Make a store with the images above in each repository."""
+    os.mkdir(root)
+    registry = Registry(Filesystem(root))
+    for name in NAMES:
+        push(registry, name, "v1", SOUND, b"c", b"1", b"garbage")
+        push(registry, name, None, LOOSE, b"2")
+        push(registry, name, None, SIGNATURE, b"s")
+
+
+def require_sound(registry: Registry) -> None:
+    """Make sure that everything that is sound is listed and can be pulled."""
+    assert registry.catalog.page(Page(100)) == (list(NAMES), False)
+    for name in NAMES:
+        assert "v1" in registry.tags.page(name, Page())[0]
+        pull(registry, name, "v1")
+        found, _ = registry.referrers.page(name, Digest.of(SOUND))
+        assert str(Digest.of(SIGNATURE)) in {each.digest for each in found}
 
 
 def fifo(path: str) -> None:

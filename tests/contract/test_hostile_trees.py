@@ -19,22 +19,14 @@ from holm_registry.storage import layout
 from holm_registry.storage.filesystem import Filesystem
 
 from .. import hostile
-from ..hostile import KINDS, LOOSE, SOUND
-from ..images import descriptor, image
+from ..hostile import KINDS, LOOSE, SOUND, require_sound
 from ..stores import age, collect, pull, push, push_blob
-
-SIGNATURE = image(b"c", [b"s"], subject=descriptor(SOUND, "a/b"))
 
 
 @pytest.fixture
 def root(tmp_path):
     root = str(tmp_path / "root")
-    os.mkdir(root)
-    registry = Registry(Filesystem(root))
-    for name in ("bad", "good/deep"):
-        push(registry, name, "v1", SOUND, b"c", b"1", b"garbage")
-        push(registry, name, None, LOOSE, b"2")
-        push(registry, name, None, SIGNATURE, b"s")
+    hostile.fill(root)
     return root
 
 
@@ -42,21 +34,12 @@ def verify(root, *, repair=False):
     return Verification(Filesystem(root), Scope(repair=repair), lambda *_: None).run()
 
 
-def everything_sound_is_there(registry):
-    assert registry.catalog.page(Page(100)) == (["bad", "good/deep"], False)
-    for name in ("bad", "good/deep"):
-        assert "v1" in registry.tags.page(name, Page())[0]
-        pull(registry, name, "v1")
-        found, _ = registry.referrers.page(name, Digest.of(SOUND))
-        assert str(Digest.of(SIGNATURE)) in {each.digest for each in found}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_bad_entry_costs_that_entry(root, kind):
     hostile.spoil(root, kind)
     lines: list[str] = []
     registry = Registry(Filesystem(root), complain=lines.append)
-    everything_sound_is_there(registry)
+    require_sound(registry)
     push_blob(registry, "bad", b"more")
     registry.manifests.delete("bad", Digest.of(LOOSE))
     assert measure(Filesystem(root), Plan()).total.tags == 3
@@ -70,9 +53,9 @@ def test_one_bad_entry_costs_that_entry(root, kind):
     age(root)
     result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
     assert min(result.manifests, result.blobs) >= 1, "the rest of the store is collected"
-    everything_sound_is_there(registry)
+    require_sound(registry)
     verify(root, repair=True)
-    everything_sound_is_there(registry)
+    require_sound(registry)
     assert len(lines) < 20
 
 
@@ -98,7 +81,7 @@ def test_what_is_not_ours_is_neither_listed_nor_deleted_and_stops_nothing(root):
     assert before.findings == []
     litter = hostile.litter(root)
     registry = Registry(Filesystem(root))
-    everything_sound_is_there(registry)
+    require_sound(registry)
     assert registry.tags.page("bad", Page())[0] == ("v1",)
     assert registry.tags.page("bad", Page(1)) == (("v1",), False)
     after = verify(root, repair=True)
@@ -109,7 +92,7 @@ def test_what_is_not_ours_is_neither_listed_nor_deleted_and_stops_nothing(root):
     result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
     assert (result.problems, result.blobs, result.manifests) == ([], 3, 2)
     assert [path for path in litter if not os.path.lexists(path)] == []
-    everything_sound_is_there(registry)
+    require_sound(registry)
 
 
 def test_a_folder_that_leads_back_to_itself_ends(root):

@@ -7,42 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from holm_registry.cli import main
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
 from holm_registry.storage.filesystem import Filesystem
 
 from ..images import image
+from .conftest import FILE
 
 #: Not what this machine may have at a default place.
 HASH = "$2b$05$" + "a" * 53
 
 MAIN = "import sys; from holm_registry.cli import main; sys.exit(main())"
-FILE = str(Path(__file__).parents[2] / "docs" / "config-example.yml")
-
-
-@pytest.fixture
-def command(capsys, monkeypatch):
-    """Run a command here; give its status, and what it printed."""
-    for name in [name for name in os.environ if name.startswith("REGISTRY_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("REGISTRY_CONFIGURATION_PATH", FILE)
-
-    def run(*words):
-        capsys.readouterr()
-        try:
-            status = main(list(map(str, words)))
-        except SystemExit as end:
-            status = end.code
-        said = capsys.readouterr()
-        return SimpleNamespace(returncode=status, stdout=said.out, stderr=said.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")
