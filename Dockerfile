@@ -10,7 +10,7 @@ ARG BASE=docker.io/library/python:3.13-slim-bookworm
 FROM ${BASE} AS build
 # For a build without a network: --build-arg PIP_ARGS="--no-index --find-links=/wheels" --volume …:/wheels
 ARG PIP_ARGS=""
-COPY setup.cfg pyproject.toml README.md /src/
+COPY setup.cfg pyproject.toml README.md LICENSE /src/
 COPY holm_registry /src/holm_registry
 COPY twisted /src/twisted
 COPY templates /src/templates
@@ -31,6 +31,10 @@ RUN mkdir -p /var/lib/registry && chown 65532:65532 /var/lib/registry
 ENV PATH=/opt/holm/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
+LABEL org.opencontainers.image.title="Holm Registry" \
+      org.opencontainers.image.description="A private container registry and its web UI" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="0.1.0"
 USER 65532:65532
 VOLUME /var/lib/registry
 EXPOSE 5000 8080

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import holm_registry
 from holm_registry.oci.digest import Digest
 
 from ..unit.test_k8s_manifests import documents
@@ -51,6 +52,8 @@ def test_it_says_what_it_is(containers):
     assert set(config["ExposedPorts"]) == {"5000/tcp", "8080/tcp"}
     assert set(config["Volumes"]) == {"/var/lib/registry"}
     assert config["Entrypoint"] == ["/entrypoint.sh"]
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert config["Labels"]["org.opencontainers.image.version"] == holm_registry.__version__
 
 
 #: Each call in one container: to make one takes seconds.
@@ -128,7 +131,7 @@ def test_it_can_be_kept_in_our_own_registry(containers, tmp_path):
 
 
 def test_it_can_be_brought_onto_a_node_as_the_document_says(containers, ctr, tmp_path):
-    name = "localhost/holm-registry:0.1.0"
+    name = f"localhost/holm-registry:{holm_registry.__version__}"
     built, pushed, *imports = commands("kubernetes.md")[:4]
     assert built.startswith("buildah build ")
     assert name in built
