@@ -1,7 +1,7 @@
 # One image, two services: the registry (the default) and its UI (`holm-ui`).
 #
-#   buildah build --tag holm-registry:0.1.0 .
-#   buildah build --platform linux/arm64 --tag holm-registry:0.1.0 .
+#   buildah build --tag holm-registry:0.2.0 .
+#   buildah build --platform linux/arm64 --tag holm-registry:0.2.0 .
 #
 # BASE is any image with Python 3.11 or newer and its venv module, for each platform it is built for.
 # Nothing is compiled: every dependency comes as a wheel for amd64 and arm64, or in pure Python.
@@ -34,7 +34,7 @@ ENV PATH=/opt/holm/bin:/usr/local/bin:/usr/bin:/bin \
 LABEL org.opencontainers.image.title="Holm Registry" \
       org.opencontainers.image.description="A private container registry and its web UI" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="0.1.0"
+      org.opencontainers.image.version="0.2.0"
 USER 65532:65532
 VOLUME /var/lib/registry
 EXPOSE 5000 8080

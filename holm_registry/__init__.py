@@ -1,3 +1,3 @@
 """A private container registry and its web UI, on Twisted."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
