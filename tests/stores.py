@@ -15,6 +15,13 @@ from holm_registry.storage import layout
 from holm_registry.storage.filesystem import Filesystem
 from holm_registry.storage.memory import Memory
 
+from .images import descriptor, image
+
+#: An image with a tag, one without, and what refers to that one.
+KEPT = image(b"c", [b"kept"])
+LOOSE = image(b"c", [b"loose"])
+SIGNATURE = image(b"c", [b"s"], subject=descriptor(LOOSE, "a/b"))
+
 #: Longer than any slack.
 LONG = 100.0
 
@@ -66,13 +73,20 @@ def push(registry: Registry, repository: str, reference, payload: bytes, *blobs:
     return registry.manifests.put(repository, reference or Digest.of(payload), payload).digest
 
 
+def fill(registry: Registry) -> None:
+    """Push the three images above to repository ``a``, and a blob that nothing names."""
+    push(registry, "a", "v1", KEPT, b"c", b"kept", b"garbage")
+    push(registry, "a", None, LOOSE, b"loose")
+    push(registry, "a", None, SIGNATURE, b"s")
+
+
 def pull(registry: Registry, repository: str, reference) -> None:
     """Pull all of an image, or of every image of an index."""
     payload = registry.manifests.get(repository, reference)
     manifest = parse_manifest(payload.content)
-    for digest, descriptor in manifest.blobs:
+    for digest, named in manifest.blobs:
         reader = registry.blobs.open(repository, digest)
-        content = reader.read(0, descriptor.size + 1)
+        content = reader.read(0, named.size + 1)
         reader.close()
         assert Digest.of(content, digest.algorithm) == digest
     for digest, _ in manifest.manifests:

@@ -56,8 +56,14 @@ class Parts:
         :raises Several: Something is missing, or of another size.
         """
         found = chain(
-            self._missing_blobs(repository, manifest.blobs),
-            self._missing_manifests(repository, manifest.manifests),
+            _problems(repository, manifest.blobs, self._part_bytes, _is_foreign),
+            _problems(
+                repository,
+                manifest.manifests,
+                self._child_bytes,
+                lambda child: not self._validation.requires_child(child),
+                "manifest unknown to registry",
+            ),
         )
         if self._validation.disabled:
             # What need not be here is kept from collection all the same, where it is.
@@ -73,40 +79,6 @@ class Parts:
         """
         link = layout.revision_link(repository, digest)
         return freshness.find(self._driver, self._links, link, digest)
-
-    def _missing_blobs(
-        self, repository: str, blobs: Iterable[tuple[Digest, Descriptor]]
-    ) -> Iterator[RegistryError]:
-        told: set[Digest] = set()
-        look = _remembering(self._part_bytes)
-        for digest, descriptor in blobs:
-            size = look(repository, digest, descriptor)
-            foreign = mediatypes.is_foreign_layer(descriptor.media_type) and descriptor.urls
-            if foreign or size == descriptor.size or digest in told:
-                continue
-            told.add(digest)
-            if size is None:
-                yield ManifestBlobUnknown(detail={"digest": str(digest)})
-            else:
-                yield _wrong_size(descriptor, size)
-
-    def _missing_manifests(
-        self, repository: str, manifests: Iterable[tuple[Digest, Descriptor]]
-    ) -> Iterator[RegistryError]:
-        told: set[Digest] = set()
-        look = _remembering(self._child_bytes)
-        for digest, descriptor in manifests:
-            size = look(repository, digest, descriptor)
-            optional = not self._validation.requires_child(descriptor)
-            if optional or size == descriptor.size or digest in told:
-                continue
-            told.add(digest)
-            if size is None:
-                yield ManifestBlobUnknown(
-                    "manifest unknown to registry", detail={"digest": str(digest)}
-                )
-            else:
-                yield _wrong_size(descriptor, size)
 
     def _part_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int | None:
         """Tell the size of a blob that an image names; what is called a manifest may be one."""
@@ -133,6 +105,37 @@ class Parts:
             return self._blobs.stat(repository, digest).size_bytes
         except BlobUnknown:
             return None
+
+
+def _problems(
+    repository: str,
+    parts: Iterable[tuple[Digest, Descriptor]],
+    look: Look,
+    is_optional: Callable[[Descriptor], bool],
+    unknown: str = "",
+) -> Iterator[RegistryError]:
+    """
+    Tell of each part that is missing or of another size, once.
+
+    :param is_optional: Tells whether a part may be missing.
+    :param unknown: What to say of one that is missing; empty for what is said of blobs.
+    """
+    told: set[Digest] = set()
+    look_once = _remembering(look)
+    for digest, descriptor in parts:
+        size = look_once(repository, digest, descriptor)
+        if size == descriptor.size or digest in told or is_optional(descriptor):
+            continue
+        told.add(digest)
+        if size is None:
+            yield ManifestBlobUnknown(unknown, detail={"digest": str(digest)})
+        else:
+            yield _wrong_size(descriptor, size)
+
+
+def _is_foreign(blob: Descriptor) -> bool:
+    """Tell whether a layer is to be had elsewhere."""
+    return mediatypes.is_foreign_layer(blob.media_type) and bool(blob.urls)
 
 
 def _remembering(look: Look) -> Look:

@@ -22,14 +22,11 @@ from holm_registry.storage import layout
 from holm_registry.storage.filesystem import Filesystem
 
 from ..images import descriptor, image, index
-from ..stores import blobs_in, collect, names, pull, push, push_blob
+from ..stores import KEPT, LOOSE, SIGNATURE, blobs_in, collect, fill, names, pull, push, push_blob
 
 CALLS = ("rename", "link", "rmdir", "unlink", "utime", "stat", "mkdir")
 DAY = 86400.0
 
-TAGGED = image(b"c", [b"1"])
-LOOSE = image(b"c", [b"2"])
-SIGNATURE = image(b"c", [b"3"], subject=descriptor(LOOSE, "a/b"))
 NEW = image(b"c", [b"garbage"])
 
 
@@ -105,7 +102,7 @@ def upload_again(registry):
 
 
 def tag_what_was_loose(registry):
-    ensure(registry, "a", b"c", b"2")
+    ensure(registry, "a", b"c", b"loose")
     push(registry, "a", "new", LOOSE)
     return [("a", "new", LOOSE)]
 
@@ -114,7 +111,7 @@ def put_into_an_index(registry):
     try:
         registry.manifests.get("a", Digest.of(LOOSE))
     except ManifestUnknown:
-        ensure(registry, "a", b"c", b"2")
+        ensure(registry, "a", b"c", b"loose")
         push(registry, "a", None, LOOSE)
     push(registry, "a", "new", index([LOOSE]))
     return [("a", "new", index([LOOSE])), ("a", None, LOOSE)]
@@ -157,10 +154,8 @@ def template(tmp_path_factory):
     root = str(tmp_path_factory.mktemp("store") / "root")
     os.mkdir(root)
     registry = Registry(Filesystem(root))
-    push(registry, "a", "v1", TAGGED, b"c", b"1", b"garbage")
-    push(registry, "a", None, LOOSE, b"2")
-    push(registry, "a", None, SIGNATURE, b"3")
-    push(registry, "empty", "v1", LOOSE, b"c", b"2")
+    fill(registry)
+    push(registry, "empty", "v1", LOOSE, b"c", b"loose")
     registry.manifests.delete("empty", Digest.of(LOOSE))
     return root
 
@@ -313,7 +308,7 @@ def test_whenever_a_collection_dies_nothing_is_lost_and_the_next_one_ends_it(
             for name in files:
                 os.utime(os.path.join(folder, name), (0, 0))
         result, _ = collect(Filesystem(root), untagged=True)
-        assert blobs_in(driver) == names([TAGGED])
+        assert blobs_in(driver) == names([KEPT])
         assert not result.problems
         assert not driver.objects(layout.STAGING)
         shutil.rmtree(root)

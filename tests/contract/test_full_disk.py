@@ -21,12 +21,20 @@ from holm_registry.storage import layout
 from holm_registry.storage.errors import StorageFull
 from holm_registry.storage.filesystem import Filesystem
 
-from ..images import descriptor, image
-from ..stores import age, blobs_in, collect, names, pull, push, push_blob
-
-KEPT = image(b"c", [b"kept"])
-LOOSE = image(b"c", [b"loose"])
-SIGNATURE = image(b"c", [b"s"], subject=descriptor(LOOSE, "a/b"))
+from ..images import image
+from ..stores import (
+    KEPT,
+    LOOSE,
+    SIGNATURE,
+    age,
+    blobs_in,
+    collect,
+    fill,
+    names,
+    pull,
+    push,
+    push_blob,
+)
 
 
 class Full:
@@ -85,9 +93,7 @@ def root(tmp_path):
     root = str(tmp_path / "root")
     os.mkdir(root)
     registry = Registry(Filesystem(root))
-    push(registry, "a", "v1", KEPT, b"c", b"kept", b"garbage")
-    push(registry, "a", None, LOOSE, b"loose")
-    push(registry, "a", None, SIGNATURE, b"s")
+    fill(registry)
     push(registry, "b", "v1", KEPT, b"c", b"kept")
     push(registry, "b", "v2", LOOSE, b"loose")
     os.makedirs(f"{root}/{layout.upload('a', 'begun')}")

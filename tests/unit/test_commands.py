@@ -156,10 +156,11 @@ def test_of_a_file_that_cannot_be_read_nothing_but_that_is_printed(command, tmp_
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_output_that_does_not_fit_is_an_error_in_one_line(root):
+def run_on_a_full_disk(*words):
+    """Run a command whose output finds no room; give what it says, which is its last line."""
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", MAIN, "stats", "--root", root],
+            [sys.executable, "-c", MAIN, *words],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -168,24 +169,18 @@ def test_output_that_does_not_fit_is_an_error_in_one_line(root):
         )
     assert done.returncode == 1
     assert done.stderr.endswith("registry: standard output: No space left on device\n")
-    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()
+
+
+def test_output_that_does_not_fit_is_an_error_in_one_line(root):
+    (first, _) = run_on_a_full_disk("stats", "--root", root)
+    assert first.startswith("registry: configuration from ")
 
 
 def test_output_that_does_not_fit_is_not_called_a_fault_of_the_file(tmp_path):
     users = tmp_path / "htpasswd"
     users.write_text("".join(f"user{number}:{HASH}\n" for number in range(2000)))
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", MAIN, "htpasswd", "list", users],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (
-        1,
-        "registry: standard output: No space left on device\n",
-    )
+    assert len(run_on_a_full_disk("htpasswd", "list", users)) == 1
 
 
 def test_an_interrupted_command_says_so(command, root, monkeypatch):
