@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from holm_registry.storage import durable, filesystem
+from holm_registry.storage import durable, placement
 from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
 from holm_registry.storage.filesystem import Filesystem
 
@@ -73,14 +73,14 @@ def test_a_new_folder_comes_into_place_with_the_file_in_it(store, tmp_path, call
 
 
 def test_a_folder_somebody_else_made_meanwhile_is_used(store, tmp_path, monkeypatch):
-    real = filesystem.sync_down
+    real = placement.sync_down
 
     def overtaken(*args):
         real(*args)
         (tmp_path / "a/b").mkdir(parents=True)
         (tmp_path / "a/b/other").write_bytes(b"y")
 
-    monkeypatch.setattr(filesystem, "sync_down", overtaken)
+    monkeypatch.setattr(placement, "sync_down", overtaken)
     store.put("a/b/link", b"x")
     assert store.read("a/b/link") == b"x"
     assert store.read("a/b/other") == b"y"
@@ -135,7 +135,7 @@ def full_disk(*args):
 
 def test_a_put_that_fails_leaves_the_old_content_and_nothing_aside(store, tmp_path, monkeypatch):
     store.put("a", b"old")
-    monkeypatch.setattr(filesystem, "write_all", full_disk)
+    monkeypatch.setattr(placement, "write_all", full_disk)
     with pytest.raises(StorageUnavailable, match="No space left on device"):
         store.put("a", b"new")
     monkeypatch.undo()
@@ -239,7 +239,7 @@ def test_a_store_that_is_gone_is_unavailable_and_not_missing_content(store, tmp_
         raise FileNotFoundError(errno.ENOENT, "gone")
 
     store.put("a/b/link", b"x")
-    monkeypatch.setattr(filesystem, "sync_folder", gone)
+    monkeypatch.setattr(placement, "sync_folder", gone)
     with pytest.raises(StorageUnavailable):
         store.put("a/b/link", b"x")
     monkeypatch.setattr(os, "makedirs", gone)
