@@ -231,7 +231,7 @@ def build_site(
         wanted.uploadsperaddress,
         wanted.requestspersecond,
         wanted.idle,
-    ).fitted()
+    ).fitted(tls=bool(config.http.tls.certificate))
     return StreamingSite(
         resource,
         reactor,

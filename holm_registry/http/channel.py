@@ -42,6 +42,10 @@ AHEAD_REQUESTS = 16
 RECEIVE_BYTES = 16 * 1024
 RECEIVE_BODY_BYTES = 256 * 1024
 
+#: The most to take at once of what TLS has encrypted, in bytes: a connection keeps for its life a
+#: buffer that has room for as much as ever came at once.
+RECEIVE_ENCRYPTED_BYTES = 64 * 1024
+
 #: The least that a chunk should bring on average for its body to be taken in large pieces.
 _SMALL_CHUNK_BYTES = 512
 
@@ -318,6 +322,8 @@ class Channel(HTTPChannel):
         self._receive_at_once(min(RECEIVE_BODY_BYTES, self.site.memory.share_bytes()))
 
     def _receive_at_once(self, size: int) -> None:
+        if self._is_secure:
+            size = min(size, RECEIVE_ENCRYPTED_BYTES)
         # TLS has the socket's own transport behind it.
         transport = getattr(self.transport, "transport", self.transport)
         if hasattr(transport, "bufferSize"):

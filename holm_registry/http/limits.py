@@ -19,6 +19,9 @@ _OTHER_FILES = 64
 #: Each costs 4 KiB while it is idle; container engines let a process have a million descriptors.
 MOST_CONNECTIONS = 8192
 
+#: How many of TLS: each costs 27 KiB while it is idle, and 80 KiB while it is read slowly.
+MOST_TLS_CONNECTIONS = 1024
+
 #: How many connections that are not let in may be told so at once; others wait to be accepted.
 MOST_REFUSED = 16
 
@@ -48,19 +51,22 @@ class Limits:
     requests_per_second: float = 0.0
     idle_seconds: float = 150.0
 
-    def fitted(self) -> Limits:
+    def fitted(self, *, tls: bool = False) -> Limits:
         """
         Give limits that the process can keep: each connection may need a file beside itself.
 
         0 connections are as many as fit, up to :data:`MOST_CONNECTIONS`, and 0 from one address
         most of those.
+
+        :param tls: Whether they are those of TLS.
         """
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        connections = self.connections or MOST_CONNECTIONS
+        most = MOST_TLS_CONNECTIONS if tls else MOST_CONNECTIONS
+        connections = self.connections or most
         if files != resource.RLIM_INFINITY:
             connections = max(1, min(connections, (files - _OTHER_FILES - MOST_REFUSED) // 2))
-        most = self.connections_per_address or max(1, int(connections * _SHARE))
-        return evolve(self, connections=connections, connections_per_address=most)
+        from_one = self.connections_per_address or max(1, int(connections * _SHARE))
+        return evolve(self, connections=connections, connections_per_address=from_one)
 
 
 class Connections:

@@ -9,7 +9,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransportWithDisconnection
 
 from holm_registry.http.addresses import client_of
-from holm_registry.http.limits import MOST_CONNECTIONS, Limits
+from holm_registry.http.limits import MOST_CONNECTIONS, MOST_TLS_CONNECTIONS, Limits
 from holm_registry.http.progress import MIN_BYTES
 from holm_registry.http.site import StreamingSite
 from holm_registry.http.throttle import Rate
@@ -96,6 +96,7 @@ def test_limits_have_a_bound_where_there_is_none_for_files(monkeypatch, files):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
     assert fitted(0, 0) == (MOST_CONNECTIONS, MOST_CONNECTIONS * 3 // 4)
     assert fitted(20_000, 0) == (20_000, 15_000)
+    assert Limits(connections=0).fitted(tls=True).connections == MOST_TLS_CONNECTIONS
 
 
 def fitted(connections, from_one):
