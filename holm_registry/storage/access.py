@@ -33,8 +33,15 @@ def why_unusable(root: str, *, writing: bool) -> str | None:
 
 
 def is_store(root: str) -> bool:
-    """Tell whether a folder holds a store, be it an empty one."""
-    return os.path.isdir(f"{root}/{layout.ROOT}")
+    """Tell whether a folder holds a store, also one without repositories."""
+    try:
+        with os.scandir(f"{root}/{layout.ROOT}") as entries:
+            return next(entries, None) is not None
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # It is reported by what reads the store.
+        return True
 
 
 def _tops(root: str) -> list[str]:

@@ -272,9 +272,11 @@ def test_a_link_that_leads_nowhere_costs_no_other_entry(root):
     assert registry.tags.page("a", Page())[0] == ("v1",)
 
 
+@pytest.mark.parametrize("place", ["", layout.ROOT])
 @pytest.mark.parametrize("task", ["collect", "purge"])
-def test_a_process_of_maintenance_makes_no_store(tmp_path, task, monkeypatch, capsys):
+def test_a_process_of_maintenance_makes_no_store(tmp_path, task, place, monkeypatch, capsys):
     monkeypatch.setattr(os, "nice", lambda _: 0)
+    os.makedirs(tmp_path / place, exist_ok=True)
     assert process.main(task, str(tmp_path), "{}") == 0
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path / place) == []
     assert '"bytes":0' in capsys.readouterr().out

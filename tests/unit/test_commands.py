@@ -96,6 +96,22 @@ def test_where_nothing_says_which_store_it_is_said_how_to(command, tmp_path):
     assert f"{str(tmp_path / 'none')!r} is no folder (from option --root)" in done.stderr
 
 
+@pytest.mark.parametrize("place", ["", "docker/registry/v2"])
+@pytest.mark.parametrize("words", [("stats",), ("verify",), ("garbage-collect", "--grace", "0s")])
+def test_a_folder_where_a_volume_may_be_missing_is_no_empty_store(command, tmp_path, words, place):
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    done = command(*words, "--root", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds no store: nothing was pushed yet, or its volume is not mounted" in done.stderr
+    assert list((tmp_path / place).iterdir()) == []
+
+
+def test_a_store_without_repositories_is_one(command, tmp_path):
+    (tmp_path / "docker/registry/v2/repositories").mkdir(parents=True)
+    for words in (("stats",), ("verify",), ("garbage-collect", "--grace", "0s")):
+        assert command(*words, "--root", tmp_path).returncode == 0
+
+
 def test_a_robot_of_a_named_store_is_made_and_revoked(command, root):
     made = command("token", "create", "--name=ci", "--repository=*", "--expires=1h", "--root", root)
     assert made.returncode == 0, made.stderr
