@@ -17,7 +17,7 @@ import pytest
 from holm_registry.oci import mediatypes
 
 from ..gallery import Gallery
-from ..ui.test_delete import agreed_form
+from ..ui.deletion import agreed_form
 from ..ui.wire import Page
 from .servers import BIN, ENVIRONMENT, holm, holm_ui, registry2, require, run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.error import ConnectionLost
 
-from .forms import agreed_form
+from .deletion import agreed_form
 from .wire import answer
 
 ODD = [b"<html>sign in</html>", b'{"manifests": 5}', b'{"manifests": [{"size": 1}]}']

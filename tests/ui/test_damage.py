@@ -12,7 +12,7 @@ from holm_registry.oci.digest import Digest
 from holm_registry.oci.sizes import format_size
 from holm_registry.storage.layout import blob_data
 
-from .test_delete import agreed_form
+from .deletion import agreed_form
 from .wire import Page, Ui, answer
 
 

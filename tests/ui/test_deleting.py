@@ -12,7 +12,7 @@ from holm_registry.ui.deletions import MAX_AT_ONCE, MAX_ENDED, PATIENCE_SECONDS,
 from holm_registry.ui.errors import Changed
 from holm_registry.ui.outcomes import Outcome
 
-from .forms import agreed_form
+from .deletion import agreed_form
 from .wire import Page, Response
 
 TAGS = ("v1", "v2", "v3")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .test_delete import agreed_form
+from .deletion import agreed_form
 
 TAGS, IMAGES = 350, 20
 

@@ -9,7 +9,7 @@ import pytest
 from holm_registry.ui.security import Sites
 from holm_registry.ui.settings import Settings
 
-from .test_failures import LOGIN, locked
+from .login import LOGIN, locked
 from .wire import REGISTRY_URL, Ui, answer
 
 HERE, THERE = "http://registry.test", "https://evil.example"

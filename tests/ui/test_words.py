@@ -8,6 +8,8 @@ import pytest
 
 from holm_registry.ui.assets import find_templates
 
+from .wire import PAGES
+
 #: What readers took for riddles, and what is said instead elsewhere in these tests.
 RIDDLES = [
     "as it is:",
@@ -41,13 +43,9 @@ def test_no_page_speaks_in_riddles(suffix):
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
-        "/repo/team/app",
+        *PAGES,
         "/repo/team/strange",
-        "/image/team/app:v1.10.0",
         "/image/team/charts/app:1.2.3",
-        "/compare?a=team/app:v1.9.0&b=team/app:v1.10.0",
-        "/delete?repo=team/app&tag=latest",
         "/delete?repo=team/app&all=1",
         "/search?q=nothing",
         "/search?q=*:1",

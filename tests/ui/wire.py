@@ -40,6 +40,15 @@ SETTINGS = Settings(
     allowed_hosts=("ui.test", "registry.test"),
 )
 
+#: A page of each kind, of the registry that the fixture ``gallery`` has.
+PAGES = (
+    "/",
+    "/repo/team/app",
+    "/image/team/app:v1.10.0",
+    "/compare?a=team/app:v1.9.0&b=team/app:latest",
+    "/delete?repo=team/app&tag=latest",
+)
+
 
 @implementer(IResponse)
 class Response:

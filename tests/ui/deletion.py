@@ -1,6 +1,16 @@
-"""Forms as a browser sends them."""
+"""Deletions as a browser sends them, and what they are about."""
 
 from __future__ import annotations
+
+from .wire import Ui
+
+APP = "team/app"
+
+
+def digest_of(ui: Ui, repository: str, tag: str) -> str:
+    found = ui.server.request("HEAD", f"/v2/{repository}/manifests/{tag}")
+    assert found.status == 200
+    return found.header("Docker-Content-Digest")
 
 
 def agreed_form(page, how: str) -> dict[str, list[str]]:
