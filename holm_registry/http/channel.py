@@ -10,6 +10,7 @@ says so, once, and every connection that is to be closed is closed, whatever its
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted
@@ -53,6 +54,9 @@ _SMALL_CHUNK_BYTES = 512
 #: an answer; where nothing is left but to see the client close.
 CLOSE_SECONDS = 15.0
 LEAVE_SECONDS = 2.0
+
+#: The end of a line as some programs write it, and others read no end there.
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 
 _TLS_HANDSHAKE = b"\x16\x03"
 
@@ -211,12 +215,15 @@ class Channel(HTTPChannel):
         head, self._pending = self._pending[:end], self._pending[end + 4 :]
         lines = head.split(b"\r\n")
         self._line = lines[0]
-        if len(lines) > self.maxHeaders:
-            self.refuse(431, f"more than {self.maxHeaders} headers")
         try:
             lines[0] = as_spoken(lines[0])
         except VersionUnsupported as problem:
             self.refuse(505, str(problem))
+        if len(lines) > self.maxHeaders:
+            self.refuse(431, f"more than {self.maxHeaders} headers")
+        elif any(line[:1] in (b" ", b"\t") for line in lines):
+            # Two programs could read it in two ways (RFC 9112, section 5.2).
+            self.refuse(400, "a header may not go on in another line")
         for line in (*lines, b""):
             if self._is_refused:
                 break
@@ -230,6 +237,8 @@ class Channel(HTTPChannel):
             # Clients that may fall back to HTTP (skopeo, docker, containerd) do so at once when
             # they get an HTTP answer, and after a time-out of ten seconds when they get none.
             self.refuse(400, "this is HTTP, and TLS was spoken")
+        elif _BARE_LINE_FEED.search(self._pending, self._searched):
+            self.refuse(400, "lines must end with carriage return and line feed")
         elif len(self._pending) <= HEAD_BYTES:
             self._searched = max(0, len(self._pending) - 3)
             if self._pending:

@@ -38,6 +38,10 @@ def framed(location: str, *lines: str) -> bytes:
         (["Transfer-Encoding: gzip, chunked"], 501),
         (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], 400),
         (["no header"], 400),
+        (["X: a", " b"], 400),
+        (["Host: a", " b"], 400),
+        (["Content-Length:", "\t5"], 400),
+        (["Content-Length: 5", " 5"], 400),
         (["a b: c", "Content-Length: x"], 400),
         ([f"X-{number}: a" for number in range(600)], 431),
     ],
@@ -176,3 +180,22 @@ def test_what_cannot_be_read_is_logged_as_its_own(memory, before, sent, logged):
     (line,) = memory.access_log[1:] if before else memory.access_log
     assert logged in line
     assert line.startswith("192.168.1.1 ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /v2/ HTTP/1.1\nHost: x\n\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\nX: y\r\n",
+        b"\n",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_lines_that_end_otherwise_are_refused_at_once(memory, sent, size):
+    connection = memory.connect()
+    for start in range(0, len(sent), size):
+        connection.send(sent[start : start + size])
+    data = connection.received()
+    assert (parse(data).status, data.count(b"HTTP/1.1 ")) == (400, 1)
+    assert not connection.transport.connected
+    assert not memory.clock.getDelayedCalls()
