@@ -24,7 +24,7 @@ from holm_registry.oci.errors import (
 )
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, Upload
-from holm_registry.storage.errors import NotFound, StorageFull, UploadBusy
+from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
 
 from .blobs import Blobs
 from .capacity import Capacity
@@ -150,8 +150,8 @@ class Uploads:
         """
         try:
             session = self.open(repository, session_id)
-        except StorageFull:
-            # It has no bytes yet, and none can be made of which to take hold.
+        except StorageUnavailable:
+            # No request can write to it: no file can be made, or its bytes are no file.
             self._require_start(repository, session_id)
             self.remove(repository, session_id)
         else:

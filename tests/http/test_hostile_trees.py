@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from holm_registry.oci.digest import Digest
@@ -96,6 +98,17 @@ def test_a_spoiled_tag_is_unavailable_until_it_is_deleted_or_pushed(root, server
     assert server.request("GET", "/v2/bad/tags/list").json["tags"] == ["v1"]
     assert server.request("PUT", "/v2/bad/manifests/spoiled", SOUND).status == 201
     assert server.request("GET", "/v2/bad/manifests/spoiled").body == SOUND
+
+
+@pytest.mark.parametrize("kind", hostile.KINDS)
+def test_a_spoiled_upload_can_be_cancelled(root, server, kind):
+    path = server.start_upload("bad").removeprefix("http://registry.test")
+    session_id = path.rpartition("/")[2].partition("?")[0]
+    hostile.put(root, layout.upload_data("bad", session_id), kind)
+    assert server.request("DELETE", path).status == 204
+    assert server.request("GET", path).status == 404
+    assert not os.path.exists(f"{root}/{layout.upload('bad', session_id)}")
+    require_sound(server)
 
 
 def test_what_is_not_ours_is_neither_listed_nor_served(root, server):
