@@ -35,6 +35,10 @@ MAX_LOGGED_LINE = 500
 #: How much may wait of requests that were sent before the last one was answered, in bytes.
 AHEAD_BYTES = 16 * 1024
 
+#: How much of each connection may wait so, or of a head that is not complete, however much waits of
+#: all, in bytes.
+FEW_BYTES = 2 * 1024
+
 #: How many of those are answered before other connections get their turn.
 AHEAD_REQUESTS = 16
 
@@ -80,6 +84,7 @@ class Channel(HTTPChannel):
     def __init__(self) -> None:
         super().__init__()
         self._pending = b""
+        self._counted = 0
         self._searched = 0
         #: The first line of the request that is being read, or was read last, as it was sent.
         self._line = b""
@@ -128,6 +133,7 @@ class Channel(HTTPChannel):
                 call.cancel()
         self._deadline = self._cut = self._turn = None
         self._pending = b""
+        self._count()
         super().connectionLost(reason)
         self.site.left(self)
 
@@ -155,6 +161,7 @@ class Channel(HTTPChannel):
         self._pending = self._pending + data if self._pending else data
         if self._turn is None:
             self._parse()
+        self._count()
         if self._handlingRequest and len(self._pending) > AHEAD_BYTES:
             self._networkProducer.pauseProducing()
 
@@ -187,6 +194,17 @@ class Channel(HTTPChannel):
                     requests += 1
         finally:
             self._is_parsing = False
+            self._count()
+
+    def _count(self) -> None:
+        """Count what waits, among all that does; refuse it where that would be too much."""
+        size, memory = len(self._pending), self.site.memory
+        more = size - self._counted
+        if more > 0 and size > FEW_BYTES and not memory.has_room_for_heads(more):
+            self.refuse(503, "too much of other requests is waiting")
+        elif more:
+            self._counted = size
+            memory.count_heads(more)
 
     def _go_on(self) -> None:
         self._turn = None
@@ -351,6 +369,7 @@ class Channel(HTTPChannel):
             return
         self._is_refused = True
         self._pending = b""
+        self._count()
         self._end_deadline()
         self.setTimeout(None)
         requests, self.requests = self.requests, []
@@ -366,7 +385,8 @@ class Channel(HTTPChannel):
             self.transport.abortConnection()
             return
         if not is_answered:
-            self.transport.write(last_answer(status, text, errors=self.site.errors))
+            headers = {"Retry-After": "1"} if status == 503 else None
+            self.transport.write(last_answer(status, text, headers, errors=self.site.errors))
         self._close_both_ways()
 
     def _log_refusal(self, request: Any, status: int, text: str) -> None:

@@ -27,6 +27,9 @@ _BODIES_PART = 1 / 4
 MIN_SHARE_BYTES = 4 * 1024
 MAX_SHARE_BYTES = 2 * 1024 * 1024
 
+#: The part of it for heads that are not complete, and requests that are sent ahead.
+_HEADS_PART = 1 / 6
+
 #: The part of it for objects that are read in threads while they are sent, and the bounds of how
 #: much of each is read at once.
 _READERS_PART = 1 / 8
@@ -68,6 +71,7 @@ class Memory:
         self.used_bytes = 0
         self.bodies = 0
         self.readers = 0
+        self._heads_bytes = 0
         self._waiting: deque[_Waiting] = deque()
         self._held: OrderedDict[Hashable, _Held] = OrderedDict()
         self._look: Any = None
@@ -76,6 +80,15 @@ class Memory:
         """Tell how much one body may keep waiting before its connection is paused."""
         share = int(self.total_bytes * _BODIES_PART) // max(1, self.bodies)
         return max(MIN_SHARE_BYTES, min(MAX_SHARE_BYTES, share))
+
+    def count_heads(self, size: int) -> None:
+        """Count how much more, or less, in bytes, waits to be taken for requests."""
+        self._heads_bytes += size
+        self.free(-size)
+
+    def has_room_for_heads(self, size: int) -> bool:
+        """Tell whether so much more, in bytes, may wait to be taken for requests."""
+        return self._heads_bytes + size <= self.total_bytes * _HEADS_PART
 
     def step_bytes(self) -> int:
         """Tell how much of one object to read at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holm_registry.http.channel import AHEAD_BYTES, AHEAD_REQUESTS
+from holm_registry.http.memory import TOTAL_BYTES
 
 from .wire import head, parse
 
@@ -199,3 +200,18 @@ def test_lines_that_end_otherwise_are_refused_at_once(memory, sent, size):
     assert (parse(data).status, data.count(b"HTTP/1.1 ")) == (400, 1)
     assert not connection.transport.connected
     assert not memory.clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_what_waits_to_be_taken_for_requests_has_a_bound(memory, ahead):
+    kept, size = memory.site.memory, 16_000
+    connections = [memory.connect() for _ in range(1000)]
+    for connection in connections:
+        connection.protocol._handlingRequest = ahead
+        connection.send(b"GET /v2/ HTTP/1.1\r\nX: " + b"x" * (size - 22))
+    assert kept.used_bytes <= TOTAL_BYTES / 6
+    refused = connections[-1].answer()
+    assert (refused.status, refused.header("Retry-After")) == (503, "1")
+    assert memory.request("GET", "/v2/").status == 200, "what is short is served all the same"
+    memory.hang_up()
+    assert kept.used_bytes == 0
