@@ -90,8 +90,16 @@ class Process:
 
     def stop(self) -> int:
         """End it as an operator would; give its exit status."""
+        self.tell_to_stop()
+        return self.ended()
+
+    def tell_to_stop(self) -> None:
+        """Send the signal by which an operator ends it."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def ended(self) -> int:
+        """Wait until it has ended; give its exit status."""
         self._end()
         return self._process.returncode
 

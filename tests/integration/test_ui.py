@@ -9,6 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -293,15 +296,64 @@ def test_an_idle_ui_fits_its_request(tmp_path):
         assert ui.memory_bytes("RssAnon") < 44 * 1024 * 1024
 
 
-def test_a_request_in_flight_is_finished_on_the_way_down(tmp_path):
-    with holm(tmp_path / "root") as registry, holm_ui(registry.address) as ui:
-        Gallery(registry.request).image("app", "v1", [b"x"])
-        connection = http.client.HTTPConnection(ui.address)
-        connection.request("GET", "/")
-        assert connection.getresponse().status == 200
+class SlowRegistry(ThreadingHTTPServer):
+    """Lists one repository, once it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+        super().__init__(("127.0.0.1", 0), SlowRegistryRequest)
+
+
+class SlowRegistryRequest(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.server.asked.set()
+        assert self.server.may_answer.wait(60)
+        body = b'{"repositories":["app"]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def slow_registry():
+    with SlowRegistry() as registry:
+        serving = threading.Thread(target=registry.serve_forever, daemon=True)
+        serving.start()
+        yield registry
+        registry.may_answer.set()
+        registry.shutdown()
+        serving.join()
+
+
+def is_listening(address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_request_in_flight_is_finished_on_the_way_down(slow_registry):
+    """SIGTERM: it stops listening, answers what it was asked, and then ends by the signal."""
+    with holm_ui(f"127.0.0.1:{slow_registry.server_port}") as ui:
+        connection = http.client.HTTPConnection(ui.address, timeout=60)
+        connection.request("GET", "/api/repos")
+        assert slow_registry.asked.wait(60)
+        ui.tell_to_stop()
+        ends_at = time.monotonic() + 60
+        while is_listening(ui.address):
+            assert time.monotonic() < ends_at, "it still listens"
+        slow_registry.may_answer.set()
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())) == (200, {"repositories": ["app"]})
         connection.close()
-        assert ui.stop() == -signal.SIGTERM
-        assert not any("Unhandled" in line or "Traceback" in line for line in ui.lines)
+        assert ui.ended() == -signal.SIGTERM
+        assert [line for line in ui.lines if "Unhandled" in line or "Traceback" in line] == []
 
 
 def test_a_wheel_brings_its_templates(tmp_path):
