@@ -246,6 +246,17 @@ def test_an_address_that_a_stranger_tells_is_not_believed(server, headers, _clie
     assert server.access_log[-1].split()[0] == "203.0.113.9"
 
 
+def test_each_request_of_a_connection_has_the_client_that_its_own_headers_say(server):
+    connection = server.connect(PROXY)
+    clients = ["198.51.100.7", "", "198.51.100.8"]
+    for client in clients:
+        headers = {"X-Forwarded-For": client} if client else {}
+        connection.send(head("GET", "/v2/", headers, None))
+    assert [line.split()[0] for line in server.access_log[-3:]] == [
+        client or "10.0.0.2" for client in clients
+    ]
+
+
 TRAEFIK = {
     "X_Forwarded_For": "198.51.100.7",
     "X_Forwarded_Host": "registry.example",

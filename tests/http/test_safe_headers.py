@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from holm_registry.http import request
 from holm_registry.http.channel import HEAD_BYTES
 from holm_registry.http.constant import SAFE_HEADERS
 from holm_registry.http.limits import Limits
@@ -120,3 +121,12 @@ def test_what_is_configured_takes_their_place():
     assert server.request("GET", "/v2/").header("Content-Security-Policy") == "default-src 'self'"
     server = Server(headers={"X-Content-Type-Options": []})
     assert server.request("GET", "/v2/").header("X-Content-Type-Options") is None
+
+
+def test_an_answer_has_the_date_of_its_own_second(memory, monkeypatch):
+    connection = memory.connect()
+    for seconds in (1000.0, 1000.9, 1001.0, 5000.0):
+        monkeypatch.setattr(request, "time", lambda seconds=seconds: seconds)
+        connection.send(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        date = parsedate_to_datetime(connection.answer().header("Date"))
+        assert date.timestamp() == int(seconds)
