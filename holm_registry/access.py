@@ -119,7 +119,7 @@ def _build_issuer(config: Config) -> Issuer | None:
         if problem.errno not in NO_SPACE:
             raise AccessInvalid(f"auth.issuer: {path}: {problem.strerror}") from problem
         _log.warn(
-            "auth.issuer: {path}: {reason}: tokens are good for this process only",
+            "auth.issuer: {path}: {reason}: tokens are valid in this process only",
             path=path,
             reason=problem.strerror,
         )

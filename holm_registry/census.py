@@ -141,7 +141,7 @@ def _size(driver: Driver, path: str) -> int | None:
 
 
 def _tell_unlisted(where: str, problem: StorageUnavailable) -> None:
-    _log.warn("cannot count what is in {where}: {problem}", where=where, problem=problem)
+    _log.warn("cannot count the content of {where}: {problem}", where=where, problem=problem)
 
 
 def _tell(failure: Failure) -> None:

@@ -104,7 +104,7 @@ class Figures:
     def show_logs(self) -> None:
         """Show how many log lines nobody read."""
         self._readings.counter(
-            "registry_log_lines_dropped", "Log lines that nobody read.", dropped_lines, "log"
+            "registry_log_lines_dropped", "Log lines that were dropped.", dropped_lines, "log"
         )
 
     def show_threads(self, threads: PooledThreads) -> None:
@@ -153,7 +153,9 @@ class Figures:
         dead = total(lambda courier: courier.queue.dead)
         show.counter(f"{prefix}_dead_letters", "Events given up.", dead, "endpoint")
         damaged = total(lambda courier: courier.queue.damaged)
-        show.counter(f"{prefix}_damaged", "Lines that could not be read.", damaged, "endpoint")
+        show.counter(
+            f"{prefix}_damaged", "Queued events that could not be read.", damaged, "endpoint"
+        )
         show.counter(f"{prefix}_lost", "Events that were not kept.", lambda: broadcaster.lost)
 
     def show_quotas(self, quotas: Quotas) -> None:

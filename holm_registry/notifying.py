@@ -58,7 +58,10 @@ class Notifications:
         except OSError as problem:
             if problem.errno not in NO_SPACE:
                 raise
-            _log.warn("notifications: {reason}: kept until the end", reason=problem.strerror)
+            _log.warn(
+                "notifications: {reason}: kept in memory until the process ends",
+                reason=problem.strerror,
+            )
             spool = Spool(self._temporary_folder())
         return spool
 

@@ -210,7 +210,7 @@ def _kind(function: Callable[..., Any]) -> Hashable:
 
 def _tell_of_timeout(failure: Failure) -> None:
     failure.trap(DeferredTimeout)
-    _log.warn("threads are still at work, and are left behind")
+    _log.warn("some threads did not finish; the process ends without them")
 
 
 class NoThreads:

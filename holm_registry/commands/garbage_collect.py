@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--without-repositories",
         action="store_true",
-        help="all repositories were removed by hand: where none is left, remove all blobs",
+        help="all repositories were removed by hand: if none is left, remove all blobs",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="only tell the result")
     parser.add_argument(

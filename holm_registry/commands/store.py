@@ -58,7 +58,7 @@ def open_store(
 def _what_lacks(root: str, *, may_be_new: bool) -> str:
     """Say what keeps a folder from being a store; nothing if it is one."""
     if not os.path.isdir(root):
-        return "is no folder"
+        return "is not a directory"
     if may_be_new or is_store(root):
         return ""
     return "holds no store: nothing was pushed yet, or its volume is not mounted"

@@ -53,7 +53,9 @@ def _actions(text: str) -> frozenset[str]:
 def _lifetime(text: str) -> float:
     seconds = duration(text)
     if seconds < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is over at once; expected such as 12h or 30d")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} expires at once; expected a duration such as 12h or 30d"
+        )
     return seconds
 
 
@@ -90,7 +92,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
         refuse(problem)
     except OSError as problem:
         refuse(f"{problem.filename}: {problem.strerror}")
-    print(f"revoked {arguments.name}: its key is no longer taken")
+    print(f"revoked {arguments.name}: its key is no longer accepted")
     return 0
 
 

@@ -410,10 +410,10 @@ def _check_origins(tree: Tree, http: Http) -> None:
     for value in " ".join(origins).replace(",", " ").split():
         if value not in ("*", "null") and not _ORIGIN.fullmatch(value):
             expected = "expected https://name[:port], or * alone for any"
-            tree.warnings.append(f"http.headers.{name}: {value!r} is no origin; {expected}")
+            tree.warnings.append(f"http.headers.{name}: {value!r} is not an origin; {expected}")
     credentials, allowed = values.get("access-control-allow-credentials", ("", []))
     if allowed and "*" in origins:
-        reason = "it needs origins by their names, and * is allowed"
+        reason = "it needs each origin by its name, and * is configured"
         tree.warnings.append(f"http.headers.{credentials} is ignored for *: {reason}")
 
 

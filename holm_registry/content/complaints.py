@@ -39,4 +39,4 @@ class Complaints:
             if line in self._told or len(self._told) >= _MAX_LINES:
                 return
             self._told.add(line)
-        self._tell(f"passed over: {ascii(line)[1:-1]}")
+        self._tell(f"skipped: {ascii(line)[1:-1]}")

@@ -32,7 +32,7 @@ class QuotaExceeded(Denied):
     def __init__(self, prefix: str, limit: int, free: int, more_bytes: int) -> None:
         free = max(0, free)
         super().__init__(
-            f"the quota {_of(prefix)} is used up: {format_size(more_bytes)} are wanted, and "
+            f"the quota {_of(prefix)} is used up: {format_size(more_bytes)} are needed, and "
             f"{format_size(free)} of {format_size(limit)} are free",
             detail={"quota": prefix, "limit": limit, "free": free, "wanted": more_bytes},
         )

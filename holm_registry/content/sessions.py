@@ -106,7 +106,7 @@ class Sessions:
                 break
             self._remove(*victim)
         raise TooManyRequests(
-            f"{self._most} uploads are in progress, and more may not be; "
+            f"{self._most} uploads are in progress, which is the limit; "
             f"{self._counts[owner]} of them are yours",
             headers={"Retry-After": "60"},
         )

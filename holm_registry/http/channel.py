@@ -254,7 +254,7 @@ class Channel(HTTPChannel):
         if self._pending.startswith(_TLS_HANDSHAKE):
             # Clients that may fall back to HTTP (skopeo, docker, containerd) do so at once when
             # they get an HTTP answer, and after a time-out of ten seconds when they get none.
-            self.refuse(400, "this is HTTP, and TLS was spoken")
+            self.refuse(400, "this port speaks plain HTTP, not TLS")
         elif _BARE_LINE_FEED.search(self._pending, self._searched):
             self.refuse(400, "lines must end with carriage return and line feed")
         elif len(self._pending) <= HEAD_BYTES:
@@ -410,4 +410,4 @@ class Channel(HTTPChannel):
         half_close()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self.refuse(400, "this is no request of HTTP/1.1")
+        self.refuse(400, "this is not a valid HTTP request")

@@ -32,7 +32,7 @@ def as_spoken(line: bytes) -> bytes:
     if match is None or match[2] == b"0":
         return line
     if match[2] != b"1":
-        raise VersionUnsupported("HTTP/1.1 and HTTP/1.0 are spoken here, and no other version")
+        raise VersionUnsupported("supported versions: HTTP/1.0, HTTP/1.1")
     return match[1] + b" HTTP/1.1"
 
 

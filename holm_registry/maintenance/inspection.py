@@ -225,7 +225,7 @@ class Inspection:
             return False
         if not is_manifest(self._driver, digest):
             # A link would serve a blob as a manifest, which nobody has pushed.
-            reason = f"its link is missing, its bytes are no manifest, and {needed}"
+            reason = f"its link is missing, its content is not a manifest, and {needed}"
             damage = self._damage(f"manifest {digest}", reason, advice=_PUSH_AGAIN)
             self._affected.append((damage, digest))
             return False

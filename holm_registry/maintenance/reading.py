@@ -259,7 +259,7 @@ def _look_where_it_pointed(driver: Driver, contents: Contents, tag: str) -> None
         contents.are_tags_certain = False
         contents.problems.append(f"{problem}every manifest here stays until it is deleted")
     else:
-        contents.problems.append(f"{problem}it holds nothing, and goes with a collection")
+        contents.problems.append(f"{problem}it is empty, and the next collection removes it")
         contents.leftovers.append(layout.tag(name, tag))
 
 

@@ -220,7 +220,7 @@ def _require_media_types(decoded: _Payload) -> None:
     for field_name, text in named.items():
         if text and not mediatypes.is_media_type(text):
             raise ManifestInvalid(
-                f"{field_name} is no media type (RFC 6838, section 4.2)",
+                f"{field_name} is not a media type (RFC 6838, section 4.2)",
                 detail={field_name: text[:200]},
             )
 

@@ -239,7 +239,7 @@ class Filesystem:
         except NotFound:
             self._volume.require()
             if _is_behind_a_link(self._full(path)):
-                raise StorageUnavailable("a symbolic link leads to no folder") from None
+                raise StorageUnavailable("a symbolic link does not lead to a directory") from None
             return ()
 
     def create_upload(self, path: str, content: bytes = b"") -> None:

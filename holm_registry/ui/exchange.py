@@ -385,6 +385,6 @@ _REASONS: dict[type[BaseException], str] = {
     SSLError: "no secure connection to it can be made",
     ConnectionDone: "it closed the connection without an answer",
     ConnectionLost: "it cut the connection without an answer",
-    ParseError: "what it sent is no answer that can be read",
-    ValueError: "what it sent is no answer that can be read",
+    ParseError: "its answer is not valid HTTP",
+    ValueError: "its answer is not valid HTTP",
 }

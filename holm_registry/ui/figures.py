@@ -45,7 +45,7 @@ class UiFigures:
         )
 
         readings.counter(
-            "holm_ui_log_lines_dropped", "Log lines that nobody read.", dropped_lines, "log"
+            "holm_ui_log_lines_dropped", "Log lines that were dropped.", dropped_lines, "log"
         )
 
     def expose(self) -> bytes:

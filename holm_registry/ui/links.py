@@ -84,7 +84,7 @@ def resolve(base: str, target: str) -> str:
     sane = len(target) <= MAX_URL_CHARACTERS and all("!" <= each <= "~" for each in target)
     found = _joined(base, target) if sane and "\\" not in target else None
     if found is None:
-        raise Refused("the registry names an address that is none", registry_status=200)
+        raise Refused("the registry sent an address that is not valid", registry_status=200)
     return found.geturl()
 
 

@@ -368,7 +368,7 @@ def _require_digest(text: str) -> None:
     :raises NotFound: There can be no such content.
     """
     if not is_digest(text):
-        raise NotFound("the registry names content by what is no digest")
+        raise NotFound("the registry sent a digest that is not valid")
 
 
 def _children(facts: Facts) -> Iterator[tuple[Child, bool]]:

@@ -86,7 +86,7 @@ class Remover:
         shot = self._reader.shot(self._repository)
         if not shot.listed or shot.cut:
             raise Slow(
-                f"the tags of {self._repository} had to make room in memory for those of others; "
+                f"the tags of {self._repository} no longer fit into memory beside those of others; "
                 "nothing was deleted; try again"
             )
         return shot

@@ -116,9 +116,9 @@ class Sites:
         for host in (each.strip() for line in hosts for each in line.split(",")):
             if not self._is_known(host.lower()):
                 raise Forbidden(
-                    f"nothing is changed under the name {host[:100]!r}, which this UI does not "
-                    "know: whoever runs it can allow the name by the option --allowed-hosts "
-                    "(ALLOWED_HOSTS)"
+                    f"nothing is changed under the host name {host[:100]!r}, which is not "
+                    "allowed: the administrator of this UI can allow it with the option "
+                    "--allowed-hosts (ALLOWED_HOSTS)"
                 )
 
     def _is_known(self, host: str) -> bool:

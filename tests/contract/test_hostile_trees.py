@@ -124,7 +124,7 @@ def test_one_folder_that_cannot_be_read_costs_what_is_in_it(root, monkeypatch):
     registry = Registry(Filesystem(root), complain=lines.append)
     for _ in range(3):
         assert registry.catalog.page(Page(100)) == (["good/deep"], False)
-    assert lines == [f"passed over: {layout.repository('bad')}: Permission denied"]
+    assert lines == [f"skipped: {layout.repository('bad')}: Permission denied"]
     age(root)
     result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
     assert result.manifests == 1

@@ -265,7 +265,7 @@ def test_a_link_that_leads_nowhere_costs_no_other_entry(root):
     registry = Registry(Filesystem(root))
     assert registry.catalog.page(Page(10)) == (["a"], False)
     pull(registry, "a", "v1")
-    with pytest.raises(StorageUnavailable, match="leads to no folder"):
+    with pytest.raises(StorageUnavailable, match="does not lead to a directory"):
         registry.tags.page("gone", Page())
     assert registry.tags.page("a", Page())[0] == ("gone", "v1")
     registry.tags.delete("a", "gone")

@@ -93,7 +93,7 @@ def test_so_many_uploads_may_be_in_progress(monkeypatch):
     # What another process has thrown away gives way, as what is empty for long does.
     server.driver.delete_folder("docker/registry/v2/repositories/b/_uploads")
     answer = server.request(*start)
-    message = "3 uploads are in progress, and more may not be; 3 of them are yours"
+    message = "3 uploads are in progress, which is the limit; 3 of them are yours"
     assert refused(answer, 429, "TOOMANYREQUESTS") == message
     now = server.registry.sessions._clock()
     monkeypatch.setattr(server.registry.sessions, "_clock", lambda: now + 61.0)
@@ -164,7 +164,7 @@ def test_a_quota_holds_for_what_begins_with_its_prefix(limited):
     assert post(limited, "team/a", b"x" * 60).status == 201
     answer = post(limited, "team/b", b"y" * 41)
     assert refused(answer, 403, "DENIED") == (
-        "the quota of team/* is used up: 41 B are wanted, and 40 B of 100 B are free"
+        "the quota of team/* is used up: 41 B are needed, and 40 B of 100 B are free"
     )
     assert answer.json["errors"][0]["detail"] == {
         "quota": "team/",
@@ -177,7 +177,7 @@ def test_a_quota_holds_for_what_begins_with_its_prefix(limited):
     assert post(limited, "other", b"z" * 900).status == 201
     answer = post(limited, "other", b"w")
     assert refused(answer, 403, "DENIED") == (
-        "the quota of all repositories is used up: 1 B are wanted, and 0 B of 1000 B are free"
+        "the quota of all repositories is used up: 1 B are needed, and 0 B of 1000 B are free"
     )
     assert limited.quotas.used == {"": 1000, "team/": 100}
 

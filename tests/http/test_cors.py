@@ -116,7 +116,7 @@ def test_origins_are_read_as_they_are_written(values):
         ({}, []),
         ({ORIGIN: [A, B], CREDENTIALS: ["true"]}, []),
         ({CREDENTIALS: ["true"]}, [f"{CREDENTIALS} is ignored for *"]),
-        ({ORIGIN: ["a.example"]}, ["'a.example' is no origin"]),
+        ({ORIGIN: ["a.example"]}, ["'a.example' is not an origin"]),
         ({ORIGIN: ["https://*.a.example", f"{A}/path"]}, ["'https://*.a.example'", f"'{A}/path'"]),
     ],
 )

@@ -156,7 +156,7 @@ def test_json_quiet_and_what_is_young(root):
         (["--grace", "x", "c.yml"], 2, "expected a duration such as"),
         (["missing.yml"], 2, "configuration file missing.yml: No such file or directory"),
         (["memory.yml"], 2, "storage is in memory"),
-        (["gone.yml"], 2, "is no folder"),
+        (["gone.yml"], 2, "is not a directory"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(tmp_path, words, status, said):

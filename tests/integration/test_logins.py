@@ -279,7 +279,7 @@ def test_robots_are_listed_and_revoked(tmp_path):
         again = registry("token", "create", "--name=ci", "--repository=x", file, check=False)
         assert again.stderr.endswith("registry: there is a robot 'ci' already\n")
         revoked = registry("token", "revoke", "ci", file)
-        assert revoked.stdout == "revoked ci: its key is no longer taken\n"
+        assert revoked.stdout == "revoked ci: its key is no longer accepted\n"
         assert f"configuration from file {file}, storage in {tmp_path}/root" in revoked.stderr
         assert server.request("GET", "/v2/", **login("ci", secrets["ci"])).status == 401
         unknown = registry("token", "revoke", "ci", file, check=False)

@@ -77,7 +77,7 @@ def test_a_key_that_is_over_at_once_is_refused(command, root):
     for text in ("0", "0s", "10ms"):
         done = command("token", "create", "--repository=*", "--expires", text, "--root", root)
         assert done.returncode == 2
-        assert "is over at once" in done.stderr
+        assert "expires at once" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_store_is_used_without_its_configuration_and_said(command, root, words
 def test_where_nothing_says_which_store_it_is_said_how_to(command, tmp_path):
     done = command("stats", "--root", tmp_path / "none")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"{str(tmp_path / 'none')!r} is no folder (from option --root)" in done.stderr
+    assert f"{str(tmp_path / 'none')!r} is not a directory (from option --root)" in done.stderr
 
 
 @pytest.mark.parametrize("place", ["", "docker/registry/v2"])
@@ -118,7 +118,7 @@ def test_a_robot_of_a_named_store_is_made_and_revoked(command, root):
     assert len(made.stdout.splitlines()) == 1
     assert "no robot can log in without auth.htpasswd or auth.robots" in made.stderr
     revoked = command("token", "revoke", "ci", "--root", root)
-    assert revoked.stdout == "revoked ci: its key is no longer taken\n"
+    assert revoked.stdout == "revoked ci: its key is no longer accepted\n"
 
 
 @pytest.mark.parametrize(

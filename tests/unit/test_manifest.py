@@ -65,7 +65,7 @@ def test_an_artifact_of_any_type_is_taken():
 
 IMAGE = json.loads(image(b"c", [b"l"]))
 
-#: What is no media type of RFC 6838.
+#: What is not a media type of RFC 6838.
 NO_TYPES = [
     *("text", "text/", "/html", "text/html; charset=utf-8", "text /html", "a/b/c", "*/*", "a/*"),
     *(
@@ -89,7 +89,7 @@ def test_what_is_no_media_type_is_refused_where_it_is_served_or_looked_for(text)
         ("config.mediaType", {"config": config}),
     ]:
         payload = encoded(**{**IMAGE, **fields})
-        with pytest.raises(ManifestInvalid, match="no media type") as caught:
+        with pytest.raises(ManifestInvalid, match="not a media type") as caught:
             accept_manifest(payload)
         assert caught.value.detail == {name: text[:200]}
         # What an older registry took is understood.

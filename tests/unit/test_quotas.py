@@ -310,7 +310,7 @@ def test_what_is_parked_in_sessions_counts_and_becomes_content():
     with pytest.raises(QuotaExceeded) as refused:
         quotas.grow("a", "t", 4)
     assert str(refused.value) == (
-        "the quota of all repositories is used up: 4 B are wanted, and 3 B of 10 B are free"
+        "the quota of all repositories is used up: 4 B are needed, and 3 B of 10 B are free"
     )
     assert refused.value.detail == {"quota": "", "limit": 10, "free": 3, "wanted": 4}
     here = iter([0, 7])
