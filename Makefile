@@ -19,7 +19,7 @@ HOST = 127.0.0.1
 PORT = 5000
 UI_PORT = 8080
 
-.PHONY: run test lint conformance bench clean
+.PHONY: run test lint conformance bench dist clean
 
 run: $(SETUP)
 	@exec $(BIN)/python $(HERE)tools/run.py "$(HOST)" "$(PORT)" "$(UI_PORT)"
@@ -40,6 +40,10 @@ conformance: $(TEST_SETUP)
 # Beside registry 2.8.2 and nginx; see docs/performance.md for what it needs. BENCH="--only push".
 bench: $(TEST_SETUP)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# The sdist and the wheel, the same bytes from the same commit; see docs/release.md.
+dist: $(TEST_SETUP)
+	@$(BIN)/python $(HERE)tools/dist.py
 
 $(SETUP): setup.cfg pyproject.toml
 	@echo "Setting up $(VENV), which takes a minute, and only now:"
