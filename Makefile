@@ -19,7 +19,7 @@ HOST = 127.0.0.1
 PORT = 5000
 UI_PORT = 8080
 
-.PHONY: run test lint conformance bench dist clean
+.PHONY: run test lint conformance bench dist sbom clean
 
 run: $(SETUP)
 	@exec $(BIN)/python $(HERE)tools/run.py "$(HOST)" "$(PORT)" "$(UI_PORT)"
@@ -44,6 +44,13 @@ bench: $(TEST_SETUP)
 # The sdist and the wheel, the same bytes from the same commit; see docs/release.md.
 dist: $(TEST_SETUP)
 	@$(BIN)/python $(HERE)tools/dist.py
+
+# The software bill of materials of the image, in dist/; ENGINE=docker where there is no podman.
+ENGINE = podman
+sbom: $(TEST_SETUP)
+	@version=$$($(BIN)/python $(HERE)tools/version.py) && mkdir -p dist && \
+	    $(BIN)/python $(HERE)tools/sbom.py localhost/holm-registry:$$version $(ENGINE) \
+	    >dist/holm-registry-$$version.cdx.json
 
 $(SETUP): setup.cfg pyproject.toml
 	@echo "Setting up $(VENV), which takes a minute, and only now:"

@@ -73,6 +73,12 @@ class Containers:
             timeout=120,
         )
 
+    def export(self, target: Path) -> None:
+        """Write the root file system of our image to a tar file, from a container never started."""
+        container = self.podman("create", IMAGE, "true").strip()
+        self.podman("export", f"--output={target}", container)
+        self.podman("rm", container)
+
     def build(self) -> None:
         """Build our image on what Debian's packages hold, without a network."""
         for program in ("apt-get", "apt-cache", "dpkg-deb", "buildah", "podman", "runc"):
@@ -104,8 +110,12 @@ class Containers:
         names = {line for line in listed.splitlines() if line[:1].isalnum()}
         needed = sorted(name for name in names if not name.startswith(_UNUSED))
         run("apt-get", "download", "-qq", *needed, cwd=debs)
-        for deb in debs.iterdir():
-            run("dpkg-deb", "--extract", deb, root)
+        status = root / "var/lib/dpkg/status"
+        status.parent.mkdir(parents=True)
+        with status.open("w") as file:
+            for deb in debs.iterdir():
+                run("dpkg-deb", "--extract", deb, root)
+                file.write(run("dpkg-deb", "--field", deb) + "Status: install ok installed\n\n")
         run("tar", "-C", root, "-cf", self._folder / "base.tar", ".")
         self.podman("import", self._folder / "base.tar", "localhost/base:debian")
         return "localhost/base:debian"

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 import holm_registry
 from holm_registry.oci.digest import Digest
@@ -54,6 +55,18 @@ def test_it_says_what_it_is(containers):
     assert config["Entrypoint"] == ["/entrypoint.sh"]
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert config["Labels"]["org.opencontainers.image.version"] == holm_registry.__version__
+
+
+def test_its_sbom_lists_its_packages(containers, tmp_path):
+    containers.export(tmp_path / "image.tar")
+    with (tmp_path / "image.tar").open() as file:
+        text = run(sys.executable, ROOT / "tools/sbom.py", "-", stdin=file)
+    listed = {component["purl"]: component["name"] for component in json.loads(text)["components"]}
+    python = {name for purl, name in listed.items() if purl.startswith("pkg:pypi/")}
+    expected = {canonicalize_name(text.partition("==")[0]) for text in requirements()}
+    assert expected | {"holm-registry"} == python
+    debian = {name for purl, name in listed.items() if purl.startswith("pkg:deb/debian/")}
+    assert {"libc6", "coreutils", "python3"} <= debian
 
 
 #: Each call in one container: to make one takes seconds.
