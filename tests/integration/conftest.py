@@ -40,9 +40,9 @@ def skopeo():
 
 
 @pytest.fixture(scope="session")
-def docker(tmp_path_factory):
-    """Docker, client and engine, private to this run."""
-    client, engine = require("/usr/bin/docker"), require("dockerd")
+def docker_engine(tmp_path_factory):
+    """A Docker engine private to this run; yields the environment of its clients."""
+    engine = require("dockerd")
     home = tmp_path_factory.mktemp("docker")
     address = f"unix://{home}/socket"
     command = [
@@ -59,7 +59,14 @@ def docker(tmp_path_factory):
     if not os.path.exists("/usr/sbin/iptables"):
         environment["PATH"] += ":/usr/sbin"
     with Process(command, r"API listen on (\S+)", env=environment):
-        yield lambda *words, **options: run(client, *words, env=environment, **options)
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def docker(docker_engine):
+    """Docker's client, at an engine of its own."""
+    client = require("/usr/bin/docker")
+    return lambda *words, **options: run(client, *words, env=docker_engine, **options)
 
 
 @pytest.fixture

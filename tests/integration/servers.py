@@ -23,9 +23,14 @@ CONFIG = "version: 0.1\n"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if "REGISTRY" not in name}
 
 
-def require(program: str) -> str:
-    """Find a program, or skip the test; where clients are required, fail it."""
-    found = shutil.which(program)
+def require(program: str, folder: str = "") -> str:
+    """
+    Find a program, or skip the test; where clients are required, fail it.
+
+    :param folder: Where `.ci/run` installs it, below ``.venv``.
+    """
+    path = os.pathsep.join((f"{BIN.parent}/{folder}/", ENVIRONMENT["PATH"]))
+    found = shutil.which(program, path=path)
     if found is None and os.environ.get("HOLM_REQUIRE_CLIENTS"):
         pytest.fail(f"{program} is not installed")
     if found is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,11 +14,10 @@ import holm_registry
 from holm_registry.config.load import File, load
 
 from ..unit.test_k8s_manifests import VERSIONS, documents
-from .servers import ENVIRONMENT, holm, require, run
+from .servers import holm, require, run
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/holm-registry"
-PROGRAMS = ROOT / ".venv/helm"
 
 #: Everything that is off by default.
 ALL = """\
@@ -63,8 +61,7 @@ ui:
 def helm(tmp_path_factory):
     """Helm, with folders of its own."""
     home = tmp_path_factory.mktemp("helm")
-    path = f"{PROGRAMS}:{ENVIRONMENT['PATH']}"
-    program = shutil.which("helm", path=path) or require("helm")
+    program = require("helm", "helm")
     folders = {f"HELM_{kind}_HOME": str(home / kind) for kind in ("CACHE", "CONFIG", "DATA")}
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("HELM", "KUBE"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,7 @@ PLAIN = {name: value for name, value in ENVIRONMENT.items() if not name.startswi
 @pytest.fixture
 def read():
     """Read the file as Docker Compose does, with variables of the environment."""
-    path = f"{ROOT}/.venv/compose:{PLAIN['PATH']}"
-    program = shutil.which("docker-compose", path=path) or require("docker-compose")
+    program = require("docker-compose", "compose")
     command = [program, "--file", FILE, "config", "--format=json"]
     return lambda **variables: json.loads(run(*command, env={**PLAIN, **variables}))
 

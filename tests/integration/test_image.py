@@ -16,9 +16,10 @@ from holm_registry.oci.digest import Digest
 
 from ..unit.test_k8s_manifests import documents
 from .containers import IMAGE, ROOT, Containers, give_to
-from .servers import holm, registry2, run
+from .servers import Process, holm, registry2, require, run
 from .test_garbage_collect import A, fill, pull, push
 from .test_moving import commands
+from .test_proxies import free_port
 
 USER = 65532
 LISTENING = r"listening on (127\.0\.0\.1:\d+)"
@@ -204,6 +205,52 @@ def test_it_serves_the_ui(containers):
     with containers.serve(LISTENING, *options, "holm-ui") as server:
         assert server.request("GET", "/health").json == {"status": "healthy"}
         assert b"static/" in server.request("GET", "/", Accept="text/html").body
+
+
+#: Where containers are nested, the only network for them is that of the machine.
+HOST_NETWORK = """\
+services:
+  registry:
+    network_mode: host
+    ports: !reset []
+    environment: {{REGISTRY_HTTP_ADDR: "127.0.0.1:{port}"}}
+  ui:
+    network_mode: host
+    ports: !reset []
+    environment: {{PORT: "127.0.0.1:0", REGISTRY_URL: "http://127.0.0.1:{port}"}}
+"""
+
+
+@pytest.fixture
+def compose(docker_engine, tmp_path):
+    """Return the command of Docker Compose, for the project's file and a network that is there."""
+    override = tmp_path / "override.yaml"
+    override.write_text(HOST_NETWORK.format(port=free_port()))
+    program = require("docker-compose", "compose")
+    return [program, f"--file={ROOT / 'compose.yaml'}", f"--file={override}"]
+
+
+def test_docker_compose_starts_registry_and_ui(
+    containers, docker, docker_engine, compose, tmp_path
+):
+    archive = tmp_path / "image.tar"
+    name = f"localhost/holm-registry:{holm_registry.__version__}"
+    containers.podman("tag", IMAGE, name)
+    containers.podman("save", f"--output={archive}", name)
+    docker("load", "--input", archive)
+
+    def follow(service):
+        command = [*compose, "logs", "--follow", "--no-log-prefix", service]
+        words = ["sh", "-c", 'exec "$@" >&2', "sh", *command]
+        return Process(words, LISTENING, env=docker_engine)
+
+    try:
+        run(*compose, "up", "--detach", "--no-build", env=docker_engine)
+        with follow("registry") as server, follow("ui") as ui:
+            push(server, "a", "v1", A, b"c", b"1")
+            assert b'href="/repo/a"' in ui.request("GET", "/", Accept="text/html").body
+    finally:
+        run(*compose, "down", "--volumes", env=docker_engine)
 
 
 def test_every_dependency_comes_as_a_wheel_for_both_architectures(tmp_path):
