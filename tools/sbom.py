@@ -222,7 +222,7 @@ def main(arguments: Iterable[str]) -> int:
             with _root_file_system(image, engine) as stream:
                 files = Files(stream)
         print(to_json(make_bom(files)))
-    except (ValueError, tarfile.TarError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError, tarfile.TarError) as error:
         print(f"sbom: {error}", file=sys.stderr)
         return 1
     return 0

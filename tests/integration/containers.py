@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -73,11 +74,12 @@ class Containers:
             timeout=120,
         )
 
-    def export(self, target: Path) -> None:
-        """Write the root file system of our image to a tar file, from a container never started."""
-        container = self.podman("create", IMAGE, "true").strip()
-        self.podman("export", f"--output={target}", container)
-        self.podman("rm", container)
+    def engine(self, target: Path) -> Path:
+        """Write a program that is podman with our storage."""
+        words = shlex.join([require("podman"), *self._storage])
+        target.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        target.chmod(0o755)
+        return target
 
     def build(self) -> None:
         """Build our image on what Debian's packages hold, without a network."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import sysconfig
 import tarfile
 import venv
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,18 @@ def test_the_wheel_holds_each_module_template_and_plugin_and_nothing_else(built)
     found = members(wheel)
     assert {name for name in found if ".dist-info/" not in name} == expected
     assert f"holm_registry-{holm_registry.__version__}.dist-info/licenses/LICENSE" in found
+
+
+def test_the_wheel_names_the_licence_and_the_extras(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        (name,) = [name for name in opened.namelist() if name.endswith("/METADATA")]
+        metadata = message_from_bytes(opened.read(name))
+    assert metadata["License"] == "Apache-2.0"
+    assert metadata["License-File"] == "LICENSE"
+    assert set(metadata.get_all("Provides-Extra")) == {"s3", "test"}
+    store = [text for text in metadata.get_all("Requires-Dist") if 'extra == "s3"' in text]
+    assert [re.match("[a-z0-9]+", text)[0] for text in store] == ["botocore", "urllib3"]
 
 
 def test_the_sdist_holds_all_files_of_the_project(built):

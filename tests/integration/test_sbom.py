@@ -164,3 +164,12 @@ def test_what_is_no_image_of_the_project_is_refused(archive, problem):
     assert done.stdout == b""
     assert done.stderr.decode().startswith(problem)
     assert done.stderr.count(b"\n") == 1
+
+
+def test_an_engine_that_fails_is_named(capsys):
+    assert sbom.main(["image", "/no/engine"]) == 1
+    assert sbom.main(["image", "false"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("sbom: ")
+    assert "/no/engine" in first
+    assert "'false', 'create', 'image'" in second
