@@ -49,8 +49,9 @@ dist: $(TEST_SETUP)
 ENGINE = podman
 sbom: $(TEST_SETUP)
 	@version=$$($(BIN)/python $(HERE)tools/version.py) && mkdir -p dist && \
-	    $(BIN)/python $(HERE)tools/sbom.py localhost/holm-registry:$$version $(ENGINE) \
-	    >dist/holm-registry-$$version.cdx.json
+	    file=dist/holm-registry-$$version.cdx.json && \
+	    { $(BIN)/python $(HERE)tools/sbom.py localhost/holm-registry:$$version $(ENGINE) >$$file || \
+	    { rm -f $$file; exit 1; }; }
 
 $(SETUP): setup.cfg pyproject.toml
 	@echo "Setting up $(VENV), which takes a minute, and only now:"

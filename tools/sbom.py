@@ -4,8 +4,9 @@ Write the SBOM (software bill of materials) of an image, as CycloneDX JSON.
     python tools/sbom.py IMAGE [ENGINE] > sbom.json
     python tools/sbom.py - < root-file-system.tar > sbom.json
 
-ENGINE is ``podman`` or ``docker``. The SBOM lists the image's Python and Debian packages, and
-CPython. Nothing in the image is run, so the image may be one for another architecture.
+ENGINE is ``podman`` or ``docker``; it must have the image. The SBOM lists the image's Python and
+Debian packages, and CPython. Nothing in the image is run, so the image may be one for another
+architecture.
 """
 
 from __future__ import annotations
@@ -203,7 +204,10 @@ def to_json(bom: Bom) -> str:
 def _root_file_system(image: str, engine: str) -> Iterator[BinaryIO]:
     """Return an image's files as a tar stream, from a container that is not started."""
     container = subprocess.run(
-        [engine, "create", image, "true"], check=True, stdout=subprocess.PIPE, text=True
+        [engine, "create", "--pull=never", image, "true"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     ).stdout.strip()
     try:
         with subprocess.Popen([engine, "export", container], stdout=subprocess.PIPE) as export:

@@ -172,4 +172,4 @@ def test_an_engine_that_fails_is_named(capsys):
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("sbom: ")
     assert "/no/engine" in first
-    assert "'false', 'create', 'image'" in second
+    assert "'false', 'create', '--pull=never', 'image'" in second
