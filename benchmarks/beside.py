@@ -31,7 +31,7 @@ class Collector(threading.Thread):
 
     def __init__(self, root: str) -> None:
         super().__init__()
-        self._command = [sys.executable, "-m", "holm_registry.maintenance", "collect", root, PLAN]
+        self._command = [sys.executable, "-m", "holm_registry.gc", "collect", root, PLAN]
         self._ends = threading.Event()
         self.count = 0
 

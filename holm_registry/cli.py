@@ -116,7 +116,7 @@ def _run(options: Any, make_service: Callable[[Any, Any], Any]) -> int:
     from twisted.internet import reactor  # noqa: PLC0415
     from twisted.logger import globalLogBeginner  # noqa: PLC0415
 
-    from .logs.chosen import LOG  # noqa: PLC0415
+    from .logs.observer import LOG  # noqa: PLC0415
 
     service = make_service(options, reactor)
     globalLogBeginner.beginLoggingTo([LOG.observer()], redirectStandardIO=False)

@@ -15,11 +15,11 @@ from twisted.logger import Logger
 from .config.load import ConfigInvalid, File, Loaded, Option, load
 from .config.model import Config
 from .config.parse import decode
-from .startup import PluginOptions, end, give_memory_back
-from .storage.access import why_unusable
+from .server.plugin_options import PluginOptions, end, give_memory_back
+from .storage.permissions import why_unusable
 
 if TYPE_CHECKING:
-    from .service import Parts
+    from .server.builder import Services
     from .threads import PooledThreads
 
 #: Where a configuration is looked for if nobody says where: registry:2's place, then registry:3's.
@@ -120,11 +120,11 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     give_memory_back()
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 - only now is it settled which
-    from .access import AccessInvalid  # noqa: PLC0415
-    from .hangup import Hangup  # noqa: PLC0415
-    from .lifecycle import Lifecycle  # noqa: PLC0415
-    from .reload import Reload  # noqa: PLC0415
-    from .service import build  # noqa: PLC0415 - imports klein
+    from .server.auth import AccessInvalid  # noqa: PLC0415
+    from .server.builder import build  # noqa: PLC0415 - imports klein
+    from .server.config_reload import ConfigReloader  # noqa: PLC0415
+    from .server.lifecycle import Lifecycle  # noqa: PLC0415
+    from .server.signals import SignalHandler  # noqa: PLC0415
 
     config = options.config
     _require_root(options.loaded)
@@ -132,17 +132,17 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         parts = build(config, reactor)
     except AccessInvalid as problem:
         fail(problem)
-    reload = Reload(options, parts.site, parts.audit)
+    reload = ConfigReloader(options, parts.site, parts.audit)
     sites, pools = [_serving(options, parts, reactor)], parts.pools
     if config.http.debug.addr:
         debugging, threads = _debugging(options, parts, reactor)
         sites.append(debugging)
         pools = [*pools, threads]
-    return Lifecycle(sites, [*parts.services, Hangup(reactor, reload)], pools)
+    return Lifecycle(sites, [*parts.services, SignalHandler(reactor, reload)], pools)
 
 
-def _serving(options: Options, parts: Parts, reactor: Any) -> IService:
-    from .serving import SiteService  # noqa: PLC0415
+def _serving(options: Options, parts: Services, reactor: Any) -> IService:
+    from .server.site_service import SiteService  # noqa: PLC0415
 
     return SiteService(
         reactor,
@@ -176,10 +176,10 @@ def _tls(config: Config) -> Any:
         fail(f"http.tls: {problem}")
 
 
-def _debugging(options: Options, parts: Parts, reactor: Any) -> tuple[IService, PooledThreads]:
-    from .listen import endpoint  # noqa: PLC0415
-    from .service import build_debug  # noqa: PLC0415
-    from .serving import SiteService  # noqa: PLC0415
+def _debugging(options: Options, parts: Services, reactor: Any) -> tuple[IService, PooledThreads]:
+    from .server.builder import build_debug  # noqa: PLC0415
+    from .server.endpoints import endpoint  # noqa: PLC0415
+    from .server.site_service import SiteService  # noqa: PLC0415
 
     site, threads = build_debug(options.config, parts, reactor)
     path = ("http", "debug", "addr")
@@ -199,7 +199,7 @@ def _debugging(options: Options, parts: Parts, reactor: Any) -> tuple[IService, 
 
 
 def _where(options: Options, reactor: Any) -> Any:
-    from .listen import described_endpoint, endpoint  # noqa: PLC0415 - imports endpoints
+    from .server.endpoints import described_endpoint, endpoint  # noqa: PLC0415 - imports endpoints
 
     listen, http = options["listen"], options.config.http
     source = options.loaded.tree.source_of(("http", "addr"))

@@ -42,7 +42,7 @@ class Threads(Protocol):
         """
 
 
-class Turns(Generic[T]):
+class WorkQueue(Generic[T]):
     """
     Whose turn it is, where some threads are shared by several kinds of work.
 
@@ -120,7 +120,7 @@ class PooledThreads:
 
     :param count: How many threads at the most.
     :param kept: How many of them are kept from functions that run in others already: see
-        :class:`Turns`.
+        :class:`WorkQueue`.
     """
 
     def __init__(self, reactor: Any, count: int, kept: int = 0) -> None:
@@ -128,7 +128,7 @@ class PooledThreads:
         self._clock: IReactorTime = reactor
         self._pool = _DaemonPool(minthreads=0, maxthreads=count, name="content")
         self._lock = Lock()
-        self._turns: Turns[Callable[[], None]] = Turns(count, kept)
+        self._turns: WorkQueue[Callable[[], None]] = WorkQueue(count, kept)
         self._has_ended = False
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
@@ -213,7 +213,7 @@ def _tell_of_timeout(failure: Failure) -> None:
     _log.warn("some threads did not finish; the process ends without them")
 
 
-class NoThreads:
+class ImmediateThreads:
     """Runs everything at once, in the calling thread: for tests."""
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 
-from .startup import PluginOptions, give_back_what_loading_took, give_memory_back
-from .ui.settings import SettingInvalid, Settings, read_settings
+from .server.plugin_options import PluginOptions, give_back_what_loading_took, give_memory_back
+from .ui.web.settings import SettingInvalid, UiSettings, read_settings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,7 +60,7 @@ class Options(PluginOptions):
     ]
 
     environ: Mapping[str, str] = os.environ
-    settings: Settings
+    settings: UiSettings
 
     def postOptions(self) -> None:
         """Settle every setting, or end with a line."""
@@ -83,11 +83,11 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     give_back_what_loading_took()
     environment = _compiled_templates(options.settings)
     from . import __version__  # noqa: PLC0415
-    from .hangup import Hangup  # noqa: PLC0415
-    from .lifecycle import Lifecycle  # noqa: PLC0415
-    from .listen import endpoint  # noqa: PLC0415 - imports endpoints
-    from .serving import SiteService  # noqa: PLC0415
-    from .ui.building import build  # noqa: PLC0415 - imports klein
+    from .server.endpoints import endpoint  # noqa: PLC0415 - imports endpoints
+    from .server.lifecycle import Lifecycle  # noqa: PLC0415
+    from .server.signals import SignalHandler  # noqa: PLC0415
+    from .server.site_service import SiteService  # noqa: PLC0415
+    from .ui.builder import build  # noqa: PLC0415 - imports klein
 
     settings = options.settings
     try:
@@ -104,13 +104,13 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         greeting=f"Holm UI {__version__}, showing {settings.registry_url}",
     )
     give_back_what_loading_took()
-    return Lifecycle([serving], [*parts.services, Hangup(reactor)], [parts.threads])
+    return Lifecycle([serving], [*parts.services, SignalHandler(reactor)], [parts.threads])
 
 
-def _compiled_templates(settings: Settings) -> Environment:
+def _compiled_templates(settings: UiSettings) -> Environment:
     """Compile the templates: before the rest of the UI is loaded, which uses that memory again."""
-    from .ui.assets import find_templates  # noqa: PLC0415
-    from .ui.environment import compile_all, make_environment  # noqa: PLC0415 - imports jinja2
+    from .ui.web.assets import find_templates  # noqa: PLC0415
+    from .ui.web.template_environment import compile_all, make_environment  # noqa: PLC0415 - imports jinja2
 
     environment = make_environment(find_templates(), settings)
     compile_all(environment)

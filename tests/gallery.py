@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -96,7 +96,7 @@ class Gallery:
         }
         document = {
             "schemaVersion": 2,
-            "mediaType": mediatypes.OCI_MANIFEST,
+            "mediaType": media_types.OCI_MANIFEST,
             "config": self.part(repository, json.dumps(image_config).encode(), CONFIG),
             "layers": [self.part(repository, each, LAYER) for each in layers],
             **more,
@@ -107,10 +107,10 @@ class Gallery:
         """Push an index; give its digest."""
         document = {
             "schemaVersion": 2,
-            "mediaType": mediatypes.OCI_INDEX,
+            "mediaType": media_types.OCI_INDEX,
             "manifests": [
                 {
-                    "mediaType": mediatypes.OCI_MANIFEST,
+                    "mediaType": media_types.OCI_MANIFEST,
                     "size": self._sizes[entry["digest"]],
                     **entry,
                 }
@@ -133,7 +133,7 @@ class Gallery:
         """Push something that is no image; give its digest."""
         document = {
             "schemaVersion": 2,
-            "mediaType": mediatypes.OCI_MANIFEST,
+            "mediaType": media_types.OCI_MANIFEST,
             **({"artifactType": artifact_type} if artifact_type else {}),
             "config": self.part(repository, config, config_type),
             "layers": layers,
@@ -208,7 +208,7 @@ class Gallery:
             "",
             artifact_type,
             [self.part(repository, content, "application/octet-stream")],
-            subject={"mediaType": mediatypes.OCI_INDEX, "digest": subject, "size": 1000},
+            subject={"mediaType": media_types.OCI_INDEX, "digest": subject, "size": 1000},
         )
 
     def chart(self, repository: str, version: str) -> str:

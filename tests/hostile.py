@@ -10,9 +10,9 @@ from contextlib import closing
 
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.paging import Page
+from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import layout
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from .images import descriptor, image
 from .stores import pull, push
@@ -45,7 +45,7 @@ FOREIGN = (
 def fill(root: str) -> None:
     """Make a store with the images above in each repository."""
     os.mkdir(root)
-    registry = Registry(Filesystem(root))
+    registry = Registry(FilesystemDriver(root))
     for name in NAMES:
         push(registry, name, "v1", SOUND, b"c", b"1", b"garbage")
         push(registry, name, None, LOOSE, b"2")
@@ -54,9 +54,9 @@ def fill(root: str) -> None:
 
 def require_sound(registry: Registry) -> None:
     """Make sure that everything that is sound is listed and can be pulled."""
-    assert registry.catalog.page(Page(100)) == (list(NAMES), False)
+    assert registry.catalog.page(PageRequest(100)) == (list(NAMES), False)
     for name in NAMES:
-        assert "v1" in registry.tags.page(name, Page())[0]
+        assert "v1" in registry.tags.page(name, PageRequest())[0]
         pull(registry, name, "v1")
         found, _ = registry.referrers.page(name, Digest.of(SOUND))
         assert str(Digest.of(SIGNATURE)) in {each.digest for each in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -24,7 +24,7 @@ def image(
     config: bytes,
     layers: list[bytes],
     *,
-    media_type: str = mediatypes.OCI_MANIFEST,
+    media_type: str = media_types.OCI_MANIFEST,
     algorithm: str = "sha256",
     **fields: Any,
 ) -> bytes:
@@ -39,7 +39,9 @@ def image(
     return json.dumps(document).encode()
 
 
-def index(children: list[bytes], *, media_type: str = mediatypes.OCI_INDEX, **fields: Any) -> bytes:
+def index(
+    children: list[bytes], *, media_type: str = media_types.OCI_INDEX, **fields: Any
+) -> bytes:
     """Make an index; each child is for the platform of its place in the list."""
     platforms = [("amd64", "linux"), ("arm64", "linux"), ("riscv64", "linux")]
     document = {

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterable
 
 from holm_registry.content.registry import Registry
-from holm_registry.maintenance.collection import Collection, Plan
+from holm_registry.gc.collection import Collection, CollectionOptions
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.manifest import parse_manifest
-from holm_registry.oci.named import named_in
+from holm_registry.oci.references import references_in
 from holm_registry.storage import layout
-from holm_registry.storage.filesystem import Filesystem
-from holm_registry.storage.memory import Memory
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.storage.memory import MemoryDriver
 
 from .images import descriptor, image
 
@@ -26,7 +26,7 @@ SIGNATURE = image(b"c", [b"s"], subject=descriptor(LOOSE, "a/b"))
 LONG = 100.0
 
 
-class Aging(Memory):
+class Aging(MemoryDriver):
     """A store whose time passes when it is told to."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Aging(Memory):
             found.modified -= seconds
 
 
-class AgingFiles(Filesystem):
+class AgingFiles(FilesystemDriver):
     """Files that can be made older."""
 
     def age(self, seconds: float = LONG) -> None:
@@ -96,7 +96,7 @@ def pull(registry: Registry, repository: str, reference) -> None:
 def collect(driver, **options):
     """Collect, with no grace unless one is given."""
     lines: list[str] = []
-    plan = Plan(**{"grace_seconds": 0.0, **options})
+    plan = CollectionOptions(**{"grace_seconds": 0.0, **options})
     result = Collection(driver, plan, lines.append).run()
     return result, lines
 
@@ -116,5 +116,5 @@ def names(payloads: Iterable[bytes]) -> set[str]:
     found = set()
     for payload in payloads:
         found.add(str(Digest.of(payload)))
-        found |= {str(digest) for digest in named_in(payload).blobs}
+        found |= {str(digest) for digest in references_in(payload).blobs}
     return found

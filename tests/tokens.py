@@ -14,17 +14,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from holm_registry.auth.trust import fingerprint, thumbprint
+from holm_registry.auth.external_tokens import fingerprint, thumbprint
 
 REALM = "https://auth.example/token"
 SERVICE = "registry.example"
 ISSUER = "auth.example"
 
 
-class TokenIssuer:
+class ExternalIssuer:
     """Signs tokens with a key of its own, for which its certificate vouches."""
 
-    def __init__(self, kind: str = "ec", authority: TokenIssuer | None = None) -> None:
+    def __init__(self, kind: str = "ec", authority: ExternalIssuer | None = None) -> None:
         make = {
             "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
             "rsa": lambda: rsa.generate_private_key(65537, 2048),
@@ -33,7 +33,7 @@ class TokenIssuer:
         self.algorithm = {"ec": "ES256", "rsa": "RS256"}[kind]
         self.certificate = self._certified(authority or self)
 
-    def _certified(self, authority: TokenIssuer) -> x509.Certificate:
+    def _certified(self, authority: ExternalIssuer) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         names = [
             x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, str(id(each)))])

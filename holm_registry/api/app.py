@@ -15,27 +15,27 @@ from klein.resource import KleinResource
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from holm_registry.http.constant import ConstantHeaders
 from holm_registry.http.cors import Cors
-from holm_registry.http.json import empty_body
+from holm_registry.http.default_headers import DefaultHeaders
+from holm_registry.http.json_body import empty_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import NameInvalid, NameUnknown, RegistryError, TooManyRequests
 
-from .base import BaseRoutes
+from .authorizer import RuleAuthorizer
 from .blobs import BlobRoutes
 from .canonical_path import canonical_path, redirect_target
 from .catalog import CatalogRoutes
-from .context import Context
+from .context import ApiContext
 from .converters import CONVERTERS
-from .errors import ErrorAnswers, render_error
-from .guard import LoginGuard
+from .error_log import log_error
+from .errors import ErrorHandlers, render_error
 from .manifests import ManifestRoutes
 from .referrers import ReferrerRoutes
-from .refusals import log_refusal
-from .routing import remember_routes
+from .route_cache import cache_routes
 from .tags import TagRoutes
 from .token import TokenRoutes
 from .uploads import UploadRoutes
+from .version_check import VersionCheckRoutes
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
@@ -43,31 +43,31 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
-class _Routes(Protocol):
+class _ApiRoutes(Protocol):
     def register(self, app: Klein) -> None: ...
 
 
-def build_app(context: Context) -> Klein:
+def build_app(context: ApiContext) -> Klein:
     """Make the Klein application."""
     app = Klein()
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters.update(CONVERTERS)
-    nouns: list[_Routes] = [
-        BaseRoutes(context),
+    nouns: list[_ApiRoutes] = [
+        VersionCheckRoutes(context),
         CatalogRoutes(context),
         UploadRoutes(context),
         BlobRoutes(context),
         ManifestRoutes(context),
         TagRoutes(context),
         ReferrerRoutes(context),
-        ErrorAnswers(),
+        ErrorHandlers(),
     ]
-    if isinstance(context.guard, LoginGuard) and context.guard.issuer is not None:
+    if isinstance(context.guard, RuleAuthorizer) and context.guard.issuer is not None:
         nouns.append(TokenRoutes(context.guard, context.guard.issuer))
     for noun in nouns:
         noun.register(app)
-    remember_routes(app)
+    cache_routes(app)
     return app
 
 
@@ -83,14 +83,14 @@ class ApiResource(Resource):
     isLeaf = True
 
     def __init__(
-        self, context: Context, headers: Mapping[str, Sequence[str]], prefix: str = "/"
+        self, context: ApiContext, headers: Mapping[str, Sequence[str]], prefix: str = "/"
     ) -> None:
         super().__init__()
         self._app = build_app(context)
         self._klein = KleinResource(self._app)
         self._prefix = prefix.encode()
         self._cors = Cors(headers)
-        self._headers = ConstantHeaders(
+        self._headers = DefaultHeaders(
             [
                 ("Docker-Distribution-Api-Version", ["registry/2.0"]),
                 ("Server", ["holm-registry"]),
@@ -161,7 +161,7 @@ class ApiResource(Resource):
 
 
 def _refuse(request: StreamedRequest, error: RegistryError) -> bytes:
-    log_refusal(request, error)
+    log_error(request, error)
     return render_error(request, error)
 
 

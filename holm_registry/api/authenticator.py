@@ -9,20 +9,20 @@ from __future__ import annotations
 import base64
 from functools import partial
 
-from holm_registry.auth.htpasswd import Htpasswd
+from holm_registry.auth.credential_cache import CredentialCache
+from holm_registry.auth.htpasswd import HtpasswdFile
 from holm_registry.auth.identity import ANONYMOUS, CERTIFICATE, Identity
 from holm_registry.auth.permissions import Permissions
-from holm_registry.auth.remembered import Remembered
-from holm_registry.auth.robots import Robots
+from holm_registry.auth.robots import RobotAccounts
 from holm_registry.auth.tokens import TokenInvalid
 from holm_registry.http.request import StreamedRequest
 from holm_registry.threads import Threads
 
-from .bearer import Bearer
+from .bearer_scheme import BearerScheme
 from .password_queue import PasswordQueue
 
 
-class NotBelieved(Exception):
+class InvalidCredentials(Exception):
     """
     A login that is wrong, or cannot be read.
 
@@ -47,9 +47,9 @@ class Authenticator:
     def __init__(
         self,
         permissions: Permissions,
-        users: Htpasswd | None,
-        robots: Robots | None,
-        bearer: Bearer | None,
+        users: HtpasswdFile | None,
+        robots: RobotAccounts | None,
+        bearer: BearerScheme | None,
         threads: Threads,
     ) -> None:
         self._permissions = permissions
@@ -58,13 +58,13 @@ class Authenticator:
         self._bearer = bearer
         self._threads = threads
         self._queue = PasswordQueue(threads)
-        self._remembered = Remembered()
+        self._remembered = CredentialCache()
 
     async def identify(self, request: StreamedRequest) -> Identity:
         """
         Return who sent a request.
 
-        :raises NotBelieved: It has a login that is wrong.
+        :raises InvalidCredentials: It has a login that is wrong.
         :raises TooManyRequests: Too many passwords wait to be checked.
         """
         identity = await self._identify(request)
@@ -81,7 +81,7 @@ class Authenticator:
                 return await self.log_in(request, name, password)
             # Clients without a login send an empty one when they were asked for a login.
         elif scheme:
-            raise NotBelieved(was_password=False)
+            raise InvalidCredentials(was_password=False)
         if request.client_name:
             return Identity(request.client_name, login=CERTIFICATE)
         return ANONYMOUS
@@ -90,7 +90,7 @@ class Authenticator:
         """
         Return the user or robot that a name and a password belong to.
 
-        :raises NotBelieved: They belong to none.
+        :raises InvalidCredentials: They belong to none.
         :raises TooManyRequests: Too many passwords wait to be checked.
         """
         user = name.decode("utf-8", "replace")
@@ -101,11 +101,11 @@ class Authenticator:
         if self._users is not None:
             login = await self._checked(request, self._users, user, password)
         if not login:
-            raise NotBelieved(was_password=True)
+            raise InvalidCredentials(was_password=True)
         return Identity(user, login=login)
 
     async def _checked(
-        self, request: StreamedRequest, users: Htpasswd, name: str, password: bytes
+        self, request: StreamedRequest, users: HtpasswdFile, name: str, password: bytes
     ) -> str:
         """Return the fingerprint of a login; empty if it is wrong."""
         # A user who was just removed is not known any more, nor one with a new password.
@@ -120,14 +120,16 @@ class Authenticator:
             self._remembered.add(version, name, password, login)
         return login
 
-    async def _verified(self, request: StreamedRequest, bearer: Bearer, text: str) -> Identity:
+    async def _verified(
+        self, request: StreamedRequest, bearer: BearerScheme, text: str
+    ) -> Identity:
         """Return the identity of a token, if the login that it was issued for still holds."""
         try:
             identity = bearer.verify(text)
         except TokenInvalid:
-            raise NotBelieved(was_password=False) from None
+            raise InvalidCredentials(was_password=False) from None
         if bearer.issuer is not None and not await self._holds(request, identity):
-            raise NotBelieved(was_password=False)
+            raise InvalidCredentials(was_password=False)
         return identity
 
     async def _holds(self, request: StreamedRequest, identity: Identity) -> bool:
@@ -150,14 +152,14 @@ def _basic(credentials: str) -> tuple[bytes, bytes]:
     """
     Read the name and password of ``Basic``.
 
-    :raises NotBelieved: There are none.
+    :raises InvalidCredentials: There are none.
     """
     try:
         # Bytes, since b64decode has another error for text that is not ASCII.
         login = base64.b64decode(credentials.encode(), validate=True)
     except ValueError:
-        raise NotBelieved(was_password=True) from None
+        raise InvalidCredentials(was_password=True) from None
     name, colon, password = login.partition(b":")
     if not colon:
-        raise NotBelieved(was_password=True)
+        raise InvalidCredentials(was_password=True)
     return name, password

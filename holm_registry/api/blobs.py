@@ -6,17 +6,17 @@ from klein import Klein
 
 from holm_registry.auth.identity import DELETE, PULL
 from holm_registry.content.blobs import BlobStat
-from holm_registry.http.json import empty_body
-from holm_registry.http.multipart import Piece, byte_ranges
+from holm_registry.http.cancellation import uncancellable
+from holm_registry.http.json_body import empty_body
+from holm_registry.http.multipart import MultipartPiece, byte_ranges
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.sendfile import send
-from holm_registry.http.shield import shielded
-from holm_registry.oci.conditions import matches, require_match
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.mediatypes import OCTET_STREAM
+from holm_registry.oci.media_types import OCTET_STREAM
+from holm_registry.oci.preconditions import matches, require_match
 from holm_registry.oci.ranges import ByteRange, parse_ranges
 
-from .context import Context
+from .context import ApiContext
 
 #: A digest's bytes never change: whoever has them need not ask for a year.
 _CACHE_CONTROL = "max-age=31536000"
@@ -25,7 +25,7 @@ _CACHE_CONTROL = "max-age=31536000"
 class BlobRoutes:
     """``/v2/<name>/blobs/<digest>``."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._guard = context.guard
         self._blobs = context.registry.blobs
@@ -54,7 +54,7 @@ class BlobRoutes:
         self._context.announcer.blob_pulled(request, repository, digest, stat.size_bytes)
         return b""
 
-    @shielded
+    @uncancellable
     async def delete(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         """Take a blob out of a repository (end-10)."""
         await self._guard.require(request, repository, DELETE)
@@ -65,7 +65,7 @@ class BlobRoutes:
         return empty_body(request)
 
 
-def _describe(request: StreamedRequest, stat: BlobStat) -> Sequence[Piece]:
+def _describe(request: StreamedRequest, stat: BlobStat) -> Sequence[MultipartPiece]:
     """
     Set status and headers for a blob, and tell what to send.
 
@@ -81,9 +81,9 @@ def _describe(request: StreamedRequest, stat: BlobStat) -> Sequence[Piece]:
         return ()
     ranges = _ranges(request, stat)
     content_type = OCTET_STREAM
-    pieces: Sequence[Piece] = (Piece(b"", 0, stat.size_bytes),)
+    pieces: Sequence[MultipartPiece] = (MultipartPiece(b"", 0, stat.size_bytes),)
     if len(ranges) == 1:
-        pieces = (Piece(b"", ranges[0].start, ranges[0].stop),)
+        pieces = (MultipartPiece(b"", ranges[0].start, ranges[0].stop),)
         end = ranges[0].stop - 1
         request.set_header("Content-Range", f"bytes {ranges[0].start}-{end}/{stat.size_bytes}")
     elif ranges:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from klein import Klein
 
-from holm_registry.http.json import json_body
+from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.paging import next_page, parse_page
 
-from .context import Context
+from .context import ApiContext
 
 #: How many repositories to list for a client that does not say (registry:2's number).
 _DEFAULT = 100
@@ -15,7 +15,7 @@ _DEFAULT = 100
 class CatalogRoutes:
     """``/v2/_catalog``."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._catalog = context.registry.catalog
 

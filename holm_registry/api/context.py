@@ -7,14 +7,14 @@ from attrs import Factory, define, frozen
 
 from holm_registry.auth.identity import DELETE, PUSH
 from holm_registry.content.registry import Registry
-from holm_registry.http.answer import Turns
 from holm_registry.http.request import StreamedRequest
+from holm_registry.http.response_body import AnswerSlots
 from holm_registry.oci.errors import Unsupported
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.threads import Threads
 
-from .announcer import Announcer
-from .guard import Guard, OpenGuard
+from .authorizer import AllowAll, Authorizer
+from .event_emitter import EventEmitter
 from .locations import Locations
 
 #: What may always be done to what can be seen, as ``Allow`` has it, and by which other methods what
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @define
-class Tally:
+class CacheStats:
     """How often something was looked for in memory, and how often it was there."""
 
     asked: int = 0
@@ -43,7 +43,7 @@ class Tally:
 
 
 @frozen
-class Context:
+class ApiContext:
     """
     What every route works with.
 
@@ -62,16 +62,16 @@ class Context:
     registry: Registry
     threads: Threads
     locations: Locations = Factory(Locations)
-    memory: Tally = Factory(Tally)
-    announcer: Announcer = Factory(Announcer)
-    guard: Guard = Factory(OpenGuard)
+    memory: CacheStats = Factory(CacheStats)
+    announcer: EventEmitter = Factory(EventEmitter)
+    guard: Authorizer = Factory(AllowAll)
     troubles: Callable[[], Sequence[str]] = tuple
     deletes: bool = True
     read_only: bool = False
     max_manifest_bytes: int = MAX_MANIFEST_BYTES
     max_catalog: int = 1000
     max_tags: int = 1000
-    lists: Turns = Factory(lambda: Turns(_LISTS_AT_ONCE))
+    lists: AnswerSlots = Factory(lambda: AnswerSlots(_LISTS_AT_ONCE))
 
     async def methods(self, request: StreamedRequest, repository: str) -> str:
         """

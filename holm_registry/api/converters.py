@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.names import parse_repository, parse_session_id
-from holm_registry.oci.reference import parse_reference
+from holm_registry.oci.tag_or_digest import parse_reference
 
 
 class RepositoryConverter(BaseConverter):

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from holm_registry.http.body import ClientLeft
-from holm_registry.http.json import json_body
+from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import (
     NameUnknown,
@@ -26,7 +26,7 @@ from holm_registry.oci.errors import (
 )
 from holm_registry.storage.errors import StorageUnavailable, VolumeLost
 
-from .refusals import log_refusal
+from .error_log import log_error
 
 #: How long the same trouble of the store is not worth another line in the log, in seconds.
 _REPEAT_SECONDS = 60.0
@@ -48,7 +48,7 @@ def render_error(request: StreamedRequest, error: RegistryError) -> bytes:
     return json_body(request, error.document())
 
 
-class ErrorAnswers:
+class ErrorHandlers:
     """
     Turns whatever a route raises into an answer.
 
@@ -106,5 +106,5 @@ class ErrorAnswers:
         if request.startedWriting:
             request.abort()
             return None
-        log_refusal(request, error)
+        log_error(request, error)
         return render_error(request, error)

@@ -6,21 +6,26 @@ from contextlib import asynccontextmanager
 from klein import Klein
 
 from holm_registry.auth.identity import DELETE, PULL, PUSH
-from holm_registry.content.payloads import LARGE_BYTES, Described, LargeManifest, Payload
-from holm_registry.http.json import empty_body
-from holm_registry.http.multipart import Piece
+from holm_registry.content.manifest_store import (
+    LARGE_BYTES,
+    LargeManifest,
+    ManifestDescription,
+    StoredManifest,
+)
+from holm_registry.http.cancellation import uncancellable
+from holm_registry.http.json_body import empty_body
+from holm_registry.http.multipart import MultipartPiece
 from holm_registry.http.request import StreamedRequest
 from holm_registry.http.sendfile import send
-from holm_registry.http.shield import shielded
-from holm_registry.http.warning import warn
-from holm_registry.oci.conditions import accepts, matches, require_match
+from holm_registry.http.warning_header import warn
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import SizeInvalid, TagInvalid
-from holm_registry.oci.mediatypes import DOCKER_LIST
+from holm_registry.oci.media_types import DOCKER_LIST
 from holm_registry.oci.names import parse_tag
+from holm_registry.oci.preconditions import accepts, matches, require_match
 
-from .context import Context
-from .owner import owner_of
+from .context import ApiContext
+from .upload_owner import owner_of
 
 #: How many ``?tag=`` one request may bring (the specification wants at least ten).
 MAX_TAG_PARAMETERS = 100
@@ -29,7 +34,7 @@ MAX_TAG_PARAMETERS = 100
 class ManifestRoutes:
     """``/v2/<name>/manifests/<reference>``."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._guard = context.guard
         self._manifests = context.registry.manifests
@@ -48,7 +53,7 @@ class ManifestRoutes:
     ) -> bytes:
         """Serve a manifest as it was pushed, or just its headers (end-3)."""
         await self._guard.require(request, repository, PULL)
-        found: Payload | LargeManifest | None = self._context.memory.count(
+        found: StoredManifest | LargeManifest | None = self._context.memory.count(
             self._manifests.peek(repository, reference)
         )
         if found is None:
@@ -64,11 +69,13 @@ class ManifestRoutes:
                 described = await self._described(request, found)
         if not await self._describe(request, repository, reference, described):
             return b""
-        if isinstance(found, Payload):
+        if isinstance(found, StoredManifest):
             return found.content
         return await self._send_file(request, found)
 
-    async def _find(self, repository: str, reference: Digest | str) -> Payload | LargeManifest:
+    async def _find(
+        self, repository: str, reference: Digest | str
+    ) -> StoredManifest | LargeManifest:
         """Find a manifest, and have it in memory unless it is large."""
         try:
             return await self._threads.run(self._manifests.get, repository, reference, LARGE_BYTES)
@@ -76,9 +83,9 @@ class ManifestRoutes:
             return large
 
     async def _described(
-        self, request: StreamedRequest, found: Payload | LargeManifest
-    ) -> Described:
-        if isinstance(found, Payload):
+        self, request: StreamedRequest, found: StoredManifest | LargeManifest
+    ) -> ManifestDescription:
+        if isinstance(found, StoredManifest):
             return found.description
         if found.described is not None:
             return found.described
@@ -91,7 +98,7 @@ class ManifestRoutes:
             return b""
         reader = await self._threads.run(self._manifests.open, large)
         try:
-            await send(request, reader, [Piece(b"", 0, large.size_bytes)], self._threads)
+            await send(request, reader, [MultipartPiece(b"", 0, large.size_bytes)], self._threads)
         finally:
             reader.close()
         return b""
@@ -101,7 +108,7 @@ class ManifestRoutes:
         request: StreamedRequest,
         repository: str,
         reference: Digest | str,
-        described: Described,
+        described: ManifestDescription,
     ) -> bool:
         """
         Set the headers of an answer.
@@ -121,7 +128,7 @@ class ManifestRoutes:
         self._context.announcer.manifest_pulled(request, repository, described, reference)
         return True
 
-    @shielded
+    @uncancellable
     async def put(
         self, request: StreamedRequest, repository: str, reference: Digest | str
     ) -> bytes:
@@ -140,7 +147,7 @@ class ManifestRoutes:
                 tags=tags,
             )
             announcer = self._context.announcer
-            described = Described(accepted.digest, accepted.media_type, len(payload))
+            described = ManifestDescription(accepted.digest, accepted.media_type, len(payload))
             references = []
             if announcer.references:
                 references = await self._threads.run(announcer.references_of, payload)
@@ -197,7 +204,7 @@ class ManifestRoutes:
         finally:
             await run(session.discard)
 
-    @shielded
+    @uncancellable
     async def delete(
         self, request: StreamedRequest, repository: str, reference: Digest | str
     ) -> bytes:

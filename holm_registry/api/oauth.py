@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from holm_registry.http.body import BodyTooLarge
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import RegistryError
-from holm_registry.oci.mediatypes import bare
+from holm_registry.oci.media_types import bare
 
 #: The largest form that is read, in bytes, and how many fields it may have.
 MAX_FORM_BYTES = 64 * 1024

@@ -30,7 +30,7 @@ _log = Logger()
 
 
 @define(eq=False)
-class _Check:
+class _PasswordCheck:
     function: Callable[[], Any]
     done: Deferred[Any]
 
@@ -45,7 +45,7 @@ class PasswordQueue:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
         self._running = 0
-        self._waiting: OrderedDict[str, deque[_Check]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[_PasswordCheck]] = OrderedDict()
 
     @property
     def waiting(self) -> int:
@@ -63,7 +63,7 @@ class PasswordQueue:
             place, or this one was given up to another address.
         """
         done: Deferred[Any] = Deferred(lambda _: self._leave(address, check))
-        check = _Check(function, done)
+        check = _PasswordCheck(function, done)
         if self._running < RUNNING:
             self._start(check)
         elif self.waiting < PLACES or self._make_room(address):
@@ -81,11 +81,11 @@ class PasswordQueue:
         self._remove(busiest, self._waiting[busiest][-1]).done.errback(_too_many())
         return True
 
-    def _start(self, check: _Check) -> None:
+    def _start(self, check: _PasswordCheck) -> None:
         self._running += 1
         self._threads.run(check.function).addBoth(self._end, check)
 
-    def _end(self, result: Any, check: _Check) -> None:
+    def _end(self, result: Any, check: _PasswordCheck) -> None:
         self._running -= 1
         if self._waiting:
             address, checks = next(iter(self._waiting.items()))
@@ -98,11 +98,11 @@ class PasswordQueue:
         elif isinstance(result, Failure):
             _log.failure("a password could not be checked", result)
 
-    def _leave(self, address: str, check: _Check) -> None:
+    def _leave(self, address: str, check: _PasswordCheck) -> None:
         if check in self._waiting.get(address, ()):
             self._remove(address, check)
 
-    def _remove(self, address: str, check: _Check) -> _Check:
+    def _remove(self, address: str, check: _PasswordCheck) -> _PasswordCheck:
         checks = self._waiting[address]
         checks.remove(check)
         if not checks:

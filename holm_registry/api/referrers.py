@@ -3,18 +3,18 @@ from __future__ import annotations
 from klein import Klein
 
 from holm_registry.auth.identity import PULL
-from holm_registry.http.json import json_body
+from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.mediatypes import OCI_INDEX
+from holm_registry.oci.media_types import OCI_INDEX
 
-from .context import Context
+from .context import ApiContext
 
 
 class ReferrerRoutes:
     """``/v2/<name>/referrers/<digest>``."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._referrers = context.registry.referrers
 

@@ -3,17 +3,17 @@ from __future__ import annotations
 from klein import Klein
 
 from holm_registry.auth.identity import PULL
-from holm_registry.http.json import json_body
+from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.paging import Page, next_page, parse_page
+from holm_registry.oci.paging import PageRequest, next_page, parse_page
 
-from .context import Context
+from .context import ApiContext
 
 
 class TagRoutes:
     """``/v2/<name>/tags/list``."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._tags = context.registry.tags
 
@@ -28,7 +28,7 @@ class TagRoutes:
         page = parse_page(request.argument("n"), request.argument("last"))
         if page.limit is not None:
             # registry:3 lists fewer rather than refuse.
-            page = Page(min(page.limit, self._context.max_tags), page.last)
+            page = PageRequest(min(page.limit, self._context.max_tags), page.last)
 
         async def make() -> bytes:
             names, more = await self._context.threads.run(self._tags.page, repository, page)

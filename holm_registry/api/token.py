@@ -12,14 +12,14 @@ from klein import Klein
 
 from holm_registry.auth.identity import Identity
 from holm_registry.auth.scopes import Scopes
-from holm_registry.auth.tokens import Issuer
-from holm_registry.http.json import json_body
+from holm_registry.auth.tokens import TokenIssuer
+from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import TooManyRequests
 from holm_registry.oci.names import is_repository
 
-from .authenticator import NotBelieved
-from .guard import LoginGuard
+from .authenticator import InvalidCredentials
+from .authorizer import RuleAuthorizer
 from .oauth import OAuthError, read_token_form
 
 #: More repositories than fit into a token.
@@ -29,7 +29,7 @@ _MAX_SCOPES = 400
 class TokenRoutes:
     """``/auth/token``."""
 
-    def __init__(self, guard: LoginGuard, issuer: Issuer) -> None:
+    def __init__(self, guard: RuleAuthorizer, issuer: TokenIssuer) -> None:
         self._guard = guard
         self._issuer = issuer
 
@@ -61,7 +61,7 @@ class TokenRoutes:
             form.require_password_grant()
             name, password = form.require("username"), form.require("password")
             identity = await self._guard.authenticator.log_in(request, name, password)
-        except NotBelieved:
+        except InvalidCredentials:
             self._guard.tell_audit(request, "", ("login",), 400)
             raise OAuthError("invalid_grant", "wrong name or password") from None
         except TooManyRequests as problem:

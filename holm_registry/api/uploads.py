@@ -6,24 +6,24 @@ from klein import Klein
 from twisted.internet.defer import DeferredSemaphore
 
 from holm_registry.auth.identity import PULL, PUSH
-from holm_registry.content.uploads import Session
-from holm_registry.http.json import empty_body
+from holm_registry.content.uploads import UploadSession
+from holm_registry.http.cancellation import uncancellable
+from holm_registry.http.json_body import empty_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.http.shield import shielded
-from holm_registry.http.warning import warn
+from holm_registry.http.warning_header import warn
 from holm_registry.oci.digest import Digest, parse_algorithm
 from holm_registry.oci.errors import BlobUnknown, DigestInvalid, RangeInvalid, SizeInvalid
 from holm_registry.oci.names import is_repository, parse_repository
 from holm_registry.oci.ranges import ByteRange, parse_chunk_range, upload_range
 
-from .context import Context
-from .owner import owner_of
+from .context import ApiContext
+from .upload_owner import owner_of
 
 
 class UploadRoutes:
     """``/v2/<name>/blobs/uploads/``."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._guard = context.guard
         self._uploads = context.registry.uploads
@@ -45,7 +45,7 @@ class UploadRoutes:
         app.route(url, methods=["PUT"], endpoint="upload_commit")(self.commit)
         app.route(url, methods=["DELETE"], endpoint="upload_cancel")(self.cancel)
 
-    @shielded
+    @uncancellable
     async def start(self, request: StreamedRequest, repository: str) -> bytes:
         """Begin an upload, take a whole one, or mount what is here (end-4a, end-4b, end-11)."""
         await self._guard.require(
@@ -78,7 +78,7 @@ class UploadRoutes:
         self._describe(request, repository, session_id, size)
         return b""
 
-    @shielded
+    @uncancellable
     async def append(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
         """Add a chunk, or a stream of unknown length, to an upload (end-5)."""
         await self._guard.require(request, repository, PULL, PUSH)
@@ -93,7 +93,7 @@ class UploadRoutes:
         request.setResponseCode(202)
         return self._progress(request, repository, session_id, size)
 
-    @shielded
+    @uncancellable
     async def commit(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
         """Add what the request still brings and end the upload as a blob (end-6)."""
         await self._guard.require(request, repository, PULL, PUSH)
@@ -115,7 +115,7 @@ class UploadRoutes:
             await self._threads.run(session.close)
         return self._created(request, repository, digest)
 
-    @shielded
+    @uncancellable
     async def cancel(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
         """Throw an upload away (end-14)."""
         await self._guard.require(request, repository, PULL, PUSH)
@@ -147,7 +147,7 @@ class UploadRoutes:
 
     async def _open(
         self, request: StreamedRequest, repository: str, session_id: str, least: int = 0
-    ) -> Session:
+    ) -> UploadSession:
         """
         Take a session; refuse what is too much before it was sent, where its length is said.
 
@@ -159,7 +159,7 @@ class UploadRoutes:
         )
 
     async def _commit(
-        self, request: StreamedRequest, repository: str, session: Session, digest: Digest
+        self, request: StreamedRequest, repository: str, session: UploadSession, digest: Digest
     ) -> None:
         size = session.size_bytes
         await self._threads.run(session.commit, digest)
@@ -182,7 +182,9 @@ class UploadRoutes:
             raise
         return self._created(request, repository, digest)
 
-    async def _receive(self, request: StreamedRequest, repository: str, session: Session) -> None:
+    async def _receive(
+        self, request: StreamedRequest, repository: str, session: UploadSession
+    ) -> None:
         """
         Add a request's body to an upload as it arrives.
 
@@ -202,7 +204,7 @@ class UploadRoutes:
             raise SizeInvalid(detail={"expected": chunk.length, "received": got})
 
     def _chunk(
-        self, request: StreamedRequest, repository: str, session: Session
+        self, request: StreamedRequest, repository: str, session: UploadSession
     ) -> ByteRange | None:
         try:
             chunk = parse_chunk_range(request.header("Content-Range"), session.size_bytes)

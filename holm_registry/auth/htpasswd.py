@@ -85,7 +85,7 @@ def _cost(hashed: str) -> int:
     return int(hashed[4:6])
 
 
-class Htpasswd:
+class HtpasswdFile:
     """
     A file of users, read again whenever it has changed. Safe to use from several threads; blocks.
 

@@ -13,7 +13,7 @@ from functools import partial
 from attrs import frozen
 
 from .identity import Identity
-from .robots import Robot, Robots
+from .robots import Robot, RobotAccounts
 from .rules import Rules
 
 
@@ -27,7 +27,7 @@ class Permissions:
     """
 
     rules: Rules
-    robots: Robots | None = None
+    robots: RobotAccounts | None = None
     has_logins: bool = True
 
     def allows(self, identity: Identity, repository: str, action: str) -> bool:

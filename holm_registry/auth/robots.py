@@ -22,9 +22,9 @@ import msgspec
 from attrs import frozen
 from msgspec import Struct
 
-from holm_registry.regular import open_regular
+from holm_registry.regular_file import open_regular
 
-from .rules import Pattern, Scope
+from .rules import RepositoryPattern, RuleScope
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -57,7 +57,7 @@ class Robot:
     """
 
     name: str
-    scope: Scope
+    scope: RuleScope
     created: float
     expires: float | None
     _hash: str
@@ -67,7 +67,7 @@ class Robot:
         return hmac.compare_digest(_hashed(key), self._hash)
 
 
-class Robots:
+class RobotAccounts:
     """
     The robots of a volume.
 
@@ -117,7 +117,7 @@ class Robots:
         is_over = robot.expires is not None and robot.expires <= self._now()
         return None if is_over else robot
 
-    def create(self, name: str, scope: Scope, seconds: float | None = None) -> str:
+    def create(self, name: str, scope: RuleScope, seconds: float | None = None) -> str:
         """
         Make a robot, durably.
 
@@ -186,8 +186,8 @@ class Robots:
             record = msgspec.json.decode(content, type=_Record)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             raise RobotInvalid(f"{self._path(name)}: {problem}") from problem
-        patterns = tuple(map(Pattern, record.repositories))
-        scope = Scope(patterns, frozenset(record.actions))
+        patterns = tuple(map(RepositoryPattern, record.repositories))
+        scope = RuleScope(patterns, frozenset(record.actions))
         return Robot(name, scope, record.created, record.expires, record.hash)
 
     def _write(self, name: str, content: bytes) -> None:

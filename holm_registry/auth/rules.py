@@ -24,7 +24,7 @@ _REMEMBERED = 8192
 
 
 @frozen
-class Pattern:
+class RepositoryPattern:
     """A pattern for repositories: ``*`` is any text, slashes included; all else is itself."""
 
     text: str
@@ -45,10 +45,10 @@ def _compiled(text: str) -> re.Pattern[str]:
 
 
 @frozen
-class Scope:
+class RuleScope:
     """What may be done where, to whoever it belongs."""
 
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[RepositoryPattern, ...]
     actions: frozenset[str]
 
     def allows(self, repository: str, action: str) -> bool:
@@ -73,12 +73,12 @@ class Rule:
     """
 
     subjects: frozenset[str]
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[RepositoryPattern, ...]
     actions: frozenset[str]
     catalog: bool = False
 
     def __str__(self) -> str:
-        parts = [str(Scope(self.patterns, self.actions))] if self.patterns else []
+        parts = [str(RuleScope(self.patterns, self.actions))] if self.patterns else []
         parts += ["list the catalog"] if self.catalog else []
         return f"{', '.join(sorted(self.subjects))} may {' and '.join(parts)}"
 

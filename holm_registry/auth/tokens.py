@@ -18,7 +18,7 @@ import msgspec
 from attrs import frozen
 from msgspec import Struct
 
-from holm_registry.regular import open_regular
+from holm_registry.regular_file import open_regular
 
 from .identity import Identity
 from .scopes import Scopes
@@ -39,7 +39,7 @@ class TokenInvalid(Exception):
     """A token that is none, is not ours, has expired, or whose login has ended."""
 
 
-class _Claims(Struct):
+class _IssuedClaims(Struct):
     sub: str
     exp: float
     scope: str
@@ -48,7 +48,7 @@ class _Claims(Struct):
 
 
 @frozen
-class Token:
+class IssuedToken:
     """
     A token that was issued.
 
@@ -62,7 +62,7 @@ class Token:
     seconds: float
 
 
-class Issuer:
+class TokenIssuer:
     """
     Issues tokens, and verifies its own.
 
@@ -83,7 +83,7 @@ class Issuer:
         self._now = now
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
 
-    def issue(self, identity: Identity, scopes: Scopes, until: float | None = None) -> Token:
+    def issue(self, identity: Identity, scopes: Scopes, until: float | None = None) -> IssuedToken:
         """
         Issue a token.
 
@@ -109,7 +109,7 @@ class Issuer:
         room = MAX_TOKEN_BYTES - len(jwt.encode(claims, self._key, _ALGORITHM))
         # Three bytes make four characters, and the last ones may be padded.
         scope = claims["scope"] = scopes.last(max(0, room * 3 // 4 - 3))
-        return Token(jwt.encode(claims, self._key, _ALGORITHM), scope, now, seconds)
+        return IssuedToken(jwt.encode(claims, self._key, _ALGORITHM), scope, now, seconds)
 
     def verify(self, text: str) -> Identity:
         """
@@ -139,7 +139,7 @@ class Issuer:
                 # The time is ours to compare, by our clock.
                 options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
-            found = msgspec.convert(claims, _Claims)
+            found = msgspec.convert(claims, _IssuedClaims)
         except (jwt.PyJWTError, msgspec.ValidationError, UnicodeError, ValueError) as problem:
             raise TokenInvalid("the token is none of this registry's") from problem
         scopes = Scopes.parse([found.scope])

@@ -50,8 +50,8 @@ def _show(loaded: Any) -> int:
 
 
 def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
-    from holm_registry.access import asks_for_logins, build_rules  # noqa: PLC0415
     from holm_registry.config.load import ConfigInvalid  # noqa: PLC0415
+    from holm_registry.server.auth import asks_for_logins, build_rules  # noqa: PLC0415
 
     if arguments.repository is None or arguments.action is None:
         refuse("--as needs --repository and --action")

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from holm_registry.maintenance.collection import Collection, Plan, Result
+from holm_registry.gc.collection import Collection, CollectionOptions, CollectionResult
 from holm_registry.oci.sizes import format_size
-from holm_registry.storage.errors import Locked, StorageError
+from holm_registry.storage.errors import AlreadyLocked, StorageError
 
 from .store import add_file, duration, open_store, refuse
 from .terminal import ProgressBar
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     maintenance = config.storage.maintenance
     purging = maintenance.uploadpurging
     grace = arguments.grace if arguments.grace is not None else maintenance.collect.grace
-    plan = Plan(
+    plan = CollectionOptions(
         grace_seconds=grace,
         untagged=arguments.delete_untagged,
         upload_age_seconds=purging.age if purging.enabled and not purging.dryrun else None,
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     collection = Collection(driver, plan, lambda line: _tell(tell, line), bar.show)
     try:
         result = collection.run()
-    except Locked:
+    except AlreadyLocked:
         refuse("another collection is running on this store")
     except StorageError as problem:
         refuse(problem)
@@ -72,7 +72,7 @@ def _tell(write: Any, line: str) -> None:
     write(f"{line}\n")
 
 
-def _summary(result: Result) -> str:
+def _summary(result: CollectionResult) -> str:
     verb = "would be freed" if result.dry_run else "freed"
     return (
         f"{result.bytes} bytes {verb} ({format_size(result.bytes)}): {result.blobs} blobs, "

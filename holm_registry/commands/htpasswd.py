@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from holm_registry.auth.htpasswd import HtpasswdInvalid, hashed, parse_htpasswd, require_name
-from holm_registry.flock import Busy, open_locked
+from holm_registry.file_lock import Busy, open_locked
 from holm_registry.storage.durable import sync_folder
 
 from .store import refuse

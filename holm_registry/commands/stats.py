@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from holm_registry.maintenance.collection import Plan
-from holm_registry.maintenance.stats import Stats, Usage, measure
+from holm_registry.gc.collection import CollectionOptions
+from holm_registry.gc.usage import RepositoryUsage, StoreUsage, measure
 from holm_registry.oci.numbers import parse_decimal
 from holm_registry.oci.sizes import format_size
 from holm_registry.storage.errors import StorageError
@@ -49,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     config, driver = open_store(arguments)
     collect = config.storage.maintenance.collect
-    plan = Plan(grace_seconds=collect.grace, untagged=arguments.delete_untagged or collect.untagged)
+    plan = CollectionOptions(
+        grace_seconds=collect.grace, untagged=arguments.delete_untagged or collect.untagged
+    )
     bar = ProgressBar(sys.stderr)
     try:
         stats = measure(driver, plan, bar.show)
@@ -71,14 +73,14 @@ def _count(text: str) -> int:
     return count
 
 
-def _chosen(usages: list[Usage], sort: str, top: int | None) -> list[Usage]:
+def _chosen(usages: list[RepositoryUsage], sort: str, top: int | None) -> list[RepositoryUsage]:
     """Sort what repositories hold, by name or the largest first, and take the first of them."""
     if sort != "name":
         usages = sorted(usages, key=lambda usage: (-getattr(usage, _SORTS[sort]), usage.name))
     return usages[:top]
 
 
-def _table(stats: Stats) -> str:
+def _table(stats: StoreUsage) -> str:
     rows: list[tuple[str, ...]] = [_HEAD]
     for usage in stats.repositories:
         sizes = (usage.bytes, usage.bytes_alone, usage.bytes_freeable)

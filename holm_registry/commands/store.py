@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from holm_registry.config.durations import parse_duration
 from holm_registry.config.model import Config
 from holm_registry.oci.numbers import parse_decimal
-from holm_registry.storage.access import is_store
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.storage.permissions import is_store
 
 
 def refuse(*lines: object) -> NoReturn:
@@ -22,7 +22,7 @@ def refuse(*lines: object) -> NoReturn:
 
 def open_store(
     arguments: argparse.Namespace, *, may_be_new: bool = False
-) -> tuple[Config, Filesystem]:
+) -> tuple[Config, FilesystemDriver]:
     """
     Load a configuration and open its store, saying which; end with a line where that cannot be.
 
@@ -52,7 +52,7 @@ def open_store(
         source = loaded.tree.source_of(())
         origin = "defaults" if source == "default" else source
         print(f"registry: configuration from {origin}, storage in {root}", file=sys.stderr)
-    return config, Filesystem(root)
+    return config, FilesystemDriver(root)
 
 
 def _what_lacks(root: str, *, may_be_new: bool) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from holm_registry.auth.identity import ACTIONS, PULL, PUSH
-from holm_registry.auth.robots import RobotInvalid, Robots
-from holm_registry.auth.rules import Pattern, Scope
-from holm_registry.config.model import RobotAccounts
+from holm_registry.auth.robots import RobotAccounts, RobotInvalid
+from holm_registry.auth.rules import RepositoryPattern, RuleScope
+from holm_registry.config.model import RobotAccountsSection
 
 from .store import add_file, duration, open_store, refuse
 
@@ -61,7 +61,7 @@ def _lifetime(text: str) -> float:
 
 def _create(arguments: argparse.Namespace) -> int:
     name = arguments.name or f"robot-{uuid.uuid4().hex[:8]}"
-    scope = Scope(tuple(map(Pattern, arguments.repository)), arguments.actions)
+    scope = RuleScope(tuple(map(RepositoryPattern, arguments.repository)), arguments.actions)
     robots = _robots(arguments)
     try:
         key = robots.create(name, scope, arguments.expires)
@@ -103,8 +103,8 @@ def _ends(robot: Any) -> str:
     return time.strftime(f", {verb} %Y-%m-%d %H:%M UTC", time.gmtime(robot.expires))
 
 
-def _robots(arguments: argparse.Namespace) -> Robots:
-    from holm_registry.access import build_robots  # noqa: PLC0415 - quick to say --help
+def _robots(arguments: argparse.Namespace) -> RobotAccounts:
+    from holm_registry.server.auth import build_robots  # noqa: PLC0415 - quick to say --help
 
     config, _ = open_store(arguments, may_be_new=True)
     robots = build_robots(config)
@@ -115,6 +115,6 @@ def _robots(arguments: argparse.Namespace) -> Robots:
         refuse(without, "name the configuration that the registry runs with, or use --root DIR")
     # The store was named, and not its configuration, which may have either.
     print(f"registry: {without} in the registry's configuration", file=sys.stderr)
-    robots = build_robots(replace(config, auth=replace(config.auth, robots=RobotAccounts())))
+    robots = build_robots(replace(config, auth=replace(config.auth, robots=RobotAccountsSection())))
     assert robots is not None, "there is a store, and robots may log in"  # noqa: S101
     return robots

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from holm_registry.maintenance.damage import Finding
-from holm_registry.maintenance.verification import Report, Scope, Verification
 from holm_registry.oci.sizes import format_size
-from holm_registry.storage.errors import Locked, StorageError
+from holm_registry.storage.errors import AlreadyLocked, StorageError
+from holm_registry.verify.problems import ReportedProblem
+from holm_registry.verify.verification import Verification, VerificationOptions, VerificationReport
 
 from .store import add_file, open_store, refuse
 from .terminal import ProgressBar
@@ -42,11 +42,11 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify; 0 if all is sound, or was made so, 1 if damage remains."""
-    from holm_registry.service import build_validation  # noqa: PLC0415 - quick to say --help
+    from holm_registry.server.builder import build_validation  # noqa: PLC0415 - quick to say --help
 
     config, driver = open_store(arguments)
     rate = arguments.max_mb_per_second
-    scope = Scope(
+    scope = VerificationOptions(
         repair=arguments.repair,
         restart=arguments.restart,
         bytes_per_second=None if rate is None else rate * 1_000_000,
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     bar = ProgressBar(sys.stderr)
     try:
         report = Verification(driver, scope, bar.show).run()
-    except Locked:
+    except AlreadyLocked:
         refuse("another verification is running on this store")
     except StorageError as problem:
         refuse(problem)
@@ -77,7 +77,7 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _text(report: Report) -> str:
+def _text(report: VerificationReport) -> str:
     lines = [line for finding in report.findings for line in _lines(finding)]
     damaged = len(report.findings)
     repaired = sum(finding.repaired for finding in report.findings)
@@ -91,7 +91,7 @@ def _text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _lines(finding: Finding) -> list[str]:
+def _lines(finding: ReportedProblem) -> list[str]:
     lines = [f"{finding.where}: {finding.problem}"]
     lines += [f"  affects {image}" for image in finding.images[:_MAX_IMAGES]]
     left = len(finding.images) - _MAX_IMAGES

@@ -18,10 +18,10 @@ from typing import Any
 
 from holm_registry.oci.numbers import parse_decimal
 
+from .layers import ConfigError, ConfigLayers, nearest
 from .model import Config
 from .parse import YamlInvalid, parse_yaml
-from .shape import Path, is_leaf, item_of, keys, section_of, value_of
-from .tree import Complaint, Tree, nearest
+from .schema import Path, is_leaf, item_of, keys, section_of, value_of
 
 PREFIX = "REGISTRY_"
 
@@ -43,7 +43,7 @@ class _Unknown(Exception):
         self.path = path
 
 
-def apply_environment(tree: Tree, environ: Mapping[str, str]) -> None:
+def apply_environment(tree: ConfigLayers, environ: Mapping[str, str]) -> None:
     """Lay all ``REGISTRY_*`` variables over a tree, in the order of their names."""
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name == CONFIGURATION_PATH or _SERVICE.fullmatch(name):
@@ -55,14 +55,14 @@ def apply_environment(tree: Tree, environ: Mapping[str, str]) -> None:
         except _Unknown as unknown:
             _report_unknown(tree, name, parts, unknown.path)
         except (ValueError, IndexError) as problem:
-            tree.complaints.append(Complaint((), source, str(problem)))
+            tree.complaints.append(ConfigError((), source, str(problem)))
         else:
             try:
                 value = parse_value(environ[name].removeprefix("\ufeff"), hint)
             except YamlInvalid as problem:
                 path = (*path, *problem.path)
                 text = f"does not parse as YAML: {problem}" if not problem.path else str(problem)
-                tree.complaints.append(Complaint(path, source, text))
+                tree.complaints.append(ConfigError(path, source, text))
             else:
                 _set(tree.values, path, value)
                 tree.set_source(path, source)
@@ -125,10 +125,10 @@ def _texts(text: str) -> Any:
     return [_text(text)]
 
 
-def _report_unknown(tree: Tree, name: str, parts: list[str], path: Path) -> None:
+def _report_unknown(tree: ConfigLayers, name: str, parts: list[str], path: Path) -> None:
     if any(parts[0] in key.names for key in keys(Config).values()):
         source = f"environment variable {name}"
-        tree.complaints.append(Complaint(path, source, f"unknown key{nearest(path)}"))
+        tree.complaints.append(ConfigError(path, source, f"unknown key{nearest(path)}"))
     else:
         tree.warnings.append(f"ignoring environment variable {name}: it names no known key")
 

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from .base import Section
 from .durations import Duration
-from .section import Section
 
 
-class LetsEncrypt(Section, frozen=True):
+class LetsEncryptSection(Section, frozen=True):
     """``http.tls.letsencrypt``."""
 
     cachefile: str = ""
@@ -19,7 +19,7 @@ class LetsEncrypt(Section, frozen=True):
     directoryurl: str = ""
 
 
-class Tls(Section, frozen=True):
+class TlsSection(Section, frozen=True):
     """``http.tls``."""
 
     certificate: str = ""
@@ -28,30 +28,30 @@ class Tls(Section, frozen=True):
     clientauth: Literal["", "require-and-verify-client-cert", "verify-client-cert-if-given"] = ""
     minimumtls: Literal["", "tls1.0", "tls1.1", "tls1.2", "tls1.3"] = ""
     ciphersuites: list[str] = []
-    letsencrypt: LetsEncrypt = LetsEncrypt()
+    letsencrypt: LetsEncryptSection = LetsEncryptSection()
 
 
-class Prometheus(Section, frozen=True):
+class PrometheusSection(Section, frozen=True):
     """``http.debug.prometheus``."""
 
     enabled: bool = False
     path: str = "/metrics"
 
 
-class Debug(Section, frozen=True):
+class DebugSection(Section, frozen=True):
     """``http.debug``."""
 
     addr: str = ""
-    prometheus: Prometheus = Prometheus()
+    prometheus: PrometheusSection = PrometheusSection()
 
 
-class Http2(Section, frozen=True):
+class Http2Section(Section, frozen=True):
     """``http.http2``."""
 
     disabled: bool = False
 
 
-class H2c(Section, frozen=True):
+class H2cSection(Section, frozen=True):
     """``http.h2c``."""
 
     enabled: bool = False
@@ -74,7 +74,7 @@ def _default_headers() -> dict[str, list[str]]:
     }
 
 
-class Limits(Section, frozen=True):
+class LimitsSection(Section, frozen=True):
     """
     ``http.limits``: ours; 0 for as many connections as the process can have files for, up to a
     bound, and for any number of requests.
@@ -89,7 +89,7 @@ class Limits(Section, frozen=True):
     idle: Duration = Duration(150)
 
 
-class Http(Section, frozen=True):
+class HttpSection(Section, frozen=True):
     """``http``."""
 
     addr: str = ":5000"
@@ -100,9 +100,9 @@ class Http(Section, frozen=True):
     relativeurls: bool = False
     draintimeout: Duration = Duration(25)
     proxies: list[str] = field(default_factory=lambda: ["loopback", "private"])
-    tls: Tls = Tls()
-    debug: Debug = Debug()
+    tls: TlsSection = TlsSection()
+    debug: DebugSection = DebugSection()
     headers: dict[str, list[str]] = field(default_factory=_default_headers)
-    http2: Http2 = Http2()
-    h2c: H2c = H2c()
-    limits: Limits = Limits()
+    http2: Http2Section = Http2Section()
+    h2c: H2cSection = H2cSection()
+    limits: LimitsSection = LimitsSection()

@@ -16,14 +16,22 @@ from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 
 from .addresses import parse_address, parse_networks
 from .environment import apply_environment
-from .http import Http
+from .http import HttpSection
+from .layers import ConfigError, ConfigLayers, nearest, shortened
 from .leaf import convert_leaf
-from .model import AUTH_TYPES, SIGNING_ALGORITHMS, AccessRule, Config, Issuer, Notifications, Token
+from .model import (
+    AUTH_TYPES,
+    SIGNING_ALGORITHMS,
+    AccessRuleSection,
+    Config,
+    IssuerSection,
+    NotificationsSection,
+    TokenSection,
+)
 from .parse import YamlInvalid, parse_yaml
-from .shape import Path, item_of, keys, section_of, value_of
-from .storage import DRIVERS, Storage
-from .support import check_support
-from .tree import Complaint, Tree, nearest, shortened
+from .schema import Path, item_of, keys, section_of, value_of
+from .storage import DRIVERS, StorageSection
+from .unsupported import check_support
 
 #: A folder is named by an endpoint's name, each character of which may take three there.
 _LONGEST_NAME = 80
@@ -64,7 +72,7 @@ class Option:
 class ConfigInvalid(Exception):
     """The configuration cannot be used."""
 
-    def __init__(self, complaints: list[Complaint]) -> None:
+    def __init__(self, complaints: list[ConfigError]) -> None:
         super().__init__("; ".join(map(str, complaints)))
         self.complaints = complaints
 
@@ -79,7 +87,7 @@ class Loaded:
     """
 
     config: Config
-    tree: Tree
+    tree: ConfigLayers
 
     def require(self) -> Config:
         """
@@ -98,7 +106,7 @@ def load(
     options: tuple[Option, ...] = (),
 ) -> Loaded:
     """Put a configuration together: options over environment over file over defaults."""
-    tree = Tree()
+    tree = ConfigLayers()
     if file is not None:
         _read_file(tree, file)
     apply_environment(tree, environ or {})
@@ -117,7 +125,7 @@ def load(
     return Loaded(config, tree)
 
 
-def _read_file(tree: Tree, file: File) -> None:
+def _read_file(tree: ConfigLayers, file: File) -> None:
     source = f"file {file.path}"
     try:
         values = parse_yaml(file.text.removeprefix("\ufeff"))
@@ -126,18 +134,18 @@ def _read_file(tree: Tree, file: File) -> None:
         if not problem.path:
             line = f" in line {problem.line}" if problem.line is not None else ""
             text = f"the file is not YAML{line}: {text}"
-        tree.complaints.append(Complaint(problem.path, source, text))
+        tree.complaints.append(ConfigError(problem.path, source, text))
         tree.is_readable = False
         return
     if not isinstance(values, dict):
-        tree.complaints.append(Complaint((), source, _what_else(values)))
+        tree.complaints.append(ConfigError((), source, _what_else(values)))
         tree.is_readable = False
         return
     tree.values = values
     tree.origin = source
     tree.sources.update((path, source) for path in _paths(values, ()))
     if "version" not in values:
-        tree.complaints.append(Complaint(("version",), source, "missing; expected 0.1"))
+        tree.complaints.append(ConfigError(("version",), source, "missing; expected 0.1"))
 
 
 def _what_else(values: Any) -> str:
@@ -160,7 +168,7 @@ def _paths(value: Any, path: Path) -> Iterator[Path]:
         yield path
 
 
-def _apply_option(tree: Tree, option: Option) -> None:
+def _apply_option(tree: ConfigLayers, option: Option) -> None:
     values = tree.values
     for part in option.path[:-1]:
         below = values.get(str(part))
@@ -171,7 +179,7 @@ def _apply_option(tree: Tree, option: Option) -> None:
     tree.set_source(option.path, f"option {option.name}")
 
 
-def _expand_bare_names(tree: Tree) -> None:
+def _expand_bare_names(tree: ConfigLayers) -> None:
     """Read ``storage: inmemory`` as a section with that driver and nothing more said of it."""
     for key in ("storage", "auth"):
         if isinstance(tree.values.get(key), str):
@@ -183,7 +191,7 @@ def _expand_bare_names(tree: Tree) -> None:
             section.update({name: {} for name in names if name in section and not section[name]})
 
 
-def _check_choice(tree: Tree, path: Path, names: tuple[str, ...], what: str) -> None:
+def _check_choice(tree: ConfigLayers, path: Path, names: tuple[str, ...], what: str) -> None:
     section = tree.given(path)
     chosen = [name for name in names if isinstance(section, dict) and name in section]
     if len(chosen) > 1:
@@ -191,13 +199,13 @@ def _check_choice(tree: Tree, path: Path, names: tuple[str, ...], what: str) -> 
         tree.complain((*path, chosen[-1]), f"several {what} where one is possible: {sources}")
 
 
-def _default_driver(tree: Tree) -> None:
+def _default_driver(tree: ConfigLayers) -> None:
     section = tree.values.get("storage")
     if isinstance(section, dict) and not any(name in section for name in DRIVERS):
         section["filesystem"] = {}
 
 
-def _merge_headers(tree: Tree) -> None:
+def _merge_headers(tree: ConfigLayers) -> None:
     """Lay the headers that were given over the default ones, whatever case their names are in."""
     given = tree.given(("http", "headers"))
     if not isinstance(given, dict):
@@ -214,7 +222,7 @@ def _merge_headers(tree: Tree) -> None:
     tree.values["http"]["headers"] = {**kept, **given}
 
 
-def _convert(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
+def _convert(tree: ConfigLayers, hint: Any, value: Any, path: Path) -> Any:
     """Give a value its type, noting what is wrong with any part of it."""
     section = section_of(hint)
     if section is not None:
@@ -238,7 +246,7 @@ def _convert(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
 
 
 def _convert_section(
-    tree: Tree, section: type[msgspec.Struct], value: Any, path: Path
+    tree: ConfigLayers, section: type[msgspec.Struct], value: Any, path: Path
 ) -> msgspec.Struct:
     if value is None:
         return section()
@@ -259,7 +267,7 @@ def _convert_section(
     return section(**converted)
 
 
-def _convert_list(tree: Tree, item: Any, value: Any, path: Path) -> list[Any]:
+def _convert_list(tree: ConfigLayers, item: Any, value: Any, path: Path) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
@@ -268,7 +276,7 @@ def _convert_list(tree: Tree, item: Any, value: Any, path: Path) -> list[Any]:
     return [each for each in converted if each is not None]
 
 
-def _convert_leaf(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
+def _convert_leaf(tree: ConfigLayers, hint: Any, value: Any, path: Path) -> Any:
     """Convert a plain value; None, which leaves the default, where that fails."""
     if value is None or hint is Any:
         return value
@@ -279,7 +287,7 @@ def _convert_leaf(tree: Tree, hint: Any, value: Any, path: Path) -> Any:
         return None
 
 
-def _check_values(tree: Tree, config: Config) -> None:
+def _check_values(tree: ConfigLayers, config: Config) -> None:
     """Check what a type cannot say."""
     if config.version != "0.1":
         tree.complain(("version",), f"unsupported version {config.version!r}; expected 0.1")
@@ -296,7 +304,7 @@ def _check_values(tree: Tree, config: Config) -> None:
             _check_pattern(tree, ("validation", "manifests", "urls", name, index), pattern)
 
 
-def _check_storage(tree: Tree, storage: Storage) -> None:
+def _check_storage(tree: ConfigLayers, storage: StorageSection) -> None:
     if not 0 < storage.limits.manifest <= MAX_MANIFEST_BYTES:
         most = f"{MAX_MANIFEST_BYTES} bytes"
         tree.complain(("storage", "limits", "manifest"), f"must be between 1 and {most}")
@@ -305,7 +313,7 @@ def _check_storage(tree: Tree, storage: Storage) -> None:
             tree.complain(("storage", "quota", prefix), "must be more than nothing")
 
 
-def _check_notifications(tree: Tree, notifications: Notifications) -> None:
+def _check_notifications(tree: ConfigLayers, notifications: NotificationsSection) -> None:
     names: set[str] = set()
     for index, endpoint in enumerate(notifications.endpoints):
         path = ("notifications", "endpoints", index)
@@ -318,7 +326,7 @@ def _check_notifications(tree: Tree, notifications: Notifications) -> None:
         _check_headers(tree, (*path, "headers"), endpoint.headers)
 
 
-def _check_access(tree: Tree, config: Config) -> None:
+def _check_access(tree: ConfigLayers, config: Config) -> None:
     auth = config.auth
     if auth.htpasswd is not None:
         if not auth.htpasswd.path:
@@ -335,7 +343,7 @@ def _check_access(tree: Tree, config: Config) -> None:
         _check_rule(tree, ("access", index), rule)
 
 
-def _check_rule(tree: Tree, path: Path, rule: AccessRule) -> None:
+def _check_rule(tree: ConfigLayers, path: Path, rule: AccessRuleSection) -> None:
     if not rule.subjects:
         tree.complain((*path, "subjects"), "must name at least one")
     if not rule.repositories and not (rule.catalog and not rule.actions):
@@ -347,7 +355,7 @@ def _check_rule(tree: Tree, path: Path, rule: AccessRule) -> None:
         )
 
 
-def _check_token(tree: Tree, token: Token) -> None:
+def _check_token(tree: ConfigLayers, token: TokenSection) -> None:
     path = ("auth", "token")
     if not token.autoredirectpath.startswith("/"):
         tree.complain((*path, "autoredirectpath"), "must begin with a slash")
@@ -365,20 +373,20 @@ def _check_token(tree: Tree, token: Token) -> None:
             tree.complain((*path, "signingalgorithms", index), f"expected one of {known}")
 
 
-def _check_issuer(tree: Tree, issuer: Issuer) -> None:
+def _check_issuer(tree: ConfigLayers, issuer: IssuerSection) -> None:
     if not _SERVICE.fullmatch(issuer.service):
         tree.complain(("auth", "issuer", "service"), "may hold letters, digits and . _ : -")
     if issuer.expiration < _LEAST_TOKEN_SECONDS:
         tree.complain(("auth", "issuer", "expiration"), "must be 60s at least")
 
 
-def _check_headers(tree: Tree, path: Path, headers: Mapping[str, Sequence[str]]) -> None:
+def _check_headers(tree: ConfigLayers, path: Path, headers: Mapping[str, Sequence[str]]) -> None:
     for name, values in headers.items():
         if not _HEADER_NAME.fullmatch(name) or any(_CONTROL.search(value) for value in values):
             tree.complain((*path, name), "not a header's name, or not its value")
 
 
-def _check_http(tree: Tree, http: Http) -> None:
+def _check_http(tree: ConfigLayers, http: HttpSection) -> None:
     prefix = http.prefix
     if prefix and not _PREFIX.fullmatch(prefix):
         tree.complain(
@@ -403,7 +411,7 @@ def _check_http(tree: Tree, http: Http) -> None:
         tree.complain(("http", "debug", "prometheus", "path"), "must begin with a slash")
 
 
-def _check_origins(tree: Tree, http: Http) -> None:
+def _check_origins(tree: ConfigLayers, http: HttpSection) -> None:
     """Warn of what browsers would not take, though registry:2 sends it."""
     values = {name.lower(): (name, each) for name, each in http.headers.items()}
     name, origins = values.get("access-control-allow-origin", ("", []))
@@ -417,14 +425,14 @@ def _check_origins(tree: Tree, http: Http) -> None:
         tree.warnings.append(f"http.headers.{credentials} is ignored for *: {reason}")
 
 
-def _check_connections(tree: Tree, http: Http) -> None:
+def _check_connections(tree: ConfigLayers, http: HttpSection) -> None:
     for index, name in enumerate(http.proxies):
         _check_network(tree, ("http", "proxies", index), name)
     if http.limits.idle < 1:
         tree.complain(("http", "limits", "idle"), "must be 1s at least")
 
 
-def _check_url(tree: Tree, path: Path, url: str) -> bool:
+def _check_url(tree: ConfigLayers, path: Path, url: str) -> bool:
     """Complain of what is no URL; tell whether it is one."""
     try:
         parts = urlsplit(url)
@@ -439,21 +447,21 @@ def _check_url(tree: Tree, path: Path, url: str) -> bool:
     return True
 
 
-def _check_address(tree: Tree, path: Path, addr: str) -> None:
+def _check_address(tree: ConfigLayers, path: Path, addr: str) -> None:
     try:
         parse_address(addr)
     except ValueError as problem:
         tree.complain(path, f"{problem}, got {addr!r}")
 
 
-def _check_network(tree: Tree, path: Path, name: str) -> None:
+def _check_network(tree: ConfigLayers, path: Path, name: str) -> None:
     try:
         parse_networks([name])
     except ValueError as problem:
         tree.complain(path, f"{problem}, got {name!r}")
 
 
-def _check_pattern(tree: Tree, path: Path, pattern: str) -> None:
+def _check_pattern(tree: ConfigLayers, path: Path, pattern: str) -> None:
     try:
         re.compile(pattern)
     except re.error as problem:

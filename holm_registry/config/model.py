@@ -14,19 +14,19 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
+from .base import Section
 from .durations import Duration
-from .http import Http
-from .section import Section
-from .storage import Filesystem, Storage
+from .http import HttpSection
+from .storage import FilesystemSection, StorageSection
 
 
-class AccessLog(Section, frozen=True):
+class AccessLogSection(Section, frozen=True):
     """``log.accesslog``."""
 
     disabled: bool = False
 
 
-class MailServer(Section, frozen=True):
+class MailServerSection(Section, frozen=True):
     """``log.hooks[].options.smtp``."""
 
     addr: str = ""
@@ -35,50 +35,50 @@ class MailServer(Section, frozen=True):
     insecure: bool = False
 
 
-class Mail(Section, frozen=True):
+class MailSection(Section, frozen=True):
     """``log.hooks[].options``."""
 
-    smtp: MailServer = MailServer()
+    smtp: MailServerSection = MailServerSection()
     from_: str = field(default="", name="from")
     to: list[str] = []
 
 
-class Hook(Section, frozen=True):
+class HookSection(Section, frozen=True):
     """``log.hooks[]``."""
 
     disabled: bool = False
     type: str = ""
     levels: list[str] = []
-    options: Annotated[Mail, Meta(extra={"go": "MAILOPTIONS"})] = Mail()
+    options: Annotated[MailSection, Meta(extra={"go": "MAILOPTIONS"})] = MailSection()
 
 
-class Audit(Section, frozen=True):
+class AuditSection(Section, frozen=True):
     """``log.audit``: ours."""
 
     path: str = ""
     pulls: bool = False
 
 
-class Log(Section, frozen=True):
+class LogSection(Section, frozen=True):
     """``log``."""
 
-    accesslog: AccessLog = AccessLog()
+    accesslog: AccessLogSection = AccessLogSection()
     level: Literal["error", "warn", "info", "debug"] = "info"
     formatter: Literal["text", "json", "logstash"] = "text"
     fields: dict[str, Any] = {}
-    hooks: list[Hook] = []
-    audit: Audit = Audit()
+    hooks: list[HookSection] = []
+    audit: AuditSection = AuditSection()
     reportcaller: bool = False
 
 
-class Htpasswd(Section, frozen=True):
+class HtpasswdSection(Section, frozen=True):
     """``auth.htpasswd``."""
 
     realm: str = ""
     path: str = ""
 
 
-class Silly(Section, frozen=True):
+class SillySection(Section, frozen=True):
     """``auth.silly``."""
 
     realm: str = ""
@@ -92,7 +92,7 @@ SIGNING_ALGORITHMS = (
 )
 
 
-class Token(Section, frozen=True):
+class TokenSection(Section, frozen=True):
     """``auth.token``."""
 
     realm: str = ""
@@ -105,33 +105,33 @@ class Token(Section, frozen=True):
     signingalgorithms: list[str] = []
 
 
-class Issuer(Section, frozen=True):
+class IssuerSection(Section, frozen=True):
     """``auth.issuer``: ours. The registry gives out tokens for the logins of ``auth.htpasswd``."""
 
     service: str = "holm-registry"
     expiration: Duration = Duration(15 * 60)
 
 
-class RobotAccounts(Section, frozen=True):
+class RobotAccountsSection(Section, frozen=True):
     """``auth.robots``: ours. Robots can log in, though nobody can by a password."""
 
 
-class Auth(Section, frozen=True):
+class AuthSection(Section, frozen=True):
     """``auth``: the ways to log in, and whether tokens are given out for them."""
 
     none: dict[str, Any] | None = None
-    silly: Silly | None = None
-    htpasswd: Htpasswd | None = None
-    token: Token | None = None
-    issuer: Issuer | None = None
-    robots: RobotAccounts | None = None
+    silly: SillySection | None = None
+    htpasswd: HtpasswdSection | None = None
+    token: TokenSection | None = None
+    issuer: IssuerSection | None = None
+    robots: RobotAccountsSection | None = None
 
 
 #: The keys of ``auth``, each of them a way to authenticate.
 AUTH_TYPES = ("none", "silly", "htpasswd", "token", "issuer", "robots")
 
 
-class AccessRule(Section, frozen=True):
+class AccessRuleSection(Section, frozen=True):
     """
     ``access[]``: ours. ``anonymous`` among ``subjects`` is everybody.
 
@@ -144,7 +144,7 @@ class AccessRule(Section, frozen=True):
     catalog: bool = False
 
 
-class MiddlewareEntry(Section, frozen=True):
+class MiddlewareEntrySection(Section, frozen=True):
     """``middleware.*[]``."""
 
     name: str = ""
@@ -152,28 +152,28 @@ class MiddlewareEntry(Section, frozen=True):
     options: dict[str, Any] = {}
 
 
-class Middleware(Section, frozen=True):
+class MiddlewareSection(Section, frozen=True):
     """``middleware``."""
 
-    registry: list[MiddlewareEntry] = []
-    repository: list[MiddlewareEntry] = []
-    storage: list[MiddlewareEntry] = []
+    registry: list[MiddlewareEntrySection] = []
+    repository: list[MiddlewareEntrySection] = []
+    storage: list[MiddlewareEntrySection] = []
 
 
-class Events(Section, frozen=True):
+class EventsSection(Section, frozen=True):
     """``notifications.events``."""
 
     includereferences: bool = False
 
 
-class Ignore(Section, frozen=True):
+class IgnoreSection(Section, frozen=True):
     """``notifications.endpoints[].ignore``."""
 
     mediatypes: list[str] = []
     actions: list[str] = []
 
 
-class NotificationEndpoint(Section, frozen=True):
+class NotificationEndpointSection(Section, frozen=True):
     """``notifications.endpoints[]``."""
 
     name: str = ""
@@ -184,17 +184,17 @@ class NotificationEndpoint(Section, frozen=True):
     threshold: int = 10
     backoff: Duration = Duration(1)
     ignoredmediatypes: list[str] = []
-    ignore: Ignore = Ignore()
+    ignore: IgnoreSection = IgnoreSection()
 
 
-class Notifications(Section, frozen=True):
+class NotificationsSection(Section, frozen=True):
     """``notifications``."""
 
-    events: Annotated[Events, Meta(extra={"go": "EVENTCONFIG"})] = Events()
-    endpoints: list[NotificationEndpoint] = []
+    events: Annotated[EventsSection, Meta(extra={"go": "EVENTCONFIG"})] = EventsSection()
+    endpoints: list[NotificationEndpointSection] = []
 
 
-class StorageCheck(Section, frozen=True):
+class StorageCheckSection(Section, frozen=True):
     """``health.storagedriver``."""
 
     enabled: bool = False
@@ -202,7 +202,7 @@ class StorageCheck(Section, frozen=True):
     threshold: int = 3
 
 
-class FileCheck(Section, frozen=True):
+class FileCheckSection(Section, frozen=True):
     """``health.file[]``."""
 
     file: str = ""
@@ -210,7 +210,7 @@ class FileCheck(Section, frozen=True):
     threshold: int = 0
 
 
-class HttpCheck(Section, frozen=True):
+class HttpCheckSection(Section, frozen=True):
     """``health.http[]``."""
 
     uri: str = ""
@@ -221,7 +221,7 @@ class HttpCheck(Section, frozen=True):
     threshold: int = 0
 
 
-class TcpCheck(Section, frozen=True):
+class TcpCheckSection(Section, frozen=True):
     """``health.tcp[]``."""
 
     addr: str = ""
@@ -230,114 +230,114 @@ class TcpCheck(Section, frozen=True):
     threshold: int = 0
 
 
-class Health(Section, frozen=True):
+class HealthSection(Section, frozen=True):
     """``health``."""
 
-    storagedriver: StorageCheck = StorageCheck()
-    file: Annotated[list[FileCheck], Meta(extra={"go": "FILECHECKERS"})] = []
-    http: Annotated[list[HttpCheck], Meta(extra={"go": "HTTPCHECKERS"})] = []
-    tcp: Annotated[list[TcpCheck], Meta(extra={"go": "TCPCHECKERS"})] = []
+    storagedriver: StorageCheckSection = StorageCheckSection()
+    file: Annotated[list[FileCheckSection], Meta(extra={"go": "FILECHECKERS"})] = []
+    http: Annotated[list[HttpCheckSection], Meta(extra={"go": "HTTPCHECKERS"})] = []
+    tcp: Annotated[list[TcpCheckSection], Meta(extra={"go": "TCPCHECKERS"})] = []
 
 
-class ProxyExec(Section, frozen=True):
+class ProxyExecSection(Section, frozen=True):
     """``proxy.exec``."""
 
     command: str = ""
     lifetime: Duration = Duration(0)
 
 
-class Proxy(Section, frozen=True):
+class ProxySection(Section, frozen=True):
     """``proxy``."""
 
     remoteurl: str = ""
     username: str = ""
     password: str = ""
     ttl: Duration = Duration(168 * 3600)
-    exec: ProxyExec = ProxyExec()
+    exec: ProxyExecSection = ProxyExecSection()
     cachewritetimeout: Duration = Duration(300)
 
 
-class CatalogLimits(Section, frozen=True):
+class CatalogLimitsSection(Section, frozen=True):
     """``catalog``."""
 
     maxentries: Annotated[int, Meta(ge=1)] = 1000
 
 
-class TagLimits(Section, frozen=True):
+class TagLimitsSection(Section, frozen=True):
     """``tags``."""
 
     maxtags: Annotated[int, Meta(ge=1)] = 1000
     immutable: list[str] = []
 
 
-class Urls(Section, frozen=True):
+class UrlsSection(Section, frozen=True):
     """``validation.manifests.urls``."""
 
     allow: list[str] = []
     deny: list[str] = []
 
 
-class ChildPlatform(Section, frozen=True):
+class ChildPlatformSection(Section, frozen=True):
     """``validation.manifests.indexes.platformlist[]``."""
 
     architecture: str = ""
     os: str = ""
 
 
-class Indexes(Section, frozen=True):
+class IndexesSection(Section, frozen=True):
     """``validation.manifests.indexes``."""
 
     platforms: Literal["all", "none", "list"] = "all"
-    platformlist: list[ChildPlatform] = []
+    platformlist: list[ChildPlatformSection] = []
 
 
-class ManifestRules(Section, frozen=True):
+class ManifestRulesSection(Section, frozen=True):
     """``validation.manifests``."""
 
-    urls: Urls = Urls()
-    indexes: Indexes = Indexes()
+    urls: UrlsSection = UrlsSection()
+    indexes: IndexesSection = IndexesSection()
 
 
-class ManifestValidation(Section, frozen=True):
+class ManifestValidationSection(Section, frozen=True):
     """``validation``."""
 
     enabled: bool = True
     disabled: bool = False
-    manifests: ManifestRules = ManifestRules()
+    manifests: ManifestRulesSection = ManifestRulesSection()
 
 
-class RepositoryPolicy(Section, frozen=True):
+class RepositoryPolicySection(Section, frozen=True):
     """``policy.repository``."""
 
     classes: list[str] = []
 
 
-class Policy(Section, frozen=True):
+class PolicySection(Section, frozen=True):
     """``policy``."""
 
-    repository: RepositoryPolicy = RepositoryPolicy()
+    repository: RepositoryPolicySection = RepositoryPolicySection()
 
 
 class Config(Section, frozen=True):
     """Everything; with no word from anybody, what the README's table says."""
 
     version: str = "0.1"
-    log: Log = Log()
+    log: LogSection = LogSection()
     loglevel: Literal["", "error", "warn", "info", "debug"] = ""
-    storage: Storage = Storage(filesystem=Filesystem())
-    auth: Auth = Auth()
-    access: list[AccessRule] | None = None
+    storage: StorageSection = StorageSection(filesystem=FilesystemSection())
+    auth: AuthSection = AuthSection()
+    access: list[AccessRuleSection] | None = None
     access_groups: dict[str, list[str]] = {}
-    middleware: Middleware = Middleware()
-    http: Http = Http()
-    notifications: Notifications = Notifications()
+    middleware: MiddlewareSection = MiddlewareSection()
+    http: HttpSection = HttpSection()
+    notifications: NotificationsSection = NotificationsSection()
     redis: dict[str, Any] = {}
-    health: Health = Health()
-    proxy: Proxy = Proxy()
-    catalog: CatalogLimits = CatalogLimits()
-    tags: TagLimits = TagLimits()
-    validation: ManifestValidation = ManifestValidation()
-    policy: Policy = Policy()
+    health: HealthSection = HealthSection()
+    proxy: ProxySection = ProxySection()
+    catalog: CatalogLimitsSection = CatalogLimitsSection()
+    tags: TagLimitsSection = TagLimitsSection()
+    validation: ManifestValidationSection = ManifestValidationSection()
+    policy: PolicySection = PolicySection()
     reporting: dict[str, Any] = {}
     compatibility: dict[str, Any] = {}
 

@@ -67,7 +67,7 @@ def parse_yaml(text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        _Check().look(node, (), ())
+        _NodeCheck().look(node, (), ())
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as problem:
         raise YamlInvalid(str(problem.problem or problem.context), _line(problem)) from None
@@ -86,7 +86,7 @@ def _line(problem: yaml.MarkedYAMLError) -> int | None:
     return None if mark is None else mark.line + 1
 
 
-class _Check:
+class _NodeCheck:
     """Looks at nodes as often as they are repeated, before anything is made of them."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from holm_registry.oci.sizes import Size
 from .durations import Duration, format_duration
 from .load import Loaded
 from .model import Config
-from .shape import Path, dotted
+from .schema import Path, dotted
 
 _SECRETS = ("secret", "password", "secretkey", "accountkey", "accesskey", "keyid")
 

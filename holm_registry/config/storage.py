@@ -9,30 +9,30 @@ from msgspec import Meta
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 from holm_registry.oci.sizes import Size
 
+from .base import Section
 from .durations import Duration
-from .section import Section
 
 
-class Filesystem(Section, frozen=True):
+class FilesystemSection(Section, frozen=True):
     """``storage.filesystem``; ``maxthreads`` bounds how much is read and written at once."""
 
     rootdirectory: str = "/var/lib/registry"
     maxthreads: Annotated[int, Meta(ge=1)] = 100
 
 
-class Delete(Section, frozen=True):
+class DeleteSection(Section, frozen=True):
     """``storage.delete``."""
 
     enabled: bool = True
 
 
-class Redirect(Section, frozen=True):
+class RedirectSection(Section, frozen=True):
     """``storage.redirect``."""
 
     disable: bool = False
 
 
-class Cache(Section, frozen=True):
+class CacheSection(Section, frozen=True):
     """``storage.cache``; ``layerinfo`` is the old name of ``blobdescriptor``."""
 
     blobdescriptor: str = ""
@@ -40,13 +40,13 @@ class Cache(Section, frozen=True):
     layerinfo: str = ""
 
 
-class TagLookup(Section, frozen=True):
+class TagLookupSection(Section, frozen=True):
     """``storage.tag``."""
 
     concurrencylimit: int = 0
 
 
-class UploadPurging(Section, frozen=True):
+class UploadPurgingSection(Section, frozen=True):
     """``storage.maintenance.uploadpurging``."""
 
     enabled: bool = True
@@ -55,13 +55,13 @@ class UploadPurging(Section, frozen=True):
     dryrun: bool = False
 
 
-class ReadOnly(Section, frozen=True):
+class ReadOnlySection(Section, frozen=True):
     """``storage.maintenance.readonly``."""
 
     enabled: bool = False
 
 
-class Collect(Section, frozen=True):
+class CollectSection(Section, frozen=True):
     """``storage.maintenance.collect``: ours."""
 
     enabled: bool = True
@@ -70,15 +70,15 @@ class Collect(Section, frozen=True):
     untagged: bool = False
 
 
-class Maintenance(Section, frozen=True):
+class MaintenanceSection(Section, frozen=True):
     """``storage.maintenance``."""
 
-    uploadpurging: UploadPurging = UploadPurging()
-    readonly: ReadOnly = ReadOnly()
-    collect: Collect = Collect()
+    uploadpurging: UploadPurgingSection = UploadPurgingSection()
+    readonly: ReadOnlySection = ReadOnlySection()
+    collect: CollectSection = CollectSection()
 
 
-class StorageLimits(Section, frozen=True):
+class StorageLimitsSection(Section, frozen=True):
     """``storage.limits``: ours; 0 for any."""
 
     blob: Size = Size(0)
@@ -88,10 +88,10 @@ class StorageLimits(Section, frozen=True):
     free: Size = Size(64 * 1024 * 1024)
 
 
-class Storage(Section, frozen=True):
+class StorageSection(Section, frozen=True):
     """``storage``: one driver, and what holds for any; ``quota`` is by prefix of names."""
 
-    filesystem: Filesystem | None = None
+    filesystem: FilesystemSection | None = None
     inmemory: dict[str, Any] | None = None
     s3: dict[str, Any] | None = None
     s3aws: dict[str, Any] | None = None
@@ -99,12 +99,12 @@ class Storage(Section, frozen=True):
     gcs: dict[str, Any] | None = None
     swift: dict[str, Any] | None = None
     oss: dict[str, Any] | None = None
-    maintenance: Maintenance = Maintenance()
-    delete: Delete = Delete()
-    redirect: Redirect = Redirect()
-    cache: Cache = Cache()
-    tag: TagLookup = TagLookup()
-    limits: StorageLimits = StorageLimits()
+    maintenance: MaintenanceSection = MaintenanceSection()
+    delete: DeleteSection = DeleteSection()
+    redirect: RedirectSection = RedirectSection()
+    cache: CacheSection = CacheSection()
+    tag: TagLookupSection = TagLookupSection()
+    limits: StorageLimitsSection = StorageLimitsSection()
     quota: dict[str, Size] = {}
 
 

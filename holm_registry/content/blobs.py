@@ -7,14 +7,14 @@ from attrs import frozen
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUnknown
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, Reader
+from holm_registry.storage.driver import Driver, ObjectReader
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
-from . import freshness
-from .freshness import stat_refreshed
-from .held import held_bytes
-from .links import Links
+from . import gc_grace
+from .gc_grace import touch_and_stat
+from .link_files import LinkFiles
 from .quotas import Quotas
+from .repository_size import held_bytes
 
 
 @frozen
@@ -38,7 +38,7 @@ class Blobs:
     :see: OCI distribution-spec, "Pulling blobs", "Mounting a blob from another repository".
     """
 
-    def __init__(self, driver: Driver, links: Links, quotas: Quotas) -> None:
+    def __init__(self, driver: Driver, links: LinkFiles, quotas: Quotas) -> None:
         self._driver = driver
         self._links = links
         self._quotas = quotas
@@ -46,7 +46,7 @@ class Blobs:
     def peek(self, repository: str, digest: Digest) -> BlobStat | None:
         """Do as :meth:`stat` if that takes no reading; None if it does, or there is no blob."""
         try:
-            found = freshness.peek(self._driver, self._links, layout.layer_link(repository, digest))
+            found = gc_grace.peek(self._driver, self._links, layout.layer_link(repository, digest))
             return None if found is None else _described(digest, found)
         except NotFound:
             return None
@@ -59,11 +59,11 @@ class Blobs:
         """
         try:
             link = layout.layer_link(repository, digest)
-            return _described(digest, freshness.find(self._driver, self._links, link, digest))
+            return _described(digest, gc_grace.find(self._driver, self._links, link, digest))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
 
-    def open(self, repository: str, digest: Digest) -> Reader:
+    def open(self, repository: str, digest: Digest) -> ObjectReader:
         """
         Open a blob for reading.
 
@@ -85,7 +85,7 @@ class Blobs:
         """
         try:
             target = digest if source is None else self._target(source, digest)
-            stat = stat_refreshed(self._driver, layout.blob_data(target))
+            stat = touch_and_stat(self._driver, layout.blob_data(target))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
         with self.taking(repository, digest, stat.size_bytes, target=target):
@@ -149,5 +149,5 @@ class Blobs:
         return self._links.resolve(layout.layer_link(repository, digest), digest)
 
 
-def _described(digest: Digest, found: freshness.Found) -> BlobStat:
+def _described(digest: Digest, found: gc_grace.ResolvedBlob) -> BlobStat:
     return BlobStat(digest, found.stat.size_bytes, layout.blob_data(found.target))

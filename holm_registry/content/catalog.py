@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from holm_registry.oci.names import MAX_REPOSITORY_LENGTH, is_component
-from holm_registry.oci.paging import Page
+from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import StorageUnavailable
 
-from .complaints import Complaints
+from .store_warnings import StoreWarnings
 
 #: Either of these makes a folder a repository; an upload that was only begun does not.
 _MARKS = frozenset({"_layers", "_manifests"})
@@ -24,11 +24,13 @@ class Catalog:
     :see: distribution, HTTP API V2, "Listing Repositories".
     """
 
-    def __init__(self, driver: Driver, complaints: Complaints) -> None:
+    def __init__(self, driver: Driver, complaints: StoreWarnings) -> None:
         self._driver = driver
         self._complaints = complaints
 
-    def page(self, page: Page, seen: Callable[[str], bool] | None = None) -> tuple[list[str], bool]:
+    def page(
+        self, page: PageRequest, seen: Callable[[str], bool] | None = None
+    ) -> tuple[list[str], bool]:
         """
         List repositories in order.
 

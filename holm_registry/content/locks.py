@@ -7,7 +7,7 @@ from zlib import crc32
 
 from holm_registry.oci.errors import TooManyRequests
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.errors import Locked, StorageUnavailable
+from holm_registry.storage.errors import AlreadyLocked, StorageUnavailable
 
 _STRIPES = 64
 
@@ -18,7 +18,7 @@ _FILE_STRIPES = 1024
 _WAIT_SECONDS = 10.0
 
 
-class Locks:
+class StripedLocks:
     """
     One lock for each name, from a fixed number of them.
 
@@ -48,7 +48,7 @@ class NamedLocks:
     """
     One lock for each name, for as long as a thread has it or waits for it.
 
-    Unlike with :class:`Locks`, those who hold different names never wait for one another.
+    Unlike with :class:`StripedLocks`, those who hold different names never wait for one another.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ def alone(driver: Driver, what: str, names: Iterable[str]) -> Iterator[None]:
         try:
             for stripe in stripes:
                 stack.enter_context(driver.lock(f"{what}-{stripe}", _WAIT_SECONDS, traceless=True))
-        except Locked:
+        except AlreadyLocked:
             raise TooManyRequests(
                 f"another server is changing the same {what}", headers={"Retry-After": "1"}
             ) from None

@@ -11,29 +11,29 @@ from holm_registry.oci.errors import (
     ManifestBlobUnknown,
     ManifestInvalid,
     ManifestUnknown,
-    Several,
+    MultipleErrors,
 )
 from holm_registry.oci.manifest import Manifest, accept_manifest, parse_manifest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, Reader
+from holm_registry.storage.driver import Driver, ObjectReader
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
-from . import freshness
+from . import gc_grace
 from .blobs import Blobs
-from .capacity import Capacity
-from .held import held_bytes
-from .links import Links
-from .locks import Locks, alone
-from .parts import Parts
-from .payloads import Described, LargeManifest, Payload, Payloads
+from .limits import UploadLimits
+from .link_files import LinkFiles
+from .locks import StripedLocks, alone
+from .manifest_store import LargeManifest, ManifestDescription, ManifestStore, StoredManifest
 from .quotas import Quotas
+from .referenced import ReferencedContent
 from .referrers import Referrers
+from .repository_size import held_bytes
 from .tags import Tags
 from .validation import Validation
 
 
 @frozen
-class Accepted:
+class StoredPush:
     """What was stored: the manifest's name and media type, and whom it refers to."""
 
     digest: Digest
@@ -54,28 +54,28 @@ class Manifests:
     def __init__(  # noqa: PLR0913 - it is where all nouns meet
         self,
         driver: Driver,
-        links: Links,
+        links: LinkFiles,
         *,
         blobs: Blobs,
         tags: Tags,
-        payloads: Payloads,
+        payloads: ManifestStore,
         referrers: Referrers,
         validation: Validation,
-        capacity: Capacity,
+        capacity: UploadLimits,
         quotas: Quotas,
     ) -> None:
         self._driver = driver
         self._links = links
-        self._parts = Parts(driver, links, blobs, validation)
+        self._parts = ReferencedContent(driver, links, blobs, validation)
         self._tags = tags
         self._payloads = payloads
         self._referrers = referrers
         self._validation = validation
         self._capacity = capacity
         self._quotas = quotas
-        self._locks = Locks()
+        self._locks = StripedLocks()
 
-    def peek(self, repository: str, reference: Digest | str) -> Payload | None:
+    def peek(self, repository: str, reference: Digest | str) -> StoredManifest | None:
         """Do as :meth:`get` if that takes no reading; None if it does, or there is no manifest."""
         try:
             digest = reference
@@ -85,7 +85,7 @@ class Manifests:
                     return None
                 digest = found
             link = layout.revision_link(repository, digest)
-            content = freshness.peek(self._driver, self._links, link)
+            content = gc_grace.peek(self._driver, self._links, link)
             payload = None if content is None else self._payloads.peek(content.target)
             if payload is None:
                 return None
@@ -95,7 +95,7 @@ class Manifests:
 
     def get(
         self, repository: str, reference: Digest | str, most_bytes: int | None = None
-    ) -> Payload:
+    ) -> StoredManifest:
         """
         Give a manifest's bytes as they were pushed, and keep it from collection for a grace.
 
@@ -114,7 +114,7 @@ class Manifests:
         except NotFound:
             raise ManifestUnknown(detail={"reference": str(reference)}) from None
 
-    def describe(self, large: LargeManifest) -> Described:
+    def describe(self, large: LargeManifest) -> ManifestDescription:
         """
         Tell what a large manifest is to be served as.
 
@@ -124,9 +124,9 @@ class Manifests:
             media_type = self._payloads.media_type(large.target)
         except NotFound:
             raise ManifestUnknown(detail={"reference": str(large.digest)}) from None
-        return Described(large.digest, media_type, large.size_bytes)
+        return ManifestDescription(large.digest, media_type, large.size_bytes)
 
-    def open(self, large: LargeManifest) -> Reader:
+    def open(self, large: LargeManifest) -> ObjectReader:
         """
         Open a large manifest for reading.
 
@@ -164,7 +164,7 @@ class Manifests:
         *,
         content_type: str = "",
         tags: Sequence[str] = (),
-    ) -> Accepted:
+    ) -> StoredPush:
         """
         Take in a manifest. Once this returns, a power cut loses nothing of it.
 
@@ -172,7 +172,7 @@ class Manifests:
         :param tags: More tags to point at it.
         :raises DigestInvalid: The bytes have another digest than ``reference``.
         :raises ManifestInvalid: It does not parse, contradicts itself or breaks a configured rule.
-        :raises Several: It names content that is not here, or of another size.
+        :raises MultipleErrors: It names content that is not here, or of another size.
         :raises Denied: A tag has to stay where it is, and so do the others; or the repository has
             no room.
         :raises TooManyRequests: Another server of the volume is changing the same.
@@ -190,7 +190,7 @@ class Manifests:
             self._keep(repository, digest, payload, manifest.subject)
             self._confirm(repository, digest, manifest)
             self._point(repository, tags, digest, manifest)
-        return Accepted(digest, manifest.media_type, manifest.subject)
+        return StoredPush(digest, manifest.media_type, manifest.subject)
 
     def delete(self, repository: str, digest: Digest) -> None:
         """
@@ -256,12 +256,12 @@ class Manifests:
 
         Only a push that stood still for longer than the grace can have lost anything.
 
-        :raises Several: It has; the client must push it again.
+        :raises MultipleErrors: It has; the client must push it again.
         """
         try:
             self._find(repository, digest)
         except NotFound:
-            raise Several([ManifestBlobUnknown(detail={"digest": str(digest)})]) from None
+            raise MultipleErrors([ManifestBlobUnknown(detail={"digest": str(digest)})]) from None
         self._parts.require(repository, manifest)
 
     def _point(
@@ -271,12 +271,12 @@ class Manifests:
         before = self._tags.point(repository, tags, digest)
         try:
             self._confirm(repository, digest, manifest)
-        except Several:
+        except MultipleErrors:
             for tag, previous in before.items():
                 self._tags.take_back(repository, tag, digest, previous)
             raise
 
-    def _find(self, repository: str, digest: Digest) -> freshness.Found:
+    def _find(self, repository: str, digest: Digest) -> gc_grace.ResolvedBlob:
         return self._parts.find_manifest(repository, digest)
 
     def _subject_of(self, target: Digest) -> Digest | None:

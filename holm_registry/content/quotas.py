@@ -40,7 +40,7 @@ class QuotaExceeded(Denied):
 
 
 @frozen
-class Measured:
+class RepositoryUse:
     """
     What was found in a repository.
 
@@ -244,7 +244,7 @@ class Quotas:
             found.end_session(session)
             self._touch(repository, session)
 
-    def count(self, repository: str, measure: Callable[[], Measured]) -> None:
+    def count(self, repository: str, measure: Callable[[], RepositoryUse]) -> None:
         """
         Correct what a repository is believed to hold.
 
@@ -264,7 +264,7 @@ class Quotas:
         with self._lock:
             self._journals[repository] = _Journal()
 
-    def end_count(self, repository: str, measured: Measured) -> None:
+    def end_count(self, repository: str, measured: RepositoryUse) -> None:
         """Believe what was measured, but for what changed since the count began."""
         with self._lock, self._updating(repository) as found:
             journal = self._journals.pop(repository)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
-from holm_registry.oci.descriptor import Referrer
+from holm_registry.oci.descriptor import ReferrerDescriptor
 from holm_registry.oci.digest import ALGORITHMS, Digest
 from holm_registry.oci.errors import DigestInvalid, ManifestInvalid, ManifestUnknown
 from holm_registry.oci.manifest import parse_manifest
@@ -15,9 +15,9 @@ from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
-from .complaints import Complaints
-from .links import Links
-from .payloads import Payloads
+from .link_files import LinkFiles
+from .manifest_store import ManifestStore
+from .store_warnings import StoreWarnings
 from .tags import Tags
 
 #: A page of referrers ends with the entry that reaches this size, in bytes of JSON: clients and
@@ -46,11 +46,11 @@ class Referrers:
     def __init__(  # noqa: PLR0913 - keyword-only
         self,
         driver: Driver,
-        links: Links,
+        links: LinkFiles,
         *,
         tags: Tags,
-        payloads: Payloads,
-        complaints: Complaints,
+        payloads: ManifestStore,
+        complaints: StoreWarnings,
         nanoseconds: Callable[[], int] = time.time_ns,
     ) -> None:
         self._driver = driver
@@ -79,7 +79,7 @@ class Referrers:
 
     def page(
         self, repository: str, subject: Digest, *, artifact_type: str = "", last: str = ""
-    ) -> tuple[list[Referrer], str]:
+    ) -> tuple[list[ReferrerDescriptor], str]:
         """
         List the referrers of a manifest, the one that was pushed first first.
 
@@ -87,7 +87,7 @@ class Referrers:
         :param last: Begin behind this place, which a page before gave.
         :return: As many as fit a page, and its last place if more follow, else an empty text.
         """
-        found: list[Referrer] = []
+        found: list[ReferrerDescriptor] = []
         count_bytes = 0
         place = behind = _parse_place(last)
         for each in self._places(repository, subject):
@@ -158,7 +158,7 @@ class Referrers:
         for digest, _ in index.manifests:
             yield digest
 
-    def _describe(self, repository: str, digest: Digest) -> Referrer | None:
+    def _describe(self, repository: str, digest: Digest) -> ReferrerDescriptor | None:
         """Describe a referrer; None if it has been deleted or cannot be read."""
         try:
             target = self._links.resolve(layout.revision_link(repository, digest), digest)

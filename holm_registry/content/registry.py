@@ -5,16 +5,16 @@ from collections.abc import Callable
 from holm_registry.storage.driver import Driver
 
 from .blobs import Blobs
-from .capacity import Bounds, Capacity
 from .catalog import Catalog
-from .complaints import Complaints
-from .links import Links
+from .limits import ContentLimits, UploadLimits
+from .link_files import LinkFiles
+from .manifest_store import ManifestStore
 from .manifests import Manifests
-from .payloads import Payloads
 from .quotas import Quotas
 from .referrers import Referrers
-from .sessions import Sessions
+from .store_warnings import StoreWarnings
 from .tags import Tags
+from .upload_sessions import UploadSessions
 from .uploads import Uploads
 from .validation import Validation
 
@@ -34,18 +34,18 @@ class Registry:
         self,
         driver: Driver,
         validation: Validation | None = None,
-        bounds: Bounds | None = None,
+        bounds: ContentLimits | None = None,
         quotas: Quotas | None = None,
         complain: Callable[[str], object] = lambda _: None,
     ) -> None:
-        complaints = Complaints(complain)
+        complaints = StoreWarnings(complain)
         validation = validation or Validation()
         self.quotas = quotas or Quotas({})
-        self.capacity = Capacity(driver, bounds or Bounds(), self.quotas)
-        links = Links(driver)
-        payloads = Payloads(driver)
+        self.capacity = UploadLimits(driver, bounds or ContentLimits(), self.quotas)
+        links = LinkFiles(driver)
+        payloads = ManifestStore(driver)
         self.blobs = Blobs(driver, links, self.quotas)
-        self.sessions = Sessions(driver, self.quotas, self.capacity.bounds.uploads)
+        self.sessions = UploadSessions(driver, self.quotas, self.capacity.bounds.uploads)
         self.uploads = Uploads(driver, self.blobs, self.capacity, self.sessions)
         self.tags = Tags(driver, links, validation.frozen_by, complaints)
         self.catalog = Catalog(driver, complaints)

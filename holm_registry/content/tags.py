@@ -8,14 +8,14 @@ from itertools import islice
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import Denied, ManifestUnknown, NameUnknown
 from holm_registry.oci.names import is_tag
-from holm_registry.oci.paging import Page
+from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
-from .complaints import Complaints
-from .links import Links
-from .locks import Locks, alone
+from .link_files import LinkFiles
+from .locks import StripedLocks, alone
+from .store_warnings import StoreWarnings
 
 
 class Tags:
@@ -29,15 +29,15 @@ class Tags:
     def __init__(
         self,
         driver: Driver,
-        links: Links,
+        links: LinkFiles,
         frozen_by: Callable[[str], str | None],
-        complaints: Complaints,
+        complaints: StoreWarnings,
     ) -> None:
         self._complaints = complaints
         self._driver = driver
         self._links = links
         self._frozen_by = frozen_by
-        self._locks = Locks()
+        self._locks = StripedLocks()
 
     def peek(self, repository: str, tag: str) -> Digest | None:
         """
@@ -175,7 +175,7 @@ class Tags:
             if self._points_at(repository, tag, digest):
                 yield tag
 
-    def page(self, repository: str, page: Page) -> tuple[Sequence[str], bool]:
+    def page(self, repository: str, page: PageRequest) -> tuple[Sequence[str], bool]:
         """
         List tags in order.
 

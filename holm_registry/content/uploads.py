@@ -23,13 +23,13 @@ from holm_registry.oci.errors import (
     TooManyRequests,
 )
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, Upload
+from holm_registry.storage.driver import Driver, GrowingObject
 from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
 
 from .blobs import Blobs
-from .capacity import Capacity
-from .hashing import Hashing, Hashings
-from .sessions import Sessions
+from .limits import UploadLimits
+from .running_digest import DigestCache, RunningDigest
+from .upload_sessions import UploadSessions
 
 
 def _unknown(session_id: str) -> BlobUploadUnknown:
@@ -51,8 +51,8 @@ class Uploads:
         self,
         driver: Driver,
         blobs: Blobs,
-        capacity: Capacity,
-        sessions: Sessions,
+        capacity: UploadLimits,
+        sessions: UploadSessions,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._driver = driver
@@ -60,7 +60,7 @@ class Uploads:
         self.capacity = capacity
         self.sessions = sessions
         self._now = now
-        self._hashings = Hashings()
+        self._hashings = DigestCache()
 
     def start(self, repository: str, algorithm: str = "sha256", owner: str = "") -> str:
         """
@@ -85,7 +85,7 @@ class Uploads:
             # Nobody knows of it, and on a full disk each attempt would leave some more.
             self.remove(repository, session_id)
             raise
-        self._hashings.keep(data, Hashing(algorithm))
+        self._hashings.keep(data, RunningDigest(algorithm))
         return session_id
 
     def size_bytes(self, repository: str, session_id: str) -> int:
@@ -100,7 +100,7 @@ class Uploads:
             self._require_start(repository, session_id)
             return 0
 
-    def open(self, repository: str, session_id: str, more_bytes: int = 0) -> Session:
+    def open(self, repository: str, session_id: str, more_bytes: int = 0) -> UploadSession:
         """
         Take a session for adding to it; close it afterwards.
 
@@ -116,8 +116,8 @@ class Uploads:
         self.sessions.take(repository, path, upload.size_bytes)
         hashing = self._hashings.take(path, upload.size_bytes)
         if hashing is None and upload.size_bytes == 0:
-            hashing = Hashing("sha256")
-        session = Session(self, repository, session_id, upload, hashing)
+            hashing = RunningDigest("sha256")
+        session = UploadSession(self, repository, session_id, upload, hashing)
         if more_bytes:
             try:
                 self.capacity.require_room(repository, session.size_bytes, more_bytes)
@@ -131,7 +131,7 @@ class Uploads:
         End a session that has all its bytes: they become a blob of its repository.
 
         :return: Its size, in bytes.
-        :raises RegistryError: As :meth:`open` and :meth:`Session.commit` do.
+        :raises RegistryError: As :meth:`open` and :meth:`UploadSession.commit` do.
         """
         session = self.open(repository, session_id)
         try:
@@ -157,7 +157,7 @@ class Uploads:
         else:
             session.discard()
 
-    def _take(self, repository: str, session_id: str, path: str) -> Upload:
+    def _take(self, repository: str, session_id: str, path: str) -> GrowingObject:
         try:
             return self._open_or_begin(repository, session_id, path)
         except UploadBusy:
@@ -165,7 +165,7 @@ class Uploads:
                 "another request is writing to this upload", headers={"Retry-After": "1"}
             ) from None
 
-    def _open_or_begin(self, repository: str, session_id: str, path: str) -> Upload:
+    def _open_or_begin(self, repository: str, session_id: str, path: str) -> GrowingObject:
         try:
             return self._driver.open_upload(path)
         except NotFound:
@@ -173,7 +173,7 @@ class Uploads:
             self._require_start(repository, session_id)
             return self._begin(repository, session_id, path)
 
-    def _begin(self, repository: str, session_id: str, path: str) -> Upload:
+    def _begin(self, repository: str, session_id: str, path: str) -> GrowingObject:
         """Make the file of a session that registry:2 began, unless the session just ends."""
         self._driver.create_upload(path)
         try:
@@ -196,7 +196,7 @@ class Uploads:
             raise _unknown(session_id) from None
 
     def leave(
-        self, repository: str, session_id: str, size_bytes: int, hashing: Hashing | None
+        self, repository: str, session_id: str, size_bytes: int, hashing: RunningDigest | None
     ) -> None:
         """Leave a session to a later request, and keep its hasher."""
         path = layout.upload_data(repository, session_id)
@@ -226,7 +226,7 @@ class Uploads:
         self._driver.delete_folder(layout.upload(repository, session_id), durably=False)
         self.sessions.end(repository, layout.upload_data(repository, session_id))
 
-    def file(self, repository: str, session_id: str, digest: Digest, upload: Upload) -> None:
+    def file(self, repository: str, session_id: str, digest: Digest, upload: GrowingObject) -> None:
         """
         Turn an upload's bytes into a blob of a repository, durably.
 
@@ -255,7 +255,7 @@ class Uploads:
             self._driver.delete(layout.upload_started_at(repository, session_id), durably=False)
 
 
-class Session:
+class UploadSession:
     """An upload session that one request has taken. Made by :meth:`Uploads.open`."""
 
     def __init__(
@@ -263,8 +263,8 @@ class Session:
         uploads: Uploads,
         repository: str,
         session_id: str,
-        upload: Upload,
-        hashing: Hashing | None,
+        upload: GrowingObject,
+        hashing: RunningDigest | None,
     ) -> None:
         self.session_id = session_id
         self._uploads = uploads
@@ -315,7 +315,7 @@ class Session:
         if not self.size_bytes:
             return False
         if self._hashing is None:
-            self._hashing = Hashing.of(self._upload, digest.algorithm)
+            self._hashing = RunningDigest.of(self._upload, digest.algorithm)
         # By another algorithm all of it would have to be read, again and again if asked to.
         return self._hashing.algorithm == digest.algorithm and self._hashing.digest() == digest
 
@@ -365,5 +365,5 @@ class Session:
     def _digest(self, algorithm: str) -> Digest:
         hashing = self._hashing
         if hashing is None or hashing.algorithm != algorithm:
-            hashing = Hashing.of(self._upload, algorithm)
+            hashing = RunningDigest.of(self._upload, algorithm)
         return hashing.digest()

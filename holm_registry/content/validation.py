@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 from holm_registry.oci.descriptor import Descriptor
 from holm_registry.oci.errors import ManifestInvalid
 from holm_registry.oci.manifest import Manifest
@@ -71,5 +71,5 @@ def _is_web_address(url: str) -> bool:
 
 def _foreign_urls(manifest: Manifest) -> Iterator[str]:
     for _, descriptor in manifest.blobs:
-        if mediatypes.is_foreign_layer(descriptor.media_type):
+        if media_types.is_foreign_layer(descriptor.media_type):
             yield from descriptor.urls or ()

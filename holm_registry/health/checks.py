@@ -26,7 +26,7 @@ class Unhealthy(Exception):
     """Something is not as it should be; says what, in a line."""
 
 
-class Serving(Unhealthy):
+class Degraded(Unhealthy):
     """Something is not as it should be, and what can be served is served all the same."""
 
 
@@ -87,7 +87,7 @@ class StorageCheck:
             self.driver.put(path, content)
         except StorageFull as problem:
             self._list()
-            raise Serving(f"{problem}: pulls and deletions go on") from problem
+            raise Degraded(f"{problem}: pulls and deletions go on") from problem
         try:
             found = self.driver.read(path)
             self.driver.delete(path)

@@ -8,11 +8,11 @@ from holm_registry.config.addresses import parse_address
 from holm_registry.threads import Threads
 
 from .checks import FileCheck, HttpCheck, StorageCheck, TcpCheck
-from .service import TIMEOUT_SECONDS, Scheduled
+from .monitor import TIMEOUT_SECONDS, Scheduled
 
 
 def scheduled_checks(
-    health: model.Health, storage: StorageCheck, reactor: Any, threads: Threads
+    health: model.HealthSection, storage: StorageCheck, reactor: Any, threads: Threads
 ) -> Iterator[Scheduled]:
     """
     Give the checks that a configuration asks for.

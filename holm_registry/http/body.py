@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
-from .memory import Memory
+from .memory_budget import MemoryBudget
 
 #: Pieces shorter than this, in bytes, are put together: each object costs memory of its own.
 _SMALL_BYTES = 4 * 1024
@@ -34,7 +34,7 @@ class RequestBody:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: MemoryBudget,
         *,
         on_read: Callable[[], None],
         pause: Callable[[], None],

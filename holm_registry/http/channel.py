@@ -21,9 +21,9 @@ from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
 from .chunked import ChunkDecoder, ChunksInvalid
+from .error_response import last_answer
 from .first_line import VersionUnsupported, as_spoken, loggable
 from .framing import FramingInvalid, body_length
-from .refusal import last_answer
 
 #: The longest head of a request (its first line and its headers), in bytes: room for a ``Range``
 #: with as many ranges as are answered, of content of any size that fits a disk, and for a token.

@@ -13,7 +13,7 @@ from attrs import frozen
 
 
 @frozen
-class Piece:
+class MultipartPiece:
     """
     Part of an answer: some text, and bytes of an object behind it.
 
@@ -41,7 +41,7 @@ class ByteRanges:
     """
 
     content_type: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[MultipartPiece, ...]
 
 
 def byte_ranges(
@@ -60,7 +60,7 @@ def byte_ranges(
     opening = f"--{boundary}\r\nContent-Type: {content_type}\r\n"
     for start, stop in ranges:
         text = f"{opening}Content-Range: bytes {start}-{stop - 1}/{size_bytes}\r\n\r\n"
-        pieces.append(Piece(text.encode("ascii"), start, stop))
+        pieces.append(MultipartPiece(text.encode("ascii"), start, stop))
         opening = f"\r\n--{boundary}\r\nContent-Type: {content_type}\r\n"
-    pieces.append(Piece(f"\r\n--{boundary}--\r\n".encode("ascii"), 0, 0))
+    pieces.append(MultipartPiece(f"\r\n--{boundary}--\r\n".encode("ascii"), 0, 0))
     return ByteRanges(f"multipart/byteranges; boundary={boundary}", tuple(pieces))

@@ -34,13 +34,13 @@ from twisted.web.server import Request
 
 from holm_registry.oci.numbers import parse_decimal
 
-from .addresses import client_network
 from .body import RequestBody
-from .constant import SAFE_HEADERS, ConstantHeaders, restore, snapshot
-from .memory import Memory
-from .progress import Progress
-from .proxies import Forwarded, plain_host
-from .target import Target, TargetInvalid, parse_target, require_host
+from .client_network import client_network
+from .default_headers import SAFE_HEADERS, DefaultHeaders, restore, snapshot
+from .memory_budget import MemoryBudget
+from .request_target import RequestTarget, TargetInvalid, parse_target, require_host
+from .stall_timer import StallTimer
+from .trusted_proxies import Forwarded, plain_host
 
 #: After an early answer: how much of the body to throw away, in bytes, and for how long, in
 #: seconds, before the connection is closed all the same; and how long closing may take.
@@ -87,15 +87,15 @@ class StreamedRequest(Request):
 
     _kept_headers: Mapping[bytes, list[bytes]] = {}
     _problem = ""
-    _progress: Progress | None = None
+    _progress: StallTimer | None = None
     _expects_continue = False
     _lingering: Any = None
     _discarded_bytes = 0
 
     @cached_property
-    def memory(self) -> Memory:
+    def memory(self) -> MemoryBudget:
         """What all requests together keep in memory."""
-        found: Memory = self._channel().site.memory
+        found: MemoryBudget = self._channel().site.memory
         return found
 
     @cached_property
@@ -245,7 +245,7 @@ class StreamedRequest(Request):
         self.path, _, query = self.uri.partition(b"?")
         self.args = parse_qs(query, keep_blank_values=True)
         channel.setTimeout(None)
-        self._progress = Progress(
+        self._progress = StallTimer(
             channel.site.reactor,
             channel.site.limits.body_seconds,
             moved=lambda: self.body.received_bytes,
@@ -263,7 +263,7 @@ class StreamedRequest(Request):
             require_host(version, hosts)
             target = parse_target(channel._command, channel._path)  # noqa: SLF001
         except TargetInvalid as problem:
-            self._problem, target = str(problem), Target(b"/")
+            self._problem, target = str(problem), RequestTarget(b"/")
         channel._path = target.path  # noqa: SLF001
         if target.host is not None:
             headers.setRawHeaders(b"Host", [target.host])
@@ -428,16 +428,14 @@ class StreamedRequest(Request):
 
 
 @lru_cache(maxsize=1)
-def _common_headers(seconds: int) -> ConstantHeaders:
+def _common_headers(seconds: int) -> DefaultHeaders:
     """
     Make the headers of every answer, whatever answers; what answers may put others in their place.
 
     :param seconds: The time, since the epoch.
     """
     date = formatdate(seconds, usegmt=True)
-    return ConstantHeaders(
-        (name, [value]) for name, value in {"Date": date, **SAFE_HEADERS}.items()
-    )
+    return DefaultHeaders((name, [value]) for name, value in {"Date": date, **SAFE_HEADERS}.items())
 
 
 def _listed(headers: Headers, name: bytes) -> list[str]:

@@ -21,9 +21,9 @@ from zope.interface import implementer
 
 from holm_registry.threads import Threads
 
-from .multipart import Piece
-from .progress import Progress
+from .multipart import MultipartPiece
 from .request import StreamedRequest
+from .stall_timer import StallTimer
 
 #: How much to hand to the kernel before other connections get their turn, in bytes.
 SLICE_BYTES = 1024 * 1024
@@ -34,7 +34,7 @@ PIECE_BYTES = 32 * 1024
 _log = Logger()
 
 
-class Source(Protocol):
+class ReadableObject(Protocol):
     """What can be sent."""
 
     def read(self, offset: int, length: int) -> bytes:
@@ -45,7 +45,10 @@ class Source(Protocol):
 
 
 async def send(
-    request: StreamedRequest, source: Source, pieces: Sequence[Piece], threads: Threads
+    request: StreamedRequest,
+    source: ReadableObject,
+    pieces: Sequence[MultipartPiece],
+    threads: Threads,
 ) -> None:
     """
     Send parts of an object, one behind the other. Headers must be set, the length of all among
@@ -82,12 +85,12 @@ def _is_plain(transport: object) -> bool:
 class _Producer:
     """Moves bytes whenever the connection has room. Ends once, by success, fault or hang-up."""
 
-    def __init__(self, request: StreamedRequest, pieces: Sequence[Piece]) -> None:
+    def __init__(self, request: StreamedRequest, pieces: Sequence[MultipartPiece]) -> None:
         self._request = request
         self._pieces = iter(pieces)
         self._offset = self._stop = 0
         self._moved = 0
-        self._progress: Progress | None = None
+        self._progress: StallTimer | None = None
         self._done: Deferred[None] = Deferred(lambda _: self._end())
         self._ended = False
 
@@ -95,7 +98,7 @@ class _Producer:
         """Begin; the result comes when all is handed over or the client has left."""
         # Any: it is our own, which twisted.web does not know.
         site: Any = self._request.site
-        self._progress = Progress(
+        self._progress = StallTimer(
             site.reactor,
             site.limits.body_seconds,
             moved=lambda: self._moved,
@@ -174,7 +177,7 @@ class _KernelProducer(_Producer):
     def __init__(
         self,
         request: StreamedRequest,
-        pieces: Sequence[Piece],
+        pieces: Sequence[MultipartPiece],
         transport: Any,
         descriptor: int,
     ) -> None:
@@ -238,7 +241,7 @@ class _MemoryProducer(_Producer):
     """Hands over pieces of what is in memory, while the connection has room."""
 
     def __init__(self, request: StreamedRequest, content: bytes) -> None:
-        super().__init__(request, [Piece(b"", 0, len(content))])
+        super().__init__(request, [MultipartPiece(b"", 0, len(content))])
         self._content = content
         self._paused = False
         self._writing = False
@@ -273,9 +276,9 @@ class _ThreadProducer(_Producer):
     def __init__(
         self,
         request: StreamedRequest,
-        pieces: Sequence[Piece],
+        pieces: Sequence[MultipartPiece],
         threads: Threads,
-        source: Source,
+        source: ReadableObject,
     ) -> None:
         super().__init__(request, pieces)
         self._threads = threads

@@ -12,23 +12,23 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
-from .accesslog import combined
 from .channel import Channel
-from .limits import Connections, Limits
-from .memory import Memory
-from .proxies import Proxies
-from .refusal import REGISTRY_ERRORS, ErrorWriter
-from .refusal_log import RefusalLog
-from .refused import RefusedConnection
+from .client_error_log import ClientErrorLog
+from .combined_log import format_combined
+from .connection_limits import ConnectionCounter, ConnectionTimeouts
+from .error_response import REGISTRY_ERRORS, ErrorWriter
+from .memory_budget import MemoryBudget
+from .rate_limiter import RateLimiter
+from .rejected_connection import RejectedConnection
 from .request import StreamedRequest
-from .throttle import Throttle
+from .trusted_proxies import TrustedProxies
 
 #: How long an idle connection may still bring a last request when the site is to end, and how long
 #: it may then take to close, in seconds.
 LAST_SECONDS = 1.0
 
 
-class Watcher(Protocol):
+class RequestObserver(Protocol):
     """Hears of each request twice."""
 
     def began(self, request: Any) -> None:
@@ -61,23 +61,23 @@ class StreamingSite(Site):
         reactor: IReactorTime,
         *,
         write_log: Callable[[str], object] | None = None,
-        watcher: Watcher | None = None,
-        limits: Limits | None = None,
-        proxies: Proxies | None = None,
+        watcher: RequestObserver | None = None,
+        limits: ConnectionTimeouts | None = None,
+        proxies: TrustedProxies | None = None,
         errors: ErrorWriter = REGISTRY_ERRORS,
     ) -> None:
-        limits = limits or Limits()
+        limits = limits or ConnectionTimeouts()
         super().__init__(
             resource, requestFactory=StreamedRequest, timeout=limits.idle_seconds, reactor=reactor
         )
         self.displayTracebacks = False
         self.errors = errors
-        self.memory = Memory(reactor)
-        self.connections = Connections(limits)
+        self.memory = MemoryBudget(reactor)
+        self.connections = ConnectionCounter(limits)
         self.limits = limits
-        self.proxies = proxies or Proxies()
-        self.refusals = RefusalLog(reactor)
-        self.throttle = Throttle(self.limits, reactor.seconds)
+        self.proxies = proxies or TrustedProxies()
+        self.refusals = ClientErrorLog(reactor)
+        self.throttle = RateLimiter(self.limits, reactor.seconds)
         self.watcher = watcher
         self.write_log = write_log
         self._channels: set[Any] = set()
@@ -90,7 +90,7 @@ class StreamingSite(Site):
         refused = self.connections.enter(addr)
         if refused is not None:
             self.connections.leaving += 1
-            return RefusedConnection(refused, self.reactor, self._refused_left, self.errors)
+            return RejectedConnection(refused, self.reactor, self._refused_left, self.errors)
         channel: Any = super().buildProtocol(addr)
         channel.address = addr
         self._channels.add(channel)
@@ -125,7 +125,7 @@ class StreamingSite(Site):
     def log_unread(self, request: Any) -> None:
         """Write what could not be read as a request into the access log."""
         if self.write_log is not None:
-            self.write_log(combined(request, self.reactor.seconds()))
+            self.write_log(format_combined(request, self.reactor.seconds()))
 
     def drained(self) -> Deferred[None]:
         """

@@ -16,7 +16,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
-from holm_registry.watched import Watched
+from holm_registry.file_watcher import FileWatcher
 
 _VERSIONS = {"tls1.2": SSL.TLS1_2_VERSION, "tls1.3": SSL.TLS1_3_VERSION}
 
@@ -74,7 +74,7 @@ class Tls:
     ) -> None:
         self._settings = settings
         self._tell = tell
-        self._files = Watched(settings.files, seconds)
+        self._files = FileWatcher(settings.files, seconds)
         self._context = build_context(settings)
 
     def serverConnectionForTLS(self, _protocol: Any) -> SSL.Connection:

@@ -13,7 +13,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from .refusal import last_answer
+from .error_response import last_answer
 
 #: The sentence of Go's servers, which registry:2 answers with too: people search for it.
 SENTENCE = "Client sent an HTTP request to an HTTPS server."

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import define, frozen
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from .gauges import Readings
+from .callback_collector import CallbackCollector
 
 #: From 1 KiB, doubling, 22 of them.
 _SIZE_BUCKETS = tuple(float(1024 << step) for step in range(22))
@@ -25,7 +25,7 @@ _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"O
 
 
 @define
-class Traffic:
+class HandlerStats:
     """What one handler has to do, and has done."""
 
     in_flight: int = 0
@@ -63,7 +63,7 @@ class RequestMetrics:
         self._handler_of = handler_of
         self._seconds = seconds
         self._series: dict[tuple[str, bytes, int], _Series] = {}
-        self._traffic: dict[str, Traffic] = {}
+        self._traffic: dict[str, HandlerStats] = {}
         self._requests = Counter(
             f"{prefix}_requests", "Requests that were answered.", labels, registry=registry
         )
@@ -78,7 +78,7 @@ class RequestMetrics:
         )
         self._received = histogram("request_size_bytes", "Received of bodies.", _SIZE_BUCKETS)
         self._sent = histogram("response_size_bytes", "Sent of bodies.", _SIZE_BUCKETS)
-        Readings(registry).gauge(
+        CallbackCollector(registry).gauge(
             f"{prefix}_in_flight_requests",
             "Requests being answered.",
             lambda: {handler: each.in_flight for handler, each in self._traffic.items()},
@@ -107,11 +107,11 @@ class RequestMetrics:
         series.received.observe(request.received_bytes)
         series.sent.observe(request.sentLength)
 
-    def traffic(self, handler: str) -> Traffic:
+    def traffic(self, handler: str) -> HandlerStats:
         """Give what one handler has to do."""
         found = self._traffic.get(handler)
         if found is None:
-            found = self._traffic[handler] = Traffic()
+            found = self._traffic[handler] = HandlerStats()
         return found
 
     def _find(self, handler: str, method: bytes, code: int) -> _Series:

@@ -30,7 +30,7 @@ class Descriptor(Struct, frozen=True, kw_only=True):
         return self.declared_media_type or ""
 
 
-class Referrer(Struct, frozen=True, kw_only=True):
+class ReferrerDescriptor(Struct, frozen=True, kw_only=True):
     """
     A descriptor as the referrers API lists it.
 

@@ -180,7 +180,7 @@ class PaginationNumberInvalid(RegistryError):
     )
 
 
-class Several(RegistryError):
+class MultipleErrors(RegistryError):
     """
     Several errors in one answer.
 

@@ -16,11 +16,11 @@ import msgspec
 from attrs import frozen
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from . import mediatypes
-from .descriptor import Descriptor, Referrer
+from . import media_types
+from .descriptor import Descriptor, ReferrerDescriptor
 from .digest import Digest
-from .document import readable, require_text, without_depths
 from .errors import DigestInvalid, ManifestInvalid
+from .json_text import readable, require_text, without_depths
 
 #: The largest manifest taken, in bytes (the least that the specification wants supported).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -88,9 +88,9 @@ class Manifest:
     subject: Digest | None
     annotations: dict[str, str]
 
-    def referrer(self, digest: Digest, size_bytes: int) -> Referrer:
+    def referrer(self, digest: Digest, size_bytes: int) -> ReferrerDescriptor:
         """Describe this manifest for the list of its subject's referrers."""
-        return Referrer(
+        return ReferrerDescriptor(
             media_type=self.media_type,
             digest=str(digest),
             size=size_bytes,
@@ -125,7 +125,7 @@ def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
     decoded = _decode(payload)
     manifest = _understand(decoded, content_type)
     _require_media_types(decoded)
-    if manifest.media_type not in mediatypes.ANNOTATED:
+    if manifest.media_type not in media_types.ANNOTATED:
         # What others mean by annotations is theirs.
         return manifest
     try:
@@ -148,7 +148,7 @@ def parse_manifest(payload: bytes, content_type: str = "") -> Manifest:
 
 
 def _understand(decoded: _Payload, content_type: str) -> Manifest:
-    media_type = _media_type(decoded, mediatypes.bare(content_type))
+    media_type = _media_type(decoded, media_types.bare(content_type))
     _refuse_contradictions(decoded, media_type)
     blobs = [*(decoded.layers or []), *(decoded.blobs or [])]
     if decoded.config is not None:
@@ -175,13 +175,13 @@ def stored_media_type(payload: bytes) -> str:
     try:
         decoded = _decode_stored(payload)
     except ManifestInvalid:
-        return mediatypes.OCTET_STREAM
+        return media_types.OCTET_STREAM
     if decoded.schema_version == 1:
-        return mediatypes.DOCKER_SCHEMA1_SIGNED
+        return media_types.DOCKER_SCHEMA1_SIGNED
     declared = decoded.media_type or ""
-    if not mediatypes.is_media_type(declared):
+    if not media_types.is_media_type(declared):
         declared = _type_by_shape(decoded)
-    return declared or mediatypes.OCTET_STREAM
+    return declared or media_types.OCTET_STREAM
 
 
 def _decode(payload: bytes) -> _Payload:
@@ -218,7 +218,7 @@ def _require_media_types(decoded: _Payload) -> None:
         "config.mediaType": _config_type(decoded),
     }
     for field_name, text in named.items():
-        if text and not mediatypes.is_media_type(text):
+        if text and not media_types.is_media_type(text):
             raise ManifestInvalid(
                 f"{field_name} is not a media type (RFC 6838, section 4.2)",
                 detail={field_name: text[:200]},
@@ -239,10 +239,10 @@ def _stored_annotations(decoded: _Payload) -> dict[str, str]:
 
 
 def _media_type(decoded: _Payload, content_type: str) -> str:
-    if decoded.schema_version == 1 or content_type in mediatypes.SCHEMA1:
+    if decoded.schema_version == 1 or content_type in media_types.SCHEMA1:
         raise ManifestInvalid("Docker image manifest schema 1 is no longer accepted")
     declared = decoded.media_type or ""
-    if content_type in ("", mediatypes.JSON, mediatypes.OCTET_STREAM):
+    if content_type in ("", media_types.JSON, media_types.OCTET_STREAM):
         content_type = declared or _type_by_shape(decoded)
     if declared.lower() == content_type.lower():
         # What is the same is served as it was written.
@@ -259,9 +259,9 @@ def _media_type(decoded: _Payload, content_type: str) -> str:
 def _type_by_shape(decoded: _Payload) -> str:
     """Name the type of a manifest without ``mediaType``, which only OCI's two may lack."""
     if decoded.schema_version == 2 and decoded.is_index:
-        return mediatypes.OCI_INDEX
+        return media_types.OCI_INDEX
     if decoded.schema_version == 2 and decoded.config is not None:
-        return mediatypes.OCI_MANIFEST
+        return media_types.OCI_MANIFEST
     return ""
 
 
@@ -272,12 +272,12 @@ def _refuse_contradictions(decoded: _Payload, media_type: str) -> None:
         # A document that reads as two things deceives whoever checked it as the other one
         # (CVE-2021-41190).
         raise ManifestInvalid("a manifest may not hold both manifests and config or layers")
-    if media_type in mediatypes.INDEXES and decoded.is_image:
+    if media_type in media_types.INDEXES and decoded.is_image:
         raise ManifestInvalid("an index may not hold config or layers")
-    images = (mediatypes.OCI_MANIFEST, mediatypes.DOCKER_MANIFEST)
+    images = (media_types.OCI_MANIFEST, media_types.DOCKER_MANIFEST)
     if media_type in images and decoded.config is None:
         raise ManifestInvalid("an image manifest must hold a config")
-    if media_type in (*images, *mediatypes.INDEXES) and decoded.schema_version != 2:
+    if media_type in (*images, *media_types.INDEXES) and decoded.schema_version != 2:
         raise ManifestInvalid("schemaVersion must be 2")
 
 

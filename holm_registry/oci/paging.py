@@ -14,7 +14,7 @@ from .errors import PaginationNumberInvalid
 
 
 @frozen
-class Page:
+class PageRequest:
     """
     A wish for part of a list.
 
@@ -28,23 +28,23 @@ class Page:
 
 def parse_page(
     n: str | None, last: str | None, *, default: int | None = None, maximum: int | None = None
-) -> Page:
+) -> PageRequest:
     """
     Read the two parameters.
 
     :raises PaginationNumberInvalid: ``n`` is no number, negative or above ``maximum``.
     """
     if not n:
-        return Page(default, last or "")
+        return PageRequest(default, last or "")
     if not (n.isascii() and n.isdigit() and len(n) <= 18):
         raise PaginationNumberInvalid(detail={"n": n[:100]})
     limit = int(n)
     if maximum is not None and limit > maximum:
         raise PaginationNumberInvalid(f"n must be at most {maximum}", detail={"n": limit})
-    return Page(limit, last or "")
+    return PageRequest(limit, last or "")
 
 
-def next_page(page: Page, names: Sequence[str], *, more: bool) -> dict[str, object] | None:
+def next_page(page: PageRequest, names: Sequence[str], *, more: bool) -> dict[str, object] | None:
     """
     Return the query of the page behind this one; None where there is none.
 

@@ -33,7 +33,7 @@ class Stat:
     version: Hashable | None
 
 
-class Reader(Protocol):
+class ObjectReader(Protocol):
     """An object opened for reading; the bytes stay readable even if it is deleted meanwhile."""
 
     @property
@@ -50,7 +50,7 @@ class Reader(Protocol):
         """Let go of it; reading afterwards is an error."""
 
 
-class Upload(Protocol):
+class GrowingObject(Protocol):
     """A growing object that one caller at a time may write."""
 
     @property
@@ -92,7 +92,7 @@ class Driver(Protocol):
         :raises StorageUnavailable: It is larger than anything small may be: damaged, or no such.
         """
 
-    def open(self, path: str) -> Reader:
+    def open(self, path: str) -> ObjectReader:
         """
         Open an object of any size.
 
@@ -187,7 +187,7 @@ class Driver(Protocol):
 
         :param wait_seconds: How long to wait for another holder.
         :param traceless: Leave nothing behind: for locks that are held often, and briefly.
-        :raises Locked: Another holder has it, and had it for as long.
+        :raises AlreadyLocked: Another holder has it, and had it for as long.
         """
 
     def folders(self, path: str) -> Sequence[str]:
@@ -200,7 +200,7 @@ class Driver(Protocol):
         Not durable: it may be lost in a power cut.
         """
 
-    def open_upload(self, path: str) -> Upload:
+    def open_upload(self, path: str) -> GrowingObject:
         """
         Take an upload for writing.
 

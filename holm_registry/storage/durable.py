@@ -30,7 +30,7 @@ def sync_folder(path: str) -> None:
         os.close(folder)
 
 
-class Folders:
+class DirectoryMaker:
     """
     Makes folders durably.
 

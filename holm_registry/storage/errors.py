@@ -13,7 +13,7 @@ class UploadBusy(StorageError):
     """Somebody else is writing to this upload."""
 
 
-class Locked(StorageError):
+class AlreadyLocked(StorageError):
     """Somebody else has this lock."""
 
 

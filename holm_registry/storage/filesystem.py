@@ -13,18 +13,18 @@ from io import FileIO
 from threading import Lock
 from typing import TypeVar
 
-from holm_registry.flock import Busy, close_removing, open_locked
-from holm_registry.regular import open_regular, require_regular
+from holm_registry.file_lock import Busy, close_removing, open_locked
+from holm_registry.regular_file import open_regular, require_regular
 
-from . import asides, layout
-from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
-from .durable import Folders, sync_folder, write_all
-from .errors import Locked, NotFound, StorageFull, StorageUnavailable, UploadBusy
-from .listing import SETTLED_SECONDS, FolderListing
+from . import layout, quarantine
+from .directory_listing import SETTLED_SECONDS, DirectoryListing
+from .directory_removal import NO_SPACE, DirectoryRemoval
+from .driver import MAX_SMALL_BYTES, GrowingObject, ObjectReader, Stat
+from .durable import DirectoryMaker, sync_folder, write_all
+from .errors import AlreadyLocked, NotFound, StorageFull, StorageUnavailable, UploadBusy
 from .open_files import FileReader, FileUpload
+from .os_errors import MISSING, making, translated
 from .placement import ATTEMPTS, Placement
-from .removal import NO_SPACE, Removal
-from .translation import MISSING, making, translated
 from .volume import Volume
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ T = TypeVar("T")
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY)
 
 
-class Filesystem:
+class FilesystemDriver:
     """
     A driver that keeps each object in a file under one folder.
 
@@ -43,11 +43,11 @@ class Filesystem:
     def __init__(self, root: str) -> None:
         self._root = root
         self._volume = Volume(root)
-        self._folders = Folders()
+        self._folders = DirectoryMaker()
         self._placement = Placement(self._full(layout.STAGING), self._folders)
-        self._removal = Removal(self._full(layout.STAGING), self._folders)
+        self._removal = DirectoryRemoval(self._full(layout.STAGING), self._folders)
         self._unsettled: set[str] = set()
-        self._listing = FolderListing()
+        self._listing = DirectoryListing()
         self._taken: set[str] = set()
         self._lock = Lock()
 
@@ -77,7 +77,7 @@ class Filesystem:
             # Asked for more than there is, Python makes room for that first.
             return file.read(size_bytes + 1)
 
-    def open(self, path: str) -> Reader:
+    def open(self, path: str) -> ObjectReader:
         """See :class:`.driver.Driver`."""
         with translated(path):
             return FileReader(self._found(open_regular, path))
@@ -106,7 +106,7 @@ class Filesystem:
         full = self._full(path)
         with translated(path):
             self._found(os.unlink, path)
-            asides.forget(full)
+            quarantine.forget(full)
             if not durably:
                 return
             with suppress(FileNotFoundError):
@@ -125,14 +125,14 @@ class Filesystem:
         self._volume.require()
         with making():
             try:
-                taken = asides.take(full)
+                taken = quarantine.take(full)
             except (FileNotFoundError, NotADirectoryError):
                 return self._remove_empty(folder)
             if any(self._is_needed(full, aside, spare) for aside in taken):
-                asides.put_back(full)
+                quarantine.put_back(full)
                 return False
             self._unsettled.add(folder)
-            is_gone = asides.claim(full, taken)
+            is_gone = quarantine.claim(full, taken)
             if is_gone:
                 self._remove_empty(folder)
             return is_gone
@@ -159,7 +159,7 @@ class Filesystem:
         with making():
             for folder, _, files in os.walk(self._full(path), onerror=_raise_unless_missing):
                 for name in files:
-                    if name.endswith(asides.SUFFIX) or name == layout.PART_MARK:
+                    if name.endswith(quarantine.SUFFIX) or name == layout.PART_MARK:
                         continue
                     # What is gone meanwhile, or no file, is no object.
                     with suppress(OSError):
@@ -217,7 +217,7 @@ class Filesystem:
                 self._folders.ensure(os.path.dirname(full))
                 file = open_locked(full, os.O_RDWR | os.O_CREAT, wait_seconds=wait_seconds)
         except Busy:
-            raise Locked(name) from None
+            raise AlreadyLocked(name) from None
         except StorageFull:
             # As where a file system knows no locks: it keeps this process in order alone.
             yield
@@ -258,7 +258,7 @@ class Filesystem:
                     return
             raise OSError(errno.EBUSY, "the folder is deleted again and again")
 
-    def open_upload(self, path: str) -> Upload:
+    def open_upload(self, path: str) -> GrowingObject:
         """See :class:`.driver.Driver`."""
         with self._lock:
             if path in self._taken:
@@ -295,7 +295,7 @@ class Filesystem:
         except (FileNotFoundError, NotADirectoryError):
             # Nothing is in a folder where no volume is mounted, but all of that is not missing.
             self._volume.require()
-            if not asides.put_back(full):
+            if not quarantine.put_back(full):
                 raise
         return do(full)
 
@@ -307,7 +307,7 @@ class Filesystem:
             # Put back already.
             return True
         except BaseException:
-            asides.put_back(full)
+            quarantine.put_back(full)
             raise
 
     def _remove_empty(self, folder: str) -> bool:

@@ -12,8 +12,8 @@ from threading import Condition, RLock
 
 from attrs import define
 
-from .driver import MAX_SMALL_BYTES, Reader, Stat, Upload
-from .errors import Locked, NotFound, StorageUnavailable, UploadBusy
+from .driver import MAX_SMALL_BYTES, GrowingObject, ObjectReader, Stat
+from .errors import AlreadyLocked, NotFound, StorageUnavailable, UploadBusy
 
 
 @define
@@ -24,7 +24,7 @@ class _Object:
     taken: bool = False
 
 
-class Memory:
+class MemoryDriver:
     """
     A driver that forgets everything when the process ends.
 
@@ -54,7 +54,7 @@ class Memory:
                 raise StorageUnavailable("an object is larger than it may be")
             return bytes(content)
 
-    def open(self, path: str) -> Reader:
+    def open(self, path: str) -> ObjectReader:
         """See :class:`.driver.Driver`."""
         with self._lock:
             return MemoryReader(bytes(self._find(path).content))
@@ -146,7 +146,7 @@ class Memory:
         """See :class:`.driver.Driver`."""
         with self._unlocked:
             if not self._unlocked.wait_for(lambda: name not in self._locked, wait_seconds):
-                raise Locked(name)
+                raise AlreadyLocked(name)
             self._locked.add(name)
         try:
             yield
@@ -168,7 +168,7 @@ class Memory:
             if path not in self._objects:
                 self.put(path, content)
 
-    def open_upload(self, path: str) -> Upload:
+    def open_upload(self, path: str) -> GrowingObject:
         """See :class:`.driver.Driver`."""
         with self._lock:
             found = self._find(path)
@@ -199,21 +199,21 @@ class MemoryReader:
         self.size_bytes = len(content)
 
     def read(self, offset: int, length: int) -> bytes:
-        """See :class:`.driver.Reader`."""
+        """See :class:`.driver.ObjectReader`."""
         return self._content[offset : offset + length]
 
     def fileno(self) -> int | None:
-        """See :class:`.driver.Reader`."""
+        """See :class:`.driver.ObjectReader`."""
         return None
 
     def close(self) -> None:
-        """See :class:`.driver.Reader`."""
+        """See :class:`.driver.ObjectReader`."""
 
 
 class MemoryUpload:
     """Bytes that grow."""
 
-    def __init__(self, store: Memory, path: str, found: _Object) -> None:
+    def __init__(self, store: MemoryDriver, path: str, found: _Object) -> None:
         self._store = store
         self._path = path
         self._found = found
@@ -221,22 +221,22 @@ class MemoryUpload:
 
     @property
     def size_bytes(self) -> int:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         return len(self._content)
 
     def append(self, buffers: Sequence[bytes]) -> None:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         for buffer in buffers:
             self._content += buffer
 
     def read(self, offset: int, length: int) -> bytes:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         return bytes(self._content[offset : offset + length])
 
     def promote(self, path: str) -> None:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         self._store.rename(self._path, path)
 
     def close(self) -> None:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         self._found.taken = False

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from .durable import Writeback, write_all
-from .translation import translated
+from .os_errors import translated
 
 
 class FileReader:
@@ -20,16 +20,16 @@ class FileReader:
         self.size_bytes = os.fstat(file).st_size
 
     def read(self, offset: int, length: int) -> bytes:
-        """See :class:`.driver.Reader`."""
+        """See :class:`.driver.ObjectReader`."""
         with translated("open file"):
             return os.pread(self._file, length, offset)
 
     def fileno(self) -> int | None:
-        """See :class:`.driver.Reader`."""
+        """See :class:`.driver.ObjectReader`."""
         return self._file
 
     def close(self) -> None:
-        """See :class:`.driver.Reader`."""
+        """See :class:`.driver.ObjectReader`."""
         if not self._closed:
             self._closed = True
             os.close(self._file)
@@ -63,7 +63,7 @@ class FileUpload:
         self._writeback = Writeback(file, self.size_bytes)
 
     def append(self, buffers: Sequence[bytes]) -> None:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         with translated(self._path):
             try:
                 self.size_bytes += write_all(self._file, buffers, self.size_bytes)
@@ -73,18 +73,18 @@ class FileUpload:
         self._writeback.grown_to(self.size_bytes)
 
     def read(self, offset: int, length: int) -> bytes:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         with translated(self._path):
             return os.pread(self._file, length, offset)
 
     def promote(self, path: str) -> None:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         with translated(self._path):
             os.utime(self._file)
             os.fsync(self._file)
             self._promote(self._path, path)
 
     def close(self) -> None:
-        """See :class:`.driver.Upload`."""
+        """See :class:`.driver.GrowingObject`."""
         os.close(self._file)
         self._release(self._path)

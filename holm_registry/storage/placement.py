@@ -10,8 +10,8 @@ import shutil
 import uuid
 from contextlib import suppress
 
-from . import asides
-from .durable import Folders, missing_top, sync_down, sync_folder, write_all
+from . import quarantine
+from .durable import DirectoryMaker, missing_top, sync_down, sync_folder, write_all
 
 #: How often to make a folder that another process deletes at the same moment.
 ATTEMPTS = 5
@@ -24,7 +24,7 @@ class Placement:
     :param staging: A folder for files on their way; it need not exist.
     """
 
-    def __init__(self, staging: str, folders: Folders) -> None:
+    def __init__(self, staging: str, folders: DirectoryMaker) -> None:
         self._staging = staging
         self._folders = folders
 
@@ -110,7 +110,7 @@ class Placement:
             except FileNotFoundError:
                 # The sweep finds a young file in it, and lets it be; if there is none, whoever
                 # has deleted the folder since has seen the file.
-                if not asides.put_back(full) and not os.path.exists(full):
+                if not quarantine.put_back(full) and not os.path.exists(full):
                     return
             else:
                 return

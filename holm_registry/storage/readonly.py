@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
-from .driver import Driver, Reader, Stat, Upload
+from .driver import Driver, GrowingObject, ObjectReader, Stat
 from .errors import StorageUnavailable
 
 
-class ReadOnly:
+class ReadOnlyDriver:
     """
     Another driver, of which nothing is changed: for a mount, or a user, that may only read.
 
@@ -27,7 +27,7 @@ class ReadOnly:
         """See :class:`.driver.Driver`."""
         return self._driver.read(path)
 
-    def open(self, path: str) -> Reader:
+    def open(self, path: str) -> ObjectReader:
         """See :class:`.driver.Driver`."""
         return self._driver.open(path)
 
@@ -100,7 +100,7 @@ class ReadOnly:
         """Refuse."""
         _refuse()
 
-    def open_upload(self, path: str) -> Upload:
+    def open_upload(self, path: str) -> GrowingObject:
         """Refuse."""
         _refuse()
 

@@ -15,9 +15,9 @@ import time
 import uuid
 from contextlib import suppress
 
-from holm_registry.flock import Busy, open_locked
+from holm_registry.file_lock import Busy, open_locked
 from holm_registry.oci.names import is_component
-from holm_registry.regular import open_regular
+from holm_registry.regular_file import open_regular
 
 from . import layout
 from .durable import sync_folder

@@ -13,35 +13,35 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.metrics.route import FiguresRoute
+from holm_registry.metrics.resource import MetricsResource
 
-from .answers import ErrorAnswers
-from .context import Context
-from .pages.api import Api
+from .pages.api import ApiPages
+from .pages.assets_and_theme import AssetsAndTheme
 from .pages.compare import ComparePage
 from .pages.delete import DeletePage
 from .pages.deleting import DeletingPage
 from .pages.image import ImagePage
 from .pages.login import LoginPage
-from .pages.look import Look
 from .pages.repositories import RepositoriesPage
 from .pages.repository import RepositoryPage
 from .pages.search import SearchPage
-from .routing import route
-from .security import put_headers
-from .unrouted import UnroutedErrors
+from .web.context import UiContext
+from .web.error_pages import ErrorPages
+from .web.routing import route
+from .web.security import put_headers
+from .web.unrouted import UnroutedErrors
 
 
-class _Routes(Protocol):
+class _UiRoutes(Protocol):
     def register(self, app: Klein) -> None: ...
 
 
-def build_app(context: Context) -> Klein:
+def build_app(context: UiContext) -> Klein:
     """Make the Klein application."""
     app = Klein()
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    pages: list[_Routes] = [
+    pages: list[_UiRoutes] = [
         RepositoriesPage(context),
         RepositoryPage(context),
         ImagePage(context),
@@ -50,11 +50,11 @@ def build_app(context: Context) -> Klein:
         DeletingPage(context),
         SearchPage(context),
         LoginPage(context),
-        Api(context),
-        Look(context),
-        ErrorAnswers(context),
+        ApiPages(context),
+        AssetsAndTheme(context),
+        ErrorPages(context),
     ]
-    route(app, "GET", "/metrics", FiguresRoute(context.figures, context.threads).show)
+    route(app, "GET", "/metrics", MetricsResource(context.figures, context.threads).show)
     for page in pages:
         page.register(app)
     return app
@@ -65,7 +65,7 @@ class UiResource(Resource):
 
     isLeaf = True
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         super().__init__()
         self._errors = UnroutedErrors(context)
         self._klein = KleinResource(build_app(context))

@@ -5,7 +5,7 @@ What can go wrong between a page and its registry, with the status a visitor get
 from __future__ import annotations
 
 
-class Trouble(Exception):
+class UiError(Exception):
     """
     Something a visitor asked for that cannot be had.
 
@@ -33,37 +33,37 @@ class Trouble(Exception):
         return told
 
 
-class Missing(Trouble):
+class ContentMissing(UiError):
     """The registry has no such repository, tag, manifest or blob."""
 
     status, title = 404, "Not found"
 
 
-class Invalid(Trouble):
+class InvalidRequest(UiError):
     """The visitor's request lacks something, or holds what cannot be."""
 
     status, title = 400, "This request cannot be understood"
 
 
-class Forbidden(Trouble):
+class Forbidden(UiError):
     """Another site sent the visitor's browser here."""
 
     status, title = 403, "Refused"
 
 
-class Changed(Trouble):
+class Conflict(UiError):
     """The registry no longer is as the visitor saw it, or holds what would break."""
 
     status, title = 409, "Nothing was deleted"
 
 
-class TooMany(Trouble):
+class TooMuchWork(UiError):
     """More would have to be looked at than is done for one visitor."""
 
     status, title = 409, "Too many tags"
 
 
-class Refused(Trouble):
+class RegistryRefused(UiError):
     """The registry answered with an error of its own."""
 
     title = "The registry refused"
@@ -74,19 +74,19 @@ class Refused(Trouble):
         return 403 if self.registry_status == 403 else 502
 
 
-class Unreachable(Trouble):
+class RegistryUnreachable(UiError):
     """The registry does not answer."""
 
     status, title = 502, "The registry cannot be reached"
 
 
-class Slow(Trouble):
+class RegistryTimeout(UiError):
     """The registry did not answer in time."""
 
     status, title = 504, "The registry is slow"
 
 
-class LoginNeeded(Trouble):
+class LoginRequired(UiError):
     """
     The registry wants to know who asks.
 
@@ -100,7 +100,7 @@ class LoginNeeded(Trouble):
         self.challenges = challenges
 
 
-class LoginRefused(LoginNeeded):
+class LoginRefused(LoginRequired):
     """The registry does not take the name and password that a visitor sent."""
 
     title = "Wrong name or password"

@@ -13,11 +13,11 @@ import pytest
 
 from holm_registry.content.registry import Registry
 from holm_registry.content.validation import Validation
-from holm_registry.maintenance.verification import Scope, Verification
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.errors import ManifestUnknown, RegistryError, Several
+from holm_registry.oci.errors import ManifestUnknown, MultipleErrors, RegistryError
 from holm_registry.storage import layout
+from holm_registry.verify.verification import Verification, VerificationOptions
 
 from ..images import CONFIG, LAYER, descriptor, image, index
 from ..stores import collect, names, push, push_blob
@@ -30,7 +30,7 @@ RECORDS = json.dumps(
 ).encode()
 
 
-def cache_index(media_type: str = mediatypes.OCI_INDEX, layers=(b"layer 1", b"layer 2")) -> bytes:
+def cache_index(media_type: str = media_types.OCI_INDEX, layers=(b"layer 1", b"layer 2")) -> bytes:
     """Make the index that BuildKit makes of a cache unless it is told to make an image."""
     children = [descriptor(layer, ZIPPED) for layer in layers]
     document = {
@@ -46,14 +46,14 @@ def push_cache(registry, tag="cache", **options) -> Digest:
 
 
 def findings(driver, **scope):
-    return Verification(driver, Scope(**scope), lambda *_: None).run().findings
+    return Verification(driver, VerificationOptions(**scope), lambda *_: None).run().findings
 
 
 def links(driver):
     return {path for path, _ in driver.objects(layout.REPOSITORIES)}
 
 
-@pytest.mark.parametrize("media_type", [mediatypes.OCI_INDEX, mediatypes.DOCKER_LIST])
+@pytest.mark.parametrize("media_type", [media_types.OCI_INDEX, media_types.DOCKER_LIST])
 @pytest.mark.parametrize("untagged", [False, True])
 def test_a_build_cache_is_taken_kept_and_sound(driver, registry, media_type, untagged):
     digest = push_cache(registry, media_type=media_type)
@@ -81,20 +81,20 @@ def test_a_build_cache_goes_with_its_tag(driver, registry):
 
 @pytest.mark.parametrize("media_type", [ZIPPED, CACHE_CONFIG, "text/plain"])
 def test_what_a_cache_names_has_to_be_here_and_of_its_size(registry, media_type):
-    payload = {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX}
+    payload = {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX}
     payload["manifests"] = [descriptor(b"x", media_type)]
-    with pytest.raises(Several):
+    with pytest.raises(MultipleErrors):
         registry.manifests.put("a", "cache", json.dumps(payload).encode())
     push_blob(registry, "a", b"x")
     payload["manifests"][0]["size"] = 2
-    with pytest.raises(Several):
+    with pytest.raises(MultipleErrors):
         registry.manifests.put("a", "cache", json.dumps(payload).encode())
 
 
 def test_what_is_called_a_manifest_has_to_be_one(registry):
     child = image(b"c", [])
     push_blob(registry, "a", child)
-    with pytest.raises(Several):
+    with pytest.raises(MultipleErrors):
         registry.manifests.put("a", "v1", index([child]))
 
 
@@ -102,7 +102,7 @@ def test_an_image_may_name_a_manifest_among_its_layers(driver, registry):
     inner = image(b"c", [b"1"])
     push(registry, "a", None, inner, b"c", b"1")
     outer = json.loads(image(b"c", []))
-    outer["layers"] = [descriptor(inner, mediatypes.OCI_MANIFEST)]
+    outer["layers"] = [descriptor(inner, media_types.OCI_MANIFEST)]
     payload = json.dumps(outer).encode()
     push(registry, "a", "v1", payload)
     driver.age()
@@ -154,7 +154,7 @@ def test_nothing_that_was_not_pushed_as_a_manifest_is_made_one(driver, registry)
     lenient = Registry(driver, validation=Validation(disabled=True))
     for content in (b"one", RECORDS):
         push_blob(registry, "other", content)
-    lenient.manifests.put("a", "odd", payload, content_type=mediatypes.OCI_INDEX)
+    lenient.manifests.put("a", "odd", payload, content_type=media_types.OCI_INDEX)
     before = links(driver)
     assert findings(driver, repair=True)
     assert links(driver) == before
@@ -162,7 +162,7 @@ def test_nothing_that_was_not_pushed_as_a_manifest_is_made_one(driver, registry)
 
 @pytest.mark.parametrize("layers", [{"layers": None}, {}])
 def test_an_image_from_scratch_is_taken_served_and_kept(driver, registry, layers):
-    document = {"schemaVersion": 2, "mediaType": mediatypes.OCI_MANIFEST, **layers}
+    document = {"schemaVersion": 2, "mediaType": media_types.OCI_MANIFEST, **layers}
     document["config"] = descriptor(b"c", CONFIG)
     payload = json.dumps(document).encode()
     push(registry, "a", "v1", payload, b"c", b"unused")
@@ -176,11 +176,11 @@ def test_an_image_from_scratch_is_taken_served_and_kept(driver, registry, layers
 
 def test_an_empty_index_is_taken_served_and_kept(driver, registry):
     payload = b'{"schemaVersion": 2, "manifests": null}'
-    registry.manifests.put("a", "v1", payload, content_type=mediatypes.OCI_INDEX)
+    registry.manifests.put("a", "v1", payload, content_type=media_types.OCI_INDEX)
     driver.age()
     collect(driver, untagged=True)
     assert not findings(driver)
-    assert registry.manifests.get("a", "v1").media_type == mediatypes.OCI_INDEX
+    assert registry.manifests.get("a", "v1").media_type == media_types.OCI_INDEX
 
 
 def test_a_manifest_of_an_odd_shape_keeps_no_garbage_of_others(driver, registry):

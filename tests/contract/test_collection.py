@@ -9,14 +9,14 @@ import time
 import pytest
 
 from holm_registry.content.registry import Registry
-from holm_registry.maintenance.sweep import Sweep
-from holm_registry.maintenance.uploads import Abandoned, UploadPurge
-from holm_registry.oci import mediatypes
+from holm_registry.gc.sweep import Sweep
+from holm_registry.gc.uploads import Abandoned, UploadPurge
+from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestUnknown, RegistryError
-from holm_registry.oci.paging import Page
+from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import layout
-from holm_registry.storage.errors import Locked, StorageUnavailable
+from holm_registry.storage.errors import AlreadyLocked, StorageUnavailable
 
 from ..images import descriptor, image, index
 from ..stores import Aging, AgingFiles, blobs_in, collect, names, pull, push, push_blob
@@ -91,7 +91,7 @@ def test_untagged_manifests_go_only_when_asked_to(driver, registry):
     ]
 
 
-@pytest.mark.parametrize("media_type", [mediatypes.OCI_INDEX, mediatypes.DOCKER_LIST])
+@pytest.mark.parametrize("media_type", [media_types.OCI_INDEX, media_types.DOCKER_LIST])
 def test_children_and_referrers_of_what_is_kept_are_kept(driver, registry, media_type):
     """Children of nested indexes, signatures of children, signatures of signatures."""
     inner = index([A], media_type=media_type)
@@ -126,7 +126,7 @@ def test_nested_repositories_that_share_a_child_are_told_apart(driver, registry)
     collect(driver, untagged=True)
     pull(registry, "a/b", "v1")
     assert blobs_in(driver) == names([A, index([A])])
-    assert registry.catalog.page(Page())[0] == ["a/b"]
+    assert registry.catalog.page(PageRequest())[0] == ["a/b"]
 
 
 def test_a_repository_in_which_nothing_is_left_is_forgotten(driver, registry):
@@ -138,7 +138,7 @@ def test_a_repository_in_which_nothing_is_left_is_forgotten(driver, registry):
     driver.age()
     result, _ = collect(driver)
     assert result.empty_repositories == 1
-    assert registry.catalog.page(Page())[0] == ["a"]
+    assert registry.catalog.page(PageRequest())[0] == ["a"]
     assert not driver.objects(layout.repository("a/b"))
     assert registry.uploads.size_bytes("c", upload) == 0
     push(registry, "a/b", "v1", A, b"c", b"1", b"2")
@@ -325,7 +325,7 @@ def test_it_asks_in_proportion_to_manifests_and_tags_and_not_to_their_product(un
 
 
 def test_two_collections_at_once_are_kept_apart(driver):
-    with driver.lock("collection"), pytest.raises(Locked):
+    with driver.lock("collection"), pytest.raises(AlreadyLocked):
         collect(driver)
     collect(driver)
 

@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUnknown, ManifestUnknown
-from holm_registry.oci.named import named_in
+from holm_registry.oci.references import references_in
 from holm_registry.storage import layout
-from holm_registry.storage.memory import Memory
+from holm_registry.storage.memory import MemoryDriver
 
 from ..images import descriptor, image, index
 from ..stores import LONG, blobs_in, collect, names, pull, push_blob
@@ -23,7 +23,7 @@ class Killed(BaseException):
     """The end of a process."""
 
 
-class Mortal(Memory):
+class Mortal(MemoryDriver):
     """A store that ends whoever uses it after a number of calls."""
 
     calls_left: int | None = None
@@ -36,7 +36,7 @@ class Mortal(Memory):
 
 
 def _counting(name):
-    real = getattr(Memory, name)
+    real = getattr(MemoryDriver, name)
 
     def call(self, *args, **kwargs):
         self._count()
@@ -73,7 +73,7 @@ class Life(RuleBasedStateMachine):
     def accept(self, name, tag, payload, calls):
         """Push a manifest after its blobs; the process may die at a call."""
         try:
-            for digest in named_in(payload).blobs:
+            for digest in references_in(payload).blobs:
                 self.upload(name, digest)
             before = self.tags.get((name, tag), {None})
             if calls is not None:
@@ -157,7 +157,7 @@ class Life(RuleBasedStateMachine):
     def delete_manifest(self, name, data):
         """Delete one that no index here names: else the index is broken, by the client's wish."""
         held = sorted(self.held.get(name, ()))
-        named = {digest for each in held for digest in named_in(each).manifests}
+        named = {digest for each in held for digest in references_in(each).manifests}
         free = [each for each in held if Digest.of(each) not in named]
         if not free:
             return
@@ -206,9 +206,9 @@ class Life(RuleBasedStateMachine):
             if payload in found:
                 continue
             found.add(payload)
-            named = named_in(payload)
+            named = references_in(payload)
             waiting += [self.payloads[str(digest)] for digest in named.manifests]
-            waiting += [each for each in held if named_in(each).subject == Digest.of(payload)]
+            waiting += [each for each in held if references_in(each).subject == Digest.of(payload)]
         return found
 
     @invariant()
@@ -222,7 +222,7 @@ class Life(RuleBasedStateMachine):
             for payload in held:
                 pull(self.registry, name, Digest.of(payload))
             for payload in self.needed(name):
-                subject = named_in(payload).subject
+                subject = references_in(payload).subject
                 if subject is not None and payload in held:
                     found = self.registry.referrers.page(name, subject)[0]
                     assert str(Digest.of(payload)) in {each.digest for each in found}
@@ -236,7 +236,7 @@ class Life(RuleBasedStateMachine):
         assert blobs_in(self.driver) == names(kept)
         for name in REPOSITORY_NAMES:
             needed = self.needed(name)
-            layers = {digest for payload in needed for digest in named_in(payload).blobs}
+            layers = {digest for payload in needed for digest in references_in(payload).blobs}
             assert set(self.driver.folders(layout.layers_by(name, "sha256"))) == {
                 digest.encoded for digest in layers
             }

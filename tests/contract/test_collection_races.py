@@ -15,11 +15,11 @@ from contextlib import suppress
 import pytest
 
 from holm_registry.content.registry import Registry
-from holm_registry.maintenance.collection import Collection, Plan
+from holm_registry.gc.collection import Collection, CollectionOptions
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUnknown, ManifestUnknown
 from holm_registry.storage import layout
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from ..images import descriptor, image, index
 from ..stores import KEPT, LOOSE, SIGNATURE, blobs_in, collect, fill, names, pull, push, push_blob
@@ -153,7 +153,7 @@ OPERATIONS = [
 def template(tmp_path_factory):
     root = str(tmp_path_factory.mktemp("store") / "root")
     os.mkdir(root)
-    registry = Registry(Filesystem(root))
+    registry = Registry(FilesystemDriver(root))
     fill(registry)
     push(registry, "empty", "v1", LOOSE, b"c", b"loose")
     registry.manifests.delete("empty", Digest.of(LOOSE))
@@ -185,12 +185,12 @@ def copied(template, root):
             path = os.path.join(folder, name)
             then = os.stat(path).st_mtime - 2 * DAY
             os.utime(path, (then, then))
-    return Filesystem(root)
+    return FilesystemDriver(root)
 
 
 def check(root, pushed):
     """What was accepted can be pulled whole by whoever comes now, and is not garbage."""
-    registry = Registry(Filesystem(root))
+    registry = Registry(FilesystemDriver(root))
     pull(registry, "a", "v1")
     for name, reference, payload in pushed or ():
         pull(registry, name, reference or Digest.of(payload))
@@ -202,7 +202,7 @@ def check(root, pushed):
 
 def whole(root):
     """Every manifest that is there has all its parts, and a kept subject its referrers."""
-    driver = Filesystem(root)
+    driver = FilesystemDriver(root)
     registry = Registry(driver)
     for name in ("a", "empty"):
         for encoded in driver.folders(layout.revisions(name, "sha256")):
@@ -222,7 +222,7 @@ def test_a_client_comes_between_two_steps_of_a_collection(
     for when in steps(counts):
         root = str(tmp_path / str(when))
         driver = copied(template, root)
-        client = Registry(Filesystem(root))
+        client = Registry(FilesystemDriver(root))
         pushed = []
 
         def act(client=client, pushed=pushed):
@@ -253,7 +253,7 @@ def test_a_collection_comes_between_two_steps_of_a_client(
                 when or None,
                 lambda driver=driver: collect(driver, untagged=True, grace_seconds=60.0),
             )
-            pushed = operation(Registry(Filesystem(root)))
+            pushed = operation(Registry(FilesystemDriver(root)))
             counts.append(interposed.count)
         check(root, pushed)
         whole(root)
@@ -276,10 +276,10 @@ def test_a_collection_dies_while_it_has_out_of_sight_what_is_needed_by_now(
 
             def act(what, *_, mortal=mortal, pushed=pushed, when=when, root=root):
                 if what == "sweeping links" and not pushed:
-                    pushed.append(operation(Registry(Filesystem(root))))
+                    pushed.append(operation(Registry(FilesystemDriver(root))))
                     mortal.count, mortal._when = 0, when or None
 
-            plan = Plan(grace_seconds=60.0, untagged=True)
+            plan = CollectionOptions(grace_seconds=60.0, untagged=True)
             with suppress(Killed):
                 Collection(driver, plan, progress=act).run()
             counts.append(mortal.count)
@@ -307,7 +307,7 @@ def test_whenever_a_collection_dies_nothing_is_lost_and_the_next_one_ends_it(
         for folder, _, files in os.walk(root):
             for name in files:
                 os.utime(os.path.join(folder, name), (0, 0))
-        result, _ = collect(Filesystem(root), untagged=True)
+        result, _ = collect(FilesystemDriver(root), untagged=True)
         assert blobs_in(driver) == names([KEPT])
         assert not result.problems
         assert not driver.objects(layout.STAGING)

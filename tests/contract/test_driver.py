@@ -10,14 +10,14 @@ import pytest
 
 from holm_registry.storage.driver import MAX_SMALL_BYTES, Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
-from holm_registry.storage.filesystem import Filesystem
-from holm_registry.storage.memory import Memory
-from holm_registry.storage.readonly import ReadOnly
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.storage.memory import MemoryDriver
+from holm_registry.storage.readonly import ReadOnlyDriver
 
 
 @pytest.fixture(params=["memory", "filesystem"])
 def driver(request, tmp_path) -> Driver:
-    return Memory() if request.param == "memory" else Filesystem(str(tmp_path))
+    return MemoryDriver() if request.param == "memory" else FilesystemDriver(str(tmp_path))
 
 
 @pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 400])
@@ -79,7 +79,7 @@ def test_folders_are_sorted_and_files_are_none(driver):
 def test_folders_are_listed_anew_when_they_change(driver):
     """Also when what is listed was remembered, and the change came from another process."""
     driver.put("r/a/x", b"")
-    if isinstance(driver, Filesystem):
+    if isinstance(driver, FilesystemDriver):
         old = time.time() - 100
         os.utime(driver._full("r"), (old, old))
     assert list(driver.folders("r")) == ["a"]
@@ -92,7 +92,7 @@ def test_folders_are_listed_anew_when_they_change(driver):
 
 def test_refreshing_makes_an_object_young_and_leaves_it_as_it_is(driver, monkeypatch):
     driver.put("a", b"x")
-    if isinstance(driver, Filesystem):
+    if isinstance(driver, FilesystemDriver):
         os.utime(driver._full("a"), (1, 1))
     else:
         driver._objects["a"].modified = 1
@@ -103,7 +103,7 @@ def test_refreshing_makes_an_object_young_and_leaves_it_as_it_is(driver, monkeyp
 
 def test_a_version_changes_with_the_content(driver):
     driver.put("a", b"x")
-    if isinstance(driver, Filesystem):
+    if isinstance(driver, FilesystemDriver):
         assert driver.stat("a").version is None, "too young to promise anything"
         os.utime(driver._full("a"), (1, 1))
     before = driver.stat("a").version
@@ -203,7 +203,7 @@ def test_many_threads_make_folders_in_each_other(driver):
 @pytest.mark.parametrize("verb", ["put", "delete", "delete_folder", "create_upload", "open_upload"])
 def test_of_a_read_only_store_everything_is_read_and_nothing_changed(driver, verb):
     driver.put("a/b/c", b"x")
-    reading = ReadOnly(driver)
+    reading = ReadOnlyDriver(driver)
     assert reading.read("a/b/c") == b"x"
     assert reading.open("a/b/c").read(0, 10) == b"x"
     assert reading.stat("a/b/c").size_bytes == 1

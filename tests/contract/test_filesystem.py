@@ -13,12 +13,12 @@ import pytest
 
 from holm_registry.storage import durable, placement
 from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 
 @pytest.fixture
-def store(tmp_path) -> Filesystem:
-    return Filesystem(str(tmp_path))
+def store(tmp_path) -> FilesystemDriver:
+    return FilesystemDriver(str(tmp_path))
 
 
 @pytest.fixture
@@ -115,8 +115,8 @@ def test_a_delete_is_synced(store, calls):
 def test_an_upload_held_by_another_process_is_busy(store, tmp_path):
     store.create_upload("up")
     script = (
-        "import sys; from holm_registry.storage.filesystem import Filesystem;"
-        f"upload = Filesystem({str(tmp_path)!r}).open_upload('up');"
+        "import sys; from holm_registry.storage.filesystem import FilesystemDriver;"
+        f"upload = FilesystemDriver({str(tmp_path)!r}).open_upload('up');"
         "print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -11,15 +11,15 @@ import pytest
 
 from holm_registry.content.registry import Registry
 from holm_registry.content.validation import Validation
-from holm_registry.maintenance.__main__ import main
-from holm_registry.maintenance.uploads import purge_uploads
-from holm_registry.maintenance.verification import Scope, Verification
+from holm_registry.gc.__main__ import main
+from holm_registry.gc.uploads import purge_uploads
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUnknown, BlobUploadUnknown, ManifestUnknown
-from holm_registry.oci.paging import Page
+from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import layout
 from holm_registry.storage.errors import StorageFull
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.verify.verification import Verification, VerificationOptions
 
 from ..images import image
 from ..stores import (
@@ -92,14 +92,14 @@ def root(tmp_path):
     """A volume as registry:2 leaves it, with nothing of ours on it; all of it is old."""
     root = str(tmp_path / "root")
     os.mkdir(root)
-    registry = Registry(Filesystem(root))
+    registry = Registry(FilesystemDriver(root))
     fill(registry)
     push(registry, "b", "v1", KEPT, b"c", b"kept")
     push(registry, "b", "v2", LOOSE, b"loose")
     os.makedirs(f"{root}/{layout.upload('a', 'begun')}")
     with open(f"{root}/{layout.upload_started_at('a', 'begun')}", "w") as file:
         file.write("2020-01-01T00:00:00Z")
-    registry.driver = Filesystem(root)
+    registry.driver = FilesystemDriver(root)
     registry.driver.create_upload(layout.upload_data("a", "written"), b"bytes")
     age(root)
     for path in (layout.STAGING, layout.MAINTENANCE):
@@ -113,19 +113,19 @@ def full(request, monkeypatch, root):
 
 
 def test_a_collection_frees(root, full):
-    result, _ = collect(Filesystem(root), untagged=True)
+    result, _ = collect(FilesystemDriver(root), untagged=True)
     assert result.problems == []
     assert (result.manifests, result.uploads) == (2, 2)
-    assert blobs_in(Filesystem(root)) == names([KEPT, LOOSE])
+    assert blobs_in(FilesystemDriver(root)) == names([KEPT, LOOSE])
     for name, tag in (("a", "v1"), ("b", "v1"), ("b", "v2")):
-        pull(Registry(Filesystem(root)), name, tag)
+        pull(Registry(FilesystemDriver(root)), name, tag)
 
 
 def test_a_collection_spares_what_is_in_use(root, full):
-    registry = Registry(Filesystem(root))
+    registry = Registry(FilesystemDriver(root))
     registry.manifests.get("a", Digest.of(LOOSE))
     registry.blobs.stat("a", Digest.of(b"garbage"))
-    result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
+    result, _ = collect(FilesystemDriver(root), untagged=True, grace_seconds=60.0)
     assert result.manifests == 0
     pull(registry, "a", Digest.of(LOOSE))
     pull(registry, "a", Digest.of(SIGNATURE))
@@ -133,7 +133,7 @@ def test_a_collection_spares_what_is_in_use(root, full):
 
 
 def test_what_nobody_wants_can_be_deleted(root, full):
-    registry = Registry(Filesystem(root))
+    registry = Registry(FilesystemDriver(root))
     registry.tags.delete("b", "v1")
     registry.manifests.delete("b", Digest.of(LOOSE))
     registry.manifests.delete("a", Digest.of(SIGNATURE))
@@ -142,7 +142,7 @@ def test_what_nobody_wants_can_be_deleted(root, full):
         registry.uploads.cancel("a", session)
         with pytest.raises(BlobUploadUnknown):
             registry.uploads.size_bytes("a", session)
-    assert registry.tags.page("b", Page())[0] == ()
+    assert registry.tags.page("b", PageRequest())[0] == ()
     for name, digest in (("b", Digest.of(LOOSE)), ("a", Digest.of(SIGNATURE))):
         with pytest.raises(ManifestUnknown):
             registry.manifests.get(name, digest)
@@ -152,8 +152,8 @@ def test_what_nobody_wants_can_be_deleted(root, full):
 
 
 def test_uploads_are_purged(root, full):
-    assert purge_uploads(Filesystem(root), 3600.0).uploads == 2
-    assert Filesystem(root).folders(layout.uploads("a")) == ()
+    assert purge_uploads(FilesystemDriver(root), 3600.0).uploads == 2
+    assert FilesystemDriver(root).folders(layout.uploads("a")) == ()
 
 
 @pytest.mark.parametrize("task", ["collect", "purge"])
@@ -168,8 +168,8 @@ def test_a_result_that_cannot_be_kept_is_told_all_the_same(root, full, task, cap
 def test_verify_looks_at_everything(root, full, repair):
     with full._open(f"{root}/{layout.blob_data(Digest.of(b's'))}", "wb") as file:
         file.write(b"X")
-    scope = Scope(repair=repair, validation=Validation())
-    report = Verification(Filesystem(root), scope, lambda *_: None).run()
+    scope = VerificationOptions(repair=repair, validation=Validation())
+    report = Verification(FilesystemDriver(root), scope, lambda *_: None).run()
     (finding,) = report.findings
     assert report.repositories == 2
     assert ("could not be repaired" in finding.problem) == repair
@@ -179,7 +179,7 @@ def test_refused_pushes_leave_nothing_behind(root, full):
     def everything():
         return {(folder, *files) for folder, _, files in os.walk(root)}
 
-    registry = Registry(Filesystem(root))
+    registry = Registry(FilesystemDriver(root))
     before = everything()
     for _ in range(3):
         with pytest.raises(StorageFull):
@@ -194,7 +194,7 @@ def test_refused_pushes_leave_nothing_behind(root, full):
 def test_wherever_room_ends_a_push_is_refused_whole_and_all_goes_on(root, monkeypatch):
     new = image(b"c", [b"new"], annotations={"a": "b"})
     for after in range(10_000):
-        registry = Registry(Filesystem(root))
+        registry = Registry(FilesystemDriver(root))
         with monkeypatch.context() as patch:
             full = Full(patch, errno.ENOSPC, after)
             try:
@@ -203,9 +203,9 @@ def test_wherever_room_ends_a_push_is_refused_whole_and_all_goes_on(root, monkey
             except StorageFull:
                 is_taken = False
             # As much as there was room for is no more: all of this needs none.
-            result, _ = collect(Filesystem(root), untagged=True, grace_seconds=60.0)
+            result, _ = collect(FilesystemDriver(root), untagged=True, grace_seconds=60.0)
             assert result.problems == []
-            pull(Registry(Filesystem(root)), "a", "v1")
+            pull(Registry(FilesystemDriver(root)), "a", "v1")
         left = [folder for folder, _, _ in os.walk(f"{root}/{layout.STAGING}")][1:]
         assert left == [], "and nothing is left on its way"
         if is_taken:

@@ -10,12 +10,12 @@ import pytest
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUploadUnknown, ManifestUnknown
-from holm_registry.oci.paging import Page
+from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import durable, layout
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from ..images import descriptor, image
-from ..mortal import Killed, Mortal
+from ..kill_points import Killed, Mortal
 
 
 def push_blob(registry, repository, content, began=None):
@@ -82,7 +82,7 @@ def live(root, monkeypatch, deadline):
     with monkeypatch.context() as patch:
         mortal = Mortal(patch, deadline)
         try:
-            for after in life(Registry(Filesystem(root))):
+            for after in life(Registry(FilesystemDriver(root))):
                 state = {
                     "tags": {tag: set(any_of) for tag, any_of in after["tags"].items()},
                     "gone": set(after["gone"]),
@@ -133,7 +133,7 @@ def check_uploads(registry, uploads):
 
 
 def check(root, state):
-    registry = Registry(Filesystem(root))
+    registry = Registry(FilesystemDriver(root))
     check_uploads(registry, state["uploads"])
     for payload in state["manifests"]:
         found = registry.manifests.get("team/app", Digest.of(payload))
@@ -143,8 +143,8 @@ def check(root, state):
     for tag in state["gone"] - set(state["tags"]):
         with pytest.raises(ManifestUnknown):
             registry.manifests.get("team/app", tag)
-    for name in registry.catalog.page(Page(100))[0]:
-        for tag in registry.tags.page(name, Page())[0]:
+    for name in registry.catalog.page(PageRequest(100))[0]:
+        for tag in registry.tags.page(name, PageRequest())[0]:
             assert registry.manifests.get(name, tag), "what is listed can be pulled"
     check_referrers(registry, state)
     for content in (b"config", b"layer"):

@@ -6,23 +6,23 @@ import argparse
 import os
 
 from holm_registry.auth.htpasswd import parse_htpasswd
-from holm_registry.auth.robots import Robots
-from holm_registry.auth.rules import Pattern, Scope
+from holm_registry.auth.robots import RobotAccounts
+from holm_registry.auth.rules import RepositoryPattern, RuleScope
 from holm_registry.auth.tokens import read_key
 from holm_registry.commands import htpasswd
-from holm_registry.events import queue as module
-from holm_registry.events.queue import EventQueue
+from holm_registry.notifications import queue as module
+from holm_registry.notifications.queue import EventQueue
 
-from ..mortal import every_death
+from ..kill_points import every_death
 
 
 def test_a_robot_that_was_made_works_and_one_that_was_revoked_does_not(tmp_path, monkeypatch):
-    scope = Scope((Pattern("*"),), frozenset({"pull"}))
+    scope = RuleScope((RepositoryPattern("*"),), frozenset({"pull"}))
     state = {}
 
     def live(deadline):
         state.clear()
-        robots = Robots(str(tmp_path / str(deadline) / "robots"))
+        robots = RobotAccounts(str(tmp_path / str(deadline) / "robots"))
         state["keys"] = {}
         state["keys"]["first"] = robots.create("first", scope)
         state["keys"]["second"] = robots.create("second", scope)
@@ -31,7 +31,7 @@ def test_a_robot_that_was_made_works_and_one_that_was_revoked_does_not(tmp_path,
         state["revoked"] = True
 
     def check(deadline):
-        robots = Robots(str(tmp_path / str(deadline) / "robots"), complain=lambda _: 1 / 0)
+        robots = RobotAccounts(str(tmp_path / str(deadline) / "robots"), complain=lambda _: 1 / 0)
         for name, key in state["keys"].items():
             assert robots.get(name).has(key.encode())
         assert {each.name for each in robots.all()} <= {"first", "second"}

@@ -7,18 +7,18 @@ import os
 import shutil
 from contextlib import suppress
 
-from holm_registry.census import measure
-from holm_registry.content.capacity import Bounds
+from holm_registry.content.limits import ContentLimits
 from holm_registry.content.quotas import Quotas
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUploadUnknown, ManifestUnknown
+from holm_registry.server.quota_usage import measure
 from holm_registry.storage import layout
 from holm_registry.storage.errors import StorageUnavailable
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from ..images import image
-from ..mortal import every_death
+from ..kill_points import every_death
 from ..stores import pull, push
 
 OLD, NEW = image(b"c", [b"1"]), image(b"c", [b"1"], annotations={"new": "yes"})
@@ -26,8 +26,10 @@ SENT = b"sent by one who will go on"
 
 
 def started(root, **bounds):
-    registry = Registry(Filesystem(root), bounds=Bounds(**bounds), quotas=Quotas({"": 10_000}))
-    registry.quotas.count("a", lambda: measure(Filesystem(root), "a"))
+    registry = Registry(
+        FilesystemDriver(root), bounds=ContentLimits(**bounds), quotas=Quotas({"": 10_000})
+    )
+    registry.quotas.count("a", lambda: measure(FilesystemDriver(root), "a"))
     return registry
 
 
@@ -66,7 +68,7 @@ def test_an_upload_that_gives_way_is_whole_or_gone_and_what_is_held_counts(tmp_p
         assert set(found.values()) <= {len(SENT), len(b"left")}
         data = [
             stat.size_bytes
-            for path, stat in Filesystem(root(deadline)).objects(layout.uploads("a"))
+            for path, stat in FilesystemDriver(root(deadline)).objects(layout.uploads("a"))
             if path.endswith("/data")
         ]
         assert registry.quotas.held("a") == sum(data)
@@ -82,15 +84,15 @@ def test_a_push_of_tags_that_fails_half_way_and_dies_leaves_each_on_one_of_both(
 ):
     """What a failing disk let it write goes back; it dies while it does that."""
     template = str(tmp_path / "template")
-    push(Registry(Filesystem(template)), "a", "v1", OLD, b"c", b"1")
-    Registry(Filesystem(template)).tags.point("a", ["v2"], Digest.of(OLD))
+    push(Registry(FilesystemDriver(template)), "a", "v1", OLD, b"c", b"1")
+    Registry(FilesystemDriver(template)).tags.point("a", ["v2"], Digest.of(OLD))
     refused = layout.tag_current_link("a", "v3")
 
     def root(deadline):
         return str(tmp_path / str(deadline))
 
     def live(deadline):
-        driver = Filesystem(root(deadline))
+        driver = FilesystemDriver(root(deadline))
         put = driver.put
 
         def fail(path, content):
@@ -103,7 +105,7 @@ def test_a_push_of_tags_that_fails_half_way_and_dies_leaves_each_on_one_of_both(
             Registry(driver).manifests.put("a", Digest.of(NEW), NEW, tags=["v1", "v2", "v3"])
 
     def check(deadline):
-        registry = Registry(Filesystem(root(deadline)))
+        registry = Registry(FilesystemDriver(root(deadline)))
         for tag in ("v1", "v2"):
             pull(registry, "a", tag)
             found = registry.manifests.get("a", tag).content

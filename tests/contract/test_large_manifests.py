@@ -6,10 +6,10 @@ from threading import Event, Thread
 
 import pytest
 
-from holm_registry.content.payloads import LARGE_BYTES
+from holm_registry.content.manifest_store import LARGE_BYTES
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
-from holm_registry.storage.memory import Memory
+from holm_registry.storage.memory import MemoryDriver
 
 from ..images import image
 from ..stores import push_blob
@@ -18,7 +18,7 @@ from ..stores import push_blob
 A_MOMENT = 0.2
 
 
-class Slow(Memory):
+class Slow(MemoryDriver):
     """A store that takes until it is told to read what is large."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ def test_large_manifests_are_looked_into_one_at_a_time(act):
 
 
 def test_no_large_manifest_is_remembered():
-    registry = Registry(Memory())
+    registry = Registry(MemoryDriver())
     push_blob(registry, "a", b"config")
     small, large = image(b"config", []), padded(1)
     for payload in (small, large):

@@ -8,15 +8,15 @@ import shutil
 import pytest
 
 from holm_registry.content.registry import Registry
-from holm_registry.maintenance.collection import Collection, Plan
-from holm_registry.maintenance.stats import measure
-from holm_registry.maintenance.uploads import purge_uploads
-from holm_registry.maintenance.verification import Scope, Verification
+from holm_registry.gc.collection import Collection, CollectionOptions
+from holm_registry.gc.uploads import purge_uploads
+from holm_registry.gc.usage import measure
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.paging import Page
+from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import layout, volume
 from holm_registry.storage.errors import VolumeLost
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.verify.verification import Verification, VerificationOptions
 
 from ..images import descriptor, image
 from ..stores import pull, push, push_blob
@@ -50,12 +50,12 @@ class Mount:
 def store(request, tmp_path, monkeypatch):
     monkeypatch.setattr(volume, "_LOOK_SECONDS", 0.0)
     os.mkdir(tmp_path / "root")
-    store = Filesystem(str(tmp_path / "root"))
+    store = FilesystemDriver(str(tmp_path / "root"))
     store.mark()
     assert os.listdir(tmp_path / "root") == [], "nothing is put on an empty volume"
     push(Registry(store), "a", "v1", IMAGE, b"c", b"1")
     push(Registry(store), "a", None, SIGNATURE)
-    store = Filesystem(str(tmp_path / "root"))
+    store = FilesystemDriver(str(tmp_path / "root"))
     if request.param:
         store.mark()
     return store
@@ -70,8 +70,8 @@ USES = {
     "pull": lambda registry: pull(registry, "a", "v1"),
     "head": lambda registry: registry.blobs.stat("a", Digest.of(b"1")),
     "peek": lambda registry: registry.manifests.peek("a", "v1"),
-    "tags": lambda registry: registry.tags.page("a", Page()),
-    "catalog": lambda registry: registry.catalog.page(Page(10)),
+    "tags": lambda registry: registry.tags.page("a", PageRequest()),
+    "catalog": lambda registry: registry.catalog.page(PageRequest(10)),
     "referrers": lambda registry: registry.referrers.page("a", Digest.of(IMAGE)),
     "begin": lambda registry: registry.uploads.start("b"),
     "push": lambda registry: push_blob(registry, "b", b"new"),
@@ -100,17 +100,17 @@ def test_nothing_is_read_or_written_until_it_is_back(store, mount, use):
 
 def test_another_store_below_is_not_taken_for_it(store, mount, tmp_path):
     os.mkdir(tmp_path / "below")
-    below = Filesystem(str(tmp_path / "below"))
+    below = FilesystemDriver(str(tmp_path / "below"))
     push(Registry(below), "old", "v1", IMAGE, b"c", b"1")
-    Filesystem(str(tmp_path / "below")).mark()
+    FilesystemDriver(str(tmp_path / "below")).mark()
     registry = Registry(store)
     mount.unmount(str(tmp_path / "below"))
     with pytest.raises(VolumeLost):
-        registry.catalog.page(Page(10))
+        registry.catalog.page(PageRequest(10))
     with pytest.raises(VolumeLost):
         push_blob(registry, "old", b"new")
     mount.mount()
-    assert registry.catalog.page(Page(10))[0] == ["a"]
+    assert registry.catalog.page(PageRequest(10))[0] == ["a"]
 
 
 def test_a_copy_that_takes_its_place_is_known_by_its_mark(store, mount, tmp_path):
@@ -119,7 +119,7 @@ def test_a_copy_that_takes_its_place_is_known_by_its_mark(store, mount, tmp_path
     registry = Registry(store)
     if not os.path.exists(f"{mount.path}/{layout.MAINTENANCE}/volume"):
         with pytest.raises(VolumeLost):
-            registry.catalog.page(Page(10))
+            registry.catalog.page(PageRequest(10))
         return
     pull(registry, "a", "v1")
     push_blob(registry, "a", b"new")
@@ -127,11 +127,11 @@ def test_a_copy_that_takes_its_place_is_known_by_its_mark(store, mount, tmp_path
 
 def test_a_store_that_held_nothing_may_be_mounted_later(tmp_path, mount):
     os.mkdir(tmp_path / "volume")
-    filled = Filesystem(str(tmp_path / "volume"))
+    filled = FilesystemDriver(str(tmp_path / "volume"))
     push(Registry(filled), "a", "v1", IMAGE, b"c", b"1")
-    Filesystem(str(tmp_path / "volume")).mark()
+    FilesystemDriver(str(tmp_path / "volume")).mark()
     os.mkdir(mount.path)
-    store = Filesystem(mount.path)
+    store = FilesystemDriver(mount.path)
     store.mark()
     mount.unmount(str(tmp_path / "volume"))
     pull(Registry(store), "a", "v1")
@@ -140,9 +140,9 @@ def test_a_store_that_held_nothing_may_be_mounted_later(tmp_path, mount):
 @pytest.mark.parametrize(
     "task",
     [
-        lambda store: Collection(store, Plan(grace_seconds=0.0)).run(),
-        lambda store: Verification(store, Scope(), lambda *_: None).run(),
-        lambda store: measure(store, Plan()),
+        lambda store: Collection(store, CollectionOptions(grace_seconds=0.0)).run(),
+        lambda store: Verification(store, VerificationOptions(), lambda *_: None).run(),
+        lambda store: measure(store, CollectionOptions()),
         lambda store: purge_uploads(store, 0.0),
     ],
 )
@@ -172,5 +172,5 @@ def test_a_collection_removes_nothing_when_repositories_vanish_while_it_reads(st
 
     monkeypatch.setattr(store, "read", read)
     with pytest.raises(VolumeLost):
-        Collection(store, Plan(grace_seconds=0.0)).run()
+        Collection(store, CollectionOptions(grace_seconds=0.0)).run()
     assert store._volume._holds() is False

@@ -9,12 +9,12 @@ import pytest
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import TooManyRequests
-from holm_registry.storage.memory import Memory
+from holm_registry.storage.memory import MemoryDriver
 
 from ..images import image
 
 
-class Interrupted(Memory):
+class Interrupted(MemoryDriver):
     """A store in which something else happens just before a chosen call returns."""
 
     verb = ""

@@ -14,10 +14,10 @@ from holm_registry.content.registry import Registry
 from holm_registry.content.validation import Validation
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUploadUnknown, Denied, TooManyRequests
-from holm_registry.oci.paging import Page
+from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import layout
-from holm_registry.storage.errors import Locked, StorageUnavailable
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.errors import AlreadyLocked, StorageUnavailable
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from ..images import image
 from ..stores import push_blob
@@ -29,7 +29,7 @@ DIGEST = Digest.of(CONTENT)
 @pytest.fixture
 def servers(tmp_path):
     """Two servers that know of one another what is on the volume, and nothing else."""
-    return Registry(Filesystem(str(tmp_path))), Registry(Filesystem(str(tmp_path)))
+    return Registry(FilesystemDriver(str(tmp_path))), Registry(FilesystemDriver(str(tmp_path)))
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_keeps_nobody_out(servers, b
         held.append(lock)
 
     before_lock(remove_and_lock)
-    with pytest.raises(Locked), second.lock("collection"):
+    with pytest.raises(AlreadyLocked), second.lock("collection"):
         pass
     held[0].__exit__(None, None, None)
     with second.lock("collection"):
@@ -155,7 +155,7 @@ FIRST, SECOND = image(b"c", []), image(b"c", [], annotations={"n": "2"})
 
 def refusing(root):
     """A server for which tags that begin with v are immutable."""
-    return Registry(Filesystem(root), Validation(immutable=("v*",)))
+    return Registry(FilesystemDriver(root), Validation(immutable=("v*",)))
 
 
 @pytest.mark.parametrize("others", [False, True], ids=["one server", "two servers"])
@@ -179,7 +179,7 @@ def test_of_a_push_of_several_tags_that_loses_the_race_for_one_none_has_moved(
         second.manifests.put("a", "latest", SECOND, tags=["new", "v1", "v2"])
     for registry in (first, second):
         assert registry.manifests.get("a", "latest").content == FIRST
-        assert registry.tags.page("a", Page())[0] == ("latest", "v1")
+        assert registry.tags.page("a", PageRequest())[0] == ("latest", "v1")
 
 
 def test_a_push_of_several_tags_cannot_be_overtaken_between_them(tmp_path, monkeypatch):
@@ -205,7 +205,7 @@ def test_a_push_of_several_tags_cannot_be_overtaken_between_them(tmp_path, monke
 
 @pytest.mark.parametrize("before", [None, SECOND])
 def test_tags_that_cannot_all_be_written_go_back(tmp_path, monkeypatch, before):
-    registry = Registry(Filesystem(str(tmp_path)))
+    registry = Registry(FilesystemDriver(str(tmp_path)))
     push_blob(registry, "a", b"c")
     if before is not None:
         registry.manifests.put("a", "one", before, tags=["two"])
@@ -219,7 +219,7 @@ def test_tags_that_cannot_all_be_written_go_back(tmp_path, monkeypatch, before):
     monkeypatch.setattr(registry.tags, "_put", full)
     with pytest.raises(StorageUnavailable):
         registry.manifests.put("a", "one", FIRST, tags=["two"])
-    found = {tag: registry.tags.get("a", tag) for tag in registry.tags.page("a", Page())[0]}
+    found = {tag: registry.tags.get("a", tag) for tag in registry.tags.page("a", PageRequest())[0]}
     assert found == ({} if before is None else dict.fromkeys(("one", "two"), Digest.of(before)))
 
 
@@ -263,7 +263,10 @@ def test_a_tag_that_another_server_moves_while_its_manifest_is_deleted_stays(
     tmp_path, monkeypatch, begin
 ):
     """The deletion has seen the tag on its manifest; the other server has to wait."""
-    first, second = Registry(Filesystem(str(tmp_path))), Registry(Filesystem(str(tmp_path)))
+    first, second = (
+        Registry(FilesystemDriver(str(tmp_path))),
+        Registry(FilesystemDriver(str(tmp_path))),
+    )
     push_blob(first, "a", b"c")
     first.manifests.put("a", "v1", FIRST)
     real = first.tags._driver.delete_folder
@@ -283,7 +286,10 @@ def test_a_manifest_that_another_server_pushes_again_while_it_is_deleted_is_ther
     tmp_path, monkeypatch, begin
 ):
     """The deletion has looked for tags and found none: the tag that comes must not dangle."""
-    first, second = Registry(Filesystem(str(tmp_path))), Registry(Filesystem(str(tmp_path)))
+    first, second = (
+        Registry(FilesystemDriver(str(tmp_path))),
+        Registry(FilesystemDriver(str(tmp_path))),
+    )
     push_blob(first, "a", b"c")
     first.manifests.put("a", Digest.of(FIRST), FIRST)
     real = first.tags.delete_pointing_at

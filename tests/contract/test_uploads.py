@@ -18,8 +18,8 @@ from holm_registry.oci.errors import (
     DigestInvalid,
     TooManyRequests,
 )
-from holm_registry.storage.filesystem import Filesystem
-from holm_registry.storage.memory import Memory
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.storage.memory import MemoryDriver
 
 CHUNKS = st.lists(st.binary(max_size=20), max_size=4)
 ALGORITHMS = st.sampled_from(["sha256", "sha512"])
@@ -36,7 +36,7 @@ class Uploads(RuleBasedStateMachine):
         self.blobs: set[tuple[str, Digest, bytes]] = set()
 
     def make_driver(self):
-        return Memory()
+        return MemoryDriver()
 
     @initialize()
     def start(self):
@@ -133,7 +133,7 @@ class UploadsInFiles(Uploads):
 
     def make_driver(self):
         self.folder = tempfile.mkdtemp()
-        return Filesystem(self.folder)
+        return FilesystemDriver(self.folder)
 
     def teardown(self):
         shutil.rmtree(self.folder)

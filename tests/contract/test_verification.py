@@ -8,14 +8,14 @@ import pytest
 
 from holm_registry.content.registry import Registry
 from holm_registry.content.validation import Validation
-from holm_registry.maintenance import scrub, verification
-from holm_registry.maintenance.scrub import Scrub, Scrubbed
-from holm_registry.maintenance.verification import Scope, Verification
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestUnknown
 from holm_registry.storage import layout
-from holm_registry.storage.errors import Locked, StorageUnavailable
-from holm_registry.storage.readonly import ReadOnly
+from holm_registry.storage.errors import AlreadyLocked, StorageUnavailable
+from holm_registry.storage.readonly import ReadOnlyDriver
+from holm_registry.verify import checksums, verification
+from holm_registry.verify.checksums import ChecksumResult, ChecksumScan
+from holm_registry.verify.verification import Verification, VerificationOptions
 
 from ..images import descriptor, image, index
 from ..stores import blobs_in, pull, push, push_blob
@@ -25,7 +25,7 @@ SIGNATURE = image(b"c", [b"s"], subject=descriptor(A, "a/b"))
 
 
 def verify(driver, progress=lambda *_: None, **scope):
-    return Verification(driver, Scope(**scope), progress).run()
+    return Verification(driver, VerificationOptions(**scope), progress).run()
 
 
 def found(driver, **scope):
@@ -276,7 +276,7 @@ def test_a_tag_that_is_pointed_elsewhere_before_the_repair_stays_there(driver, r
         return real(*arguments)
 
     registry.tags.point = late
-    verification = Verification(driver, Scope(repair=True), lambda *_: None)
+    verification = Verification(driver, VerificationOptions(repair=True), lambda *_: None)
     inspect = verification._inspect
     verification._inspect = lambda *each: (
         inspect(*each),
@@ -322,7 +322,7 @@ def test_what_is_deleted_meanwhile_is_not_missed(driver, registry, monkeypatch):
         return contents
 
     monkeypatch.setattr(verification, "read_contents", read_and_delete)
-    monkeypatch.setattr(Scrub, "run", lambda self, **_: Scrubbed())
+    monkeypatch.setattr(ChecksumScan, "run", lambda self, **_: ChecksumResult())
     assert not verify(driver).findings
 
 
@@ -452,7 +452,7 @@ def test_what_was_mended_since_an_interruption_is_not_told(driver, registry):
 
 def test_a_run_that_is_killed_has_noted_how_far_it_was(driver, registry, monkeypatch):
     fill(registry)
-    monkeypatch.setattr(scrub, "_NOTED_BLOBS", 2)
+    monkeypatch.setattr(checksums, "_NOTED_BLOBS", 2)
     noted = []
     real = type(driver).put
 
@@ -474,7 +474,7 @@ def test_a_note_that_means_nothing_is_passed_over(driver, registry, content):
 
 
 def test_two_verifications_at_once_are_kept_apart_and_a_collection_is_not(driver):
-    with driver.lock("verify"), pytest.raises(Locked):
+    with driver.lock("verify"), pytest.raises(AlreadyLocked):
         verify(driver)
     with driver.lock("collection"):
         verify(driver, repair=True)
@@ -484,7 +484,7 @@ def test_a_store_that_can_only_be_read_can_be_verified_and_not_repaired(driver, 
     fill(registry)
     digest = Digest.of(b"1")
     driver.put(layout.blob_data(digest), b"X")
-    read_only = ReadOnly(driver)
+    read_only = ReadOnlyDriver(driver)
     assert set(found(read_only)) == {f"blob {digest}"}
     (finding,) = verify(read_only, repair=True).findings
     assert "it could not be repaired: the store is read-only" in finding.problem

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from holm_registry.auth import htpasswd as module
-from holm_registry.auth.htpasswd import Htpasswd, hashed
-from holm_registry.auth.robots import Robots
-from holm_registry.auth.rules import Pattern, Scope
-from holm_registry.auth.tokens import Issuer
-from holm_registry.storage.filesystem import Filesystem
-from holm_registry.storage.memory import Memory
+from holm_registry.auth.htpasswd import HtpasswdFile, hashed
+from holm_registry.auth.robots import RobotAccounts
+from holm_registry.auth.rules import RepositoryPattern, RuleScope
+from holm_registry.auth.tokens import TokenIssuer
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.storage.memory import MemoryDriver
 
 from .logins import USERS, serving
 from .wire import Server
@@ -16,7 +16,7 @@ from .wire import Server
 
 @pytest.fixture(params=["memory", "filesystem"])
 def driver(request, tmp_path):
-    return Memory() if request.param == "memory" else Filesystem(str(tmp_path))
+    return MemoryDriver() if request.param == "memory" else FilesystemDriver(str(tmp_path))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def users(tmp_path_factory):
     rounds, module.ROUNDS = module.ROUNDS, 4
     path.write_text("".join(f"{name}:{hashed(name.encode())}\n" for name in USERS))
     module.ROUNDS = rounds
-    return Htpasswd(str(path), print)
+    return HtpasswdFile(str(path), print)
 
 
 @pytest.fixture
@@ -56,15 +56,17 @@ def filled():
 
 @pytest.fixture
 def issuing(users, filled):
-    found = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0), driver=filled)
+    found = serving(users, issuer=TokenIssuer(b"k" * 32, "holm", 900.0), driver=filled)
     yield found
     found.hang_up()
 
 
 @pytest.fixture
 def robots(tmp_path):
-    found = Robots(str(tmp_path / "robots"))
-    scope = Scope((Pattern("private/*"),), frozenset({"pull", "push"}))
+    found = RobotAccounts(str(tmp_path / "robots"))
+    scope = RuleScope((RepositoryPattern("private/*"),), frozenset({"pull", "push"}))
     found.key = found.create("robot", scope)
-    found.named_as_a_user = found.create("admin", Scope((Pattern("x"),), frozenset({"pull"})))
+    found.named_as_a_user = found.create(
+        "admin", RuleScope((RepositoryPattern("x"),), frozenset({"pull"}))
+    )
     return found

@@ -7,12 +7,12 @@ from functools import partial
 
 from twisted.internet.defer import Deferred
 
-from holm_registry.api.bearer import Bearer
-from holm_registry.api.guard import LoginGuard
+from holm_registry.api.authorizer import RuleAuthorizer
+from holm_registry.api.bearer_scheme import BearerScheme
 from holm_registry.api.locations import Locations
-from holm_registry.auth.rules import Pattern, Rule, Rules
-from holm_registry.storage.memory import Memory
-from holm_registry.threads import NoThreads
+from holm_registry.auth.rules import RepositoryPattern, Rule, Rules
+from holm_registry.storage.memory import MemoryDriver
+from holm_registry.threads import ImmediateThreads
 
 from ..images import image
 from .wire import Server
@@ -20,10 +20,10 @@ from .wire import Server
 A = image(b"c", [b"1"])
 
 _RULES = (
-    Rule(frozenset({"anonymous"}), (Pattern("public/*"),), frozenset({"pull"})),
-    Rule(frozenset({"reader"}), (Pattern("*"),), frozenset({"pull"})),
-    Rule(frozenset({"ci"}), (Pattern("*"),), frozenset({"pull", "push"})),
-    Rule(frozenset({"admin"}), (Pattern("*"),), frozenset({"pull", "push", "delete"})),
+    Rule(frozenset({"anonymous"}), (RepositoryPattern("public/*"),), frozenset({"pull"})),
+    Rule(frozenset({"reader"}), (RepositoryPattern("*"),), frozenset({"pull"})),
+    Rule(frozenset({"ci"}), (RepositoryPattern("*"),), frozenset({"pull", "push"})),
+    Rule(frozenset({"admin"}), (RepositoryPattern("*"),), frozenset({"pull", "push", "delete"})),
 )
 RULES = Rules(_RULES)
 RULES_WITH_CATALOG = Rules([*_RULES, Rule(frozenset({"anonymous"}), (), frozenset(), catalog=True)])
@@ -33,14 +33,14 @@ USERS = ("reader", "ci", "admin", "stranger")
 def guarding(users, rules=RULES, issuer=None, threads=None, **settings):
     if issuer is not None:
         realm = partial(Locations().absolute, path="/auth/token")
-        settings["bearer"] = Bearer(issuer.verify, issuer.service, realm, issuer)
-    threads = threads or NoThreads()
-    return LoginGuard(rules=rules, users=users, realm="Holm", threads=threads, **settings)
+        settings["bearer"] = BearerScheme(issuer.verify, issuer.service, realm, issuer)
+    threads = threads or ImmediateThreads()
+    return RuleAuthorizer(rules=rules, users=users, realm="Holm", threads=threads, **settings)
 
 
 def serving(users, rules=RULES, issuer=None, driver=None, **settings):
     guard = guarding(users, rules, issuer, **settings)
-    return Server(driver or Memory(), settings={"guard": guard})
+    return Server(driver or MemoryDriver(), settings={"guard": guard})
 
 
 def basic(name, password=None):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 
-from holm_registry.api.announcer import Announcer
-from holm_registry.auditing import open_audit
+from holm_registry.api.event_emitter import EventEmitter
 from holm_registry.oci.digest import Digest
-from holm_registry.threads import NoThreads
+from holm_registry.server.audit import open_audit
+from holm_registry.threads import ImmediateThreads
 
 from .logins import A, basic, guarding
 from .wire import Server
@@ -18,9 +18,9 @@ DIGEST = Digest.of(A)
 
 def test_the_audit_log_tells_who_did_what_and_who_was_kept_from_it(users, filled, tmp_path):
     path = tmp_path / "audit.jsonl"
-    auditor = open_audit(str(path), NoThreads(), pulls=False)
+    auditor = open_audit(str(path), ImmediateThreads(), pulls=False)
     guard = guarding(users, audit=auditor)
-    server = Server(filled, settings={"guard": guard, "announcer": Announcer(auditor)})
+    server = Server(filled, settings={"guard": guard, "announcer": EventEmitter(auditor)})
     server.request("GET", "/v2/public/a/manifests/v1")
     server.request("PUT", "/v2/private/a/manifests/v2", A, X_Request_Id="one", **basic("ci"))
     server.request("DELETE", "/v2/private/a/manifests/v2", **basic("ci"))
@@ -51,8 +51,8 @@ def test_the_audit_log_tells_who_did_what_and_who_was_kept_from_it(users, filled
 def test_the_audit_log_tells_of_pulls_if_it_is_to_and_a_full_disk_refuses_nothing(
     filled, tmp_path, monkeypatch
 ):
-    auditor = open_audit(str(tmp_path / "audit"), NoThreads(), pulls=True)
-    server = Server(filled, settings={"announcer": Announcer(auditor)})
+    auditor = open_audit(str(tmp_path / "audit"), ImmediateThreads(), pulls=True)
+    server = Server(filled, settings={"announcer": EventEmitter(auditor)})
     server.request("GET", "/v2/public/a/manifests/v1")
     assert json.loads((tmp_path / "audit").read_text())["action"] == "pull"
 

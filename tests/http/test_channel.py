@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holm_registry.http.channel import AHEAD_BYTES, AHEAD_REQUESTS
-from holm_registry.http.memory import TOTAL_BYTES
+from holm_registry.http.memory_budget import TOTAL_BYTES
 
 from .wire import head, parse
 

@@ -6,10 +6,10 @@ from functools import wraps
 
 import pytest
 
-from holm_registry.http.constant import SAFE_HEADERS
+from holm_registry.http.default_headers import SAFE_HEADERS
 from holm_registry.oci.digest import Digest
 from holm_registry.storage.errors import NotFound, StorageUnavailable
-from holm_registry.storage.memory import Memory
+from holm_registry.storage.memory import MemoryDriver
 
 from ..images import image, index
 from .wire import HEADERS, Server
@@ -28,7 +28,7 @@ VERBS = (
 )
 
 
-class Unsteady(Memory):
+class Unsteady(MemoryDriver):
     """A store that fails once, at the time it was told."""
 
     calls_left = -1
@@ -41,7 +41,7 @@ class Unsteady(Memory):
 
 
 def _counted(verb):
-    real = getattr(Memory, verb)
+    real = getattr(MemoryDriver, verb)
 
     @wraps(real)
     def run(self, *args, **kwargs):

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holm_registry.auth.robots import Robots
+from holm_registry.auth.robots import RobotAccounts
 from holm_registry.auth.rules import Rules
-from holm_registry.auth.tokens import Issuer
-from holm_registry.content.capacity import Bounds
+from holm_registry.auth.tokens import TokenIssuer
+from holm_registry.content.limits import ContentLimits
 from holm_registry.content.quotas import Quotas
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.mediatypes import OCI_INDEX
+from holm_registry.oci.media_types import OCI_INDEX
 
 from ..images import image
 from ..stores import collect
@@ -128,7 +128,7 @@ def send(server, data: bytes, step: int = 10**6) -> list[int]:
 
 @given(requests(), STEPS)
 def test_no_request_is_a_fault(asked, step):
-    server = filled(Server(bounds=Bounds(10**6, 100, 100), quotas=Quotas({"": 10**6})))
+    server = filled(Server(bounds=ContentLimits(10**6, 100, 100), quotas=Quotas({"": 10**6})))
     found = send(server, asked, step)
     assert 500 not in found, found
     assert server.request("GET", "/v2/").status == 200
@@ -138,8 +138,8 @@ def test_no_request_is_a_fault(asked, step):
 @given(requests())
 def test_no_request_is_a_fault_where_logins_are_asked_for(tmp_path_factory, asked):
     folder = tmp_path_factory.getbasetemp() / "robots"
-    issuer = Issuer(b"k" * 32, "holm", 900.0)
-    server = serving(None, Rules(), issuer=issuer, robots=Robots(str(folder)))
+    issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
+    server = serving(None, Rules(), issuer=issuer, robots=RobotAccounts(str(folder)))
     found = send(server, asked)
     assert not set(found) & {500, 201, 202}, found
     assert not server.driver.objects(""), "nobody has logged in, and nothing was written"

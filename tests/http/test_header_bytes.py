@@ -6,10 +6,10 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.web.http_headers import Headers
 
-from holm_registry.auth.robots import Robots
-from holm_registry.auth.tokens import Issuer
-from holm_registry.http.proxies import Proxies
-from holm_registry.oci.mediatypes import DOCKER_LIST
+from holm_registry.auth.robots import RobotAccounts
+from holm_registry.auth.tokens import TokenIssuer
+from holm_registry.http.trusted_proxies import TrustedProxies
+from holm_registry.oci.media_types import DOCKER_LIST
 
 from .headers import VALUES, headers_read
 from .logins import RULES_WITH_CATALOG, A, guarding
@@ -31,11 +31,11 @@ def server(request, users, filled, tmp_path):
     guard = guarding(
         users,
         RULES_WITH_CATALOG,
-        Issuer(b"k" * 32, "holm", 900.0),
-        robots=Robots(str(tmp_path / "robots")),
+        TokenIssuer(b"k" * 32, "holm", 900.0),
+        robots=RobotAccounts(str(tmp_path / "robots")),
     )
     settings = {} if request.param == "open" else {"guard": guard}
-    server = Server(filled, settings=settings, proxies=Proxies(local=True))
+    server = Server(filled, settings=settings, proxies=TrustedProxies(local=True))
     yield server
     server.hang_up()
 

@@ -8,7 +8,7 @@ import pytest
 
 from holm_registry.oci.digest import Digest
 from holm_registry.storage import layout
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from .. import hostile
 from ..hostile import LOOSE, SIGNATURE, SOUND
@@ -50,7 +50,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def server(root):
-    server = Server(Filesystem(root))
+    server = Server(FilesystemDriver(root))
     yield server
     server.hang_up()
 

@@ -8,11 +8,15 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransportWithDisconnection
 
-from holm_registry.http.addresses import client_of
-from holm_registry.http.limits import MOST_CONNECTIONS, MOST_TLS_CONNECTIONS, Limits
-from holm_registry.http.progress import MIN_BYTES
+from holm_registry.http.client_network import client_of
+from holm_registry.http.connection_limits import (
+    MOST_CONNECTIONS,
+    MOST_TLS_CONNECTIONS,
+    ConnectionTimeouts,
+)
+from holm_registry.http.rate_limiter import TokenBucket
 from holm_registry.http.site import StreamingSite
-from holm_registry.http.throttle import Rate
+from holm_registry.http.stall_timer import MIN_BYTES
 from holm_registry.oci.digest import Digest
 
 from .wire import Connection, head, parse
@@ -57,7 +61,7 @@ def test_a_body_and_a_pause_between_requests_may_take_longer_than_headers(memory
 
 
 def test_more_connections_than_there_may_be_are_told_so(memory):
-    limits = Limits(connections=5, connections_per_address=3)
+    limits = ConnectionTimeouts(connections=5, connections_per_address=3)
     site = StreamingSite(memory.site.resource, memory.clock, limits=limits)
 
     def connect(host):
@@ -96,15 +100,15 @@ def test_limits_have_a_bound_where_there_is_none_for_files(monkeypatch, files):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
     assert fitted(0, 0) == (MOST_CONNECTIONS, MOST_CONNECTIONS * 3 // 4)
     assert fitted(20_000, 0) == (20_000, 15_000)
-    assert Limits(connections=0).fitted(tls=True).connections == MOST_TLS_CONNECTIONS
+    assert ConnectionTimeouts(connections=0).fitted(tls=True).connections == MOST_TLS_CONNECTIONS
 
 
 def fitted(connections, from_one):
-    found = Limits(connections=connections, connections_per_address=from_one).fitted()
+    found = ConnectionTimeouts(connections=connections, connections_per_address=from_one).fitted()
     return found.connections, found.connections_per_address
 
 
-PERIOD = Limits().body_seconds
+PERIOD = ConnectionTimeouts().body_seconds
 
 
 def test_a_body_that_drips_is_cut_and_what_came_is_kept(memory):
@@ -161,7 +165,7 @@ def test_a_reader_that_takes_nothing_is_cut(memory, pauses):
 
 def throttled(server, **limits):
     resource = server.site.resource
-    server.site = StreamingSite(resource, server.clock, limits=Limits(**limits))
+    server.site = StreamingSite(resource, server.clock, limits=ConnectionTimeouts(**limits))
     return server
 
 
@@ -219,7 +223,7 @@ def test_who_counts_as_one_client(one, other, same):
 
 def test_a_rate_remembers_so_many_clients_only():
     now = [0.0]
-    rate = Rate(1.0, 1.0, lambda: now[0])
+    rate = TokenBucket(1.0, 1.0, lambda: now[0])
     assert rate.take("first") == 0.0
     assert rate.take("first") == 1.0
     for number in range(5000):
@@ -241,7 +245,9 @@ def test_an_idle_connection_is_kept_longer_than_proxies_keep_theirs(memory, path
 
 
 def test_how_long_it_is_kept_can_be_set(memory):
-    site = StreamingSite(memory.site.resource, memory.clock, limits=Limits(idle_seconds=5.0))
+    site = StreamingSite(
+        memory.site.resource, memory.clock, limits=ConnectionTimeouts(idle_seconds=5.0)
+    )
     connection = Connection(site)
     connection.send(head("PATCH", memory.start_upload("a"), {}, 1) + b"x")
     assert connection.answer().status == 202

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.content.catalog import Catalog
-from holm_registry.content.complaints import Complaints
+from holm_registry.content.store_warnings import StoreWarnings
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.mediatypes import OCI_INDEX
-from holm_registry.oci.paging import Page
-from holm_registry.storage.memory import Memory
-from holm_registry.storage.readonly import ReadOnly
+from holm_registry.oci.media_types import OCI_INDEX
+from holm_registry.oci.paging import PageRequest
+from holm_registry.storage.memory import MemoryDriver
+from holm_registry.storage.readonly import ReadOnlyDriver
 
 from ..images import descriptor, image, index
 from ..strategies import repositories
@@ -135,11 +135,11 @@ def test_an_empty_registry_lists_nothing(server):
 
 @given(st.sets(repositories, max_size=12), st.integers(1, 5), repositories | st.text(max_size=5))
 def test_pages_of_the_catalog_are_slices_of_the_sorted_names(names, limit, last):
-    driver = Memory()
+    driver = MemoryDriver()
     for name in names:
         driver.put(f"{ROOT}/{name}/_layers/sha256/x/link", b"")
     expected = sorted(name for name in names if name > last)
-    assert Catalog(driver, Complaints()).page(Page(limit, last)) == (
+    assert Catalog(driver, StoreWarnings()).page(PageRequest(limit, last)) == (
         expected[:limit],
         len(expected) > limit,
     )
@@ -276,7 +276,7 @@ def test_referrers_are_found_where_nothing_can_be_written(server):
     subject = lay_out(server, image(b"c", []), "v1")
     described = {"digest": subject, "size": 1, "mediaType": "a/b"}
     digest = lay_out(server, image(b"{}", [], subject=described))
-    reading = Server(ReadOnly(server.driver), settings={"read_only": True})
+    reading = Server(ReadOnlyDriver(server.driver), settings={"read_only": True})
     for _ in range(2):
         (found,) = referrers(reading, subject).json["manifests"]
         assert found["digest"] == digest

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import os
 
-from holm_registry.auth.robots import Robots
-from holm_registry.auth.rules import Pattern, Scope
-from holm_registry.auth.tokens import Issuer
+from holm_registry.auth.robots import RobotAccounts
+from holm_registry.auth.rules import RepositoryPattern, RuleScope
+from holm_registry.auth.tokens import TokenIssuer
 from holm_registry.content.registry import Registry
 from holm_registry.storage import layout
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from ..stores import push
 from .logins import A, basic, serving, token
 
-ANYWHERE = Scope((Pattern("*"),), frozenset({"pull"}))
+ANYWHERE = RuleScope((RepositoryPattern("*"),), frozenset({"pull"}))
 
 
 def test_a_robots_login_is_unavailable_while_the_volume_is_not_mounted(users, tmp_path):
     """And not that its key is wrong, at which clients forget it."""
     root = str(tmp_path / "root")
-    driver = Filesystem(root)
+    driver = FilesystemDriver(root)
     push(Registry(driver), "a", "v1", A, b"c", b"1")
     driver.mark()
-    robots = Robots(f"{root}/{layout.ROBOTS}", print, require_volume=driver.require)
+    robots = RobotAccounts(f"{root}/{layout.ROBOTS}", print, require_volume=driver.require)
     key = robots.create("robot", ANYWHERE)
-    issuer = Issuer(b"k" * 32, "holm", 900.0)
+    issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
     server = serving(users, issuer=issuer, driver=driver, robots=robots)
     login = basic("robot", key)
     pull = token(server, "repository:a:pull", **login)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from holm_registry.content.validation import Validation
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.manifest import MAX_MANIFEST_BYTES
 
@@ -14,7 +14,7 @@ from ..images import LAYER, descriptor, image, index
 from .wire import Server
 
 ODD = b'{ "schemaVersion":2,\n"mediaType": "%s" ,"config":%s, "layers":[ ],"x":1.50}' % (
-    mediatypes.OCI_MANIFEST.encode(),
+    media_types.OCI_MANIFEST.encode(),
     json.dumps(descriptor(b"c", "a/b")).encode(),
 )
 
@@ -25,7 +25,7 @@ def test_a_manifest_is_served_byte_for_byte_with_every_header(server, reference)
     digest = str(Digest.of(ODD))
     reference = digest if reference == "by digest" else reference
     put = server.request(
-        "PUT", f"/v2/a/b/manifests/{reference}", ODD, Content_Type=mediatypes.OCI_MANIFEST
+        "PUT", f"/v2/a/b/manifests/{reference}", ODD, Content_Type=media_types.OCI_MANIFEST
     )
     assert put.status == 201
     assert put.header("Location") == f"/v2/a/b/manifests/{digest}"
@@ -36,13 +36,13 @@ def test_a_manifest_is_served_byte_for_byte_with_every_header(server, reference)
             answer = server.request(method, f"/v2/a/b/manifests/{reference}")
             assert answer.status == 200
             assert answer.body == (ODD if method == "GET" else b"")
-            assert answer.header("Content-Type") == mediatypes.OCI_MANIFEST
+            assert answer.header("Content-Type") == media_types.OCI_MANIFEST
             assert answer.header("Content-Length") == str(len(ODD))
             assert answer.header("Docker-Content-Digest") == digest
             assert answer.header("ETag") == f'"{digest}"'
 
 
-@pytest.mark.parametrize("accept", [[], "*/*", "text/html", mediatypes.DOCKER_MANIFEST])
+@pytest.mark.parametrize("accept", [[], "*/*", "text/html", media_types.DOCKER_MANIFEST])
 def test_what_is_not_a_docker_list_is_served_whatever_is_accepted(server, accept):
     server.push_image("a", "v1", b"c", [b"l"])
     assert server.request("GET", "/v2/a/manifests/v1", Accept=accept).status == 200
@@ -50,7 +50,7 @@ def test_what_is_not_a_docker_list_is_served_whatever_is_accepted(server, accept
 
 @pytest.mark.parametrize(
     "media_type",
-    [mediatypes.OCI_MANIFEST, mediatypes.DOCKER_MANIFEST, "application/vnd.acme.thing+json"],
+    [media_types.OCI_MANIFEST, media_types.DOCKER_MANIFEST, "application/vnd.acme.thing+json"],
 )
 def test_manifests_of_any_type_are_served_as_what_they_are(server, media_type):
     server.push_image("a", "v1", b"c", [b"l"], media_type=media_type)
@@ -169,9 +169,9 @@ def test_a_digest_of_other_content_is_refused(server):
     ("payload", "content_type"),
     [
         (b"", ""),
-        (b"nonsense", mediatypes.OCI_MANIFEST),
-        (b'{"schemaVersion":1,"fsLayers":[]}', mediatypes.DOCKER_SCHEMA1_SIGNED),
-        (image(b"c", []), mediatypes.OCI_INDEX),
+        (b"nonsense", media_types.OCI_MANIFEST),
+        (b'{"schemaVersion":1,"fsLayers":[]}', media_types.DOCKER_SCHEMA1_SIGNED),
+        (image(b"c", []), media_types.OCI_INDEX),
     ],
 )
 def test_what_is_no_manifest_is_refused(server, payload, content_type):
@@ -248,30 +248,35 @@ def test_an_operator_may_let_indexes_be_sparse(rules, status):
 @pytest.fixture
 def docker_list(server):
     """A Docker list of two platforms under the tag v1; gives its digest and its children's."""
-    children = [image(c, [], media_type=mediatypes.DOCKER_MANIFEST) for c in (b"amd", b"arm")]
+    children = [image(c, [], media_type=media_types.DOCKER_MANIFEST) for c in (b"amd", b"arm")]
     for content in (b"amd", b"arm"):
         server.push_blob("a", content)
     digests = [server.push_manifest("a", str(Digest.of(child)), child) for child in children]
-    payload = index(children, media_type=mediatypes.DOCKER_LIST)
+    payload = index(children, media_type=media_types.DOCKER_LIST)
     return server.push_manifest("a", "v1", payload), digests
 
 
 def test_an_old_docker_gets_the_image_of_its_platform(server, docker_list):
     listed, children = docker_list
-    old = {"Accept": [mediatypes.DOCKER_MANIFEST, mediatypes.DOCKER_SCHEMA1]}
+    old = {"Accept": [media_types.DOCKER_MANIFEST, media_types.DOCKER_SCHEMA1]}
     for method in ("GET", "HEAD"):
         answer = server.request(method, "/v2/a/manifests/v1", **old)
         assert answer.header("Docker-Content-Digest") == children[0]
-        assert answer.header("Content-Type") == mediatypes.DOCKER_MANIFEST
+        assert answer.header("Content-Type") == media_types.DOCKER_MANIFEST
     assert (
         server.request("GET", f"/v2/a/manifests/{listed}", **old).header("Content-Type")
-        == mediatypes.DOCKER_LIST
+        == media_types.DOCKER_LIST
     ), "by digest it gets what it asked for"
 
 
 @pytest.mark.parametrize(
     "accept",
-    [[], "*/*", mediatypes.DOCKER_LIST, f"{mediatypes.DOCKER_MANIFEST}, {mediatypes.DOCKER_LIST}"],
+    [
+        [],
+        "*/*",
+        media_types.DOCKER_LIST,
+        f"{media_types.DOCKER_MANIFEST}, {media_types.DOCKER_LIST}",
+    ],
 )
 def test_everyone_else_gets_the_list(server, docker_list, accept):
     answer = server.request("GET", "/v2/a/manifests/v1", Accept=accept)
@@ -279,9 +284,9 @@ def test_everyone_else_gets_the_list(server, docker_list, accept):
 
 
 def test_a_list_without_that_platform_is_served_as_it_is(server):
-    payload = index([], media_type=mediatypes.DOCKER_LIST)
+    payload = index([], media_type=media_types.DOCKER_LIST)
     digest = server.push_manifest("a", "v1", payload)
-    answer = server.request("GET", "/v2/a/manifests/v1", Accept=mediatypes.DOCKER_MANIFEST)
+    answer = server.request("GET", "/v2/a/manifests/v1", Accept=media_types.DOCKER_MANIFEST)
     assert answer.header("Docker-Content-Digest") == digest
 
 
@@ -330,7 +335,7 @@ def test_schema_1_of_an_old_volume_is_served(server):
         server.driver.put(f"{root}/{path}", content)
     answer = server.request("GET", "/v2/a/manifests/old")
     assert (answer.status, answer.body) == (200, payload)
-    assert answer.header("Content-Type") == mediatypes.DOCKER_SCHEMA1_SIGNED
+    assert answer.header("Content-Type") == media_types.DOCKER_SCHEMA1_SIGNED
 
 
 def test_content_that_registry_2_filed_under_another_digest_is_served(server):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.api.oauth import MAX_FORM_BYTES
-from holm_registry.auth.htpasswd import Htpasswd
+from holm_registry.auth.htpasswd import HtpasswdFile
 from holm_registry.auth.rules import Rules
-from holm_registry.auth.tokens import Issuer
+from holm_registry.auth.tokens import TokenIssuer
 
 from .logins import Slow, basic, guarding, serving
 from .wire import Server, head
@@ -51,7 +51,9 @@ def test_a_form_with_a_password_gets_a_token(issuing):
 
 
 def test_a_robots_key_is_a_password_too(users, filled, robots):
-    server = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0), driver=filled, robots=robots)
+    server = serving(
+        users, issuer=TokenIssuer(b"k" * 32, "holm", 900.0), driver=filled, robots=robots
+    )
     fields = {**PASSWORD, "username": "robot", "password": robots.key}
     answer = post(server, {**fields, "scope": "repository:private/a:pull,delete"})
     assert answer.json["scope"] == "repository:private/a:pull"
@@ -63,8 +65,8 @@ def test_a_password_may_hold_any_characters(filled, tmp_path, password):
     name, path = "zoë", tmp_path / "htpasswd"
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
     path.write_text(f"{name}:{hashed}\n")
-    issuer = Issuer(b"k" * 32, "holm", 900.0)
-    server = serving(Htpasswd(str(path), print), issuer=issuer, driver=filled)
+    issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
+    server = serving(HtpasswdFile(str(path), print), issuer=issuer, driver=filled)
     fields = {**PASSWORD, "username": name, "password": password}
     login = {"Authorization": f"Bearer {post(server, fields).json['token']}"}
     assert server.request("GET", "/v2/", **login).status == 200
@@ -111,7 +113,7 @@ def test_the_login_is_that_of_the_form_alone(issuing):
 
 def test_too_many_logins_at_once_are_told_to_come_back(users):
     slow = Slow()
-    guard = guarding(users, Rules(), Issuer(b"k" * 32, "holm", 900.0), slow)
+    guard = guarding(users, Rules(), TokenIssuer(b"k" * 32, "holm", 900.0), slow)
     server = Server(settings={"guard": guard})
     for number in range(100):
         connection = server.connect()
@@ -124,7 +126,7 @@ def test_too_many_logins_at_once_are_told_to_come_back(users):
 
 @given(st.binary(max_size=200))
 def test_no_form_is_a_fault(users, body):
-    server = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0))
+    server = serving(users, issuer=TokenIssuer(b"k" * 32, "holm", 900.0))
     assert post(server, body).status == 400
     assert post(server, urlencode(PASSWORD).encode() + b"&" + body).status in (200, 400)
     server.hang_up()

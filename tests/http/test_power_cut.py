@@ -14,7 +14,7 @@ import pytest
 
 from holm_registry.oci.digest import Digest
 from holm_registry.storage import durable
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from ..images import descriptor, image
 from ..stores import collect
@@ -101,7 +101,7 @@ def disk(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(disk):
-    server = Server(Filesystem(disk.root))
+    server = Server(FilesystemDriver(disk.root))
     yield server
     server.hang_up()
 
@@ -202,7 +202,7 @@ def test_a_collection_removes_what_a_manifest_names_when_that_has_gone_for_good(
         real(path, **options)
 
     monkeypatch.setattr(os, "unlink", unlink)
-    result, _ = collect(Filesystem(disk.root), untagged=True)
+    result, _ = collect(FilesystemDriver(disk.root), untagged=True)
     assert (result.manifests, result.layer_links, result.blobs) == (1, 1, 2)
     assert len(removed) == 3
     disk.lacks(blob(Digest.of(b"l")))

@@ -7,16 +7,16 @@ from functools import partial
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from holm_registry.api.bearer import Bearer
-from holm_registry.api.guard import LoginGuard
+from holm_registry.api.authorizer import RuleAuthorizer
+from holm_registry.api.bearer_scheme import BearerScheme
 from holm_registry.api.locations import Locations
 from holm_registry.auth.rules import Rules
 from holm_registry.auth.tokens import TokenInvalid
 from holm_registry.config.addresses import parse_networks
-from holm_registry.config.http import Http
+from holm_registry.config.http import HttpSection
 from holm_registry.content.validation import Validation
-from holm_registry.http.proxies import Proxies
-from holm_registry.threads import NoThreads
+from holm_registry.http.trusted_proxies import TrustedProxies
+from holm_registry.threads import ImmediateThreads
 
 from ..images import image
 from .wire import Server, head
@@ -27,8 +27,10 @@ STRANGER = IPv4Address("TCP", "203.0.113.9", 40000)
 
 def logins():
     """Ask for a token, as an address that has to be absolute tells where to get it."""
-    bearer = Bearer(refuse, "holm", partial(Locations().absolute, path="/auth/token"))
-    return LoginGuard(rules=Rules(None, {}), realm="Holm", threads=NoThreads(), bearer=bearer)
+    bearer = BearerScheme(refuse, "holm", partial(Locations().absolute, path="/auth/token"))
+    return RuleAuthorizer(
+        rules=Rules(None, {}), realm="Holm", threads=ImmediateThreads(), bearer=bearer
+    )
 
 
 def refuse(_token):
@@ -42,8 +44,8 @@ def store(registry, repository, *tags):
 
 
 def believing(names=None):
-    networks, local = parse_networks(Http().proxies if names is None else names)
-    return Proxies(networks, local=local)
+    networks, local = parse_networks(HttpSection().proxies if names is None else names)
+    return TrustedProxies(networks, local=local)
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from itertools import count
 
 import pytest
 
-from holm_registry.maintenance.collection import Collection, Plan
-from holm_registry.maintenance.verification import Scope, Verification
+from holm_registry.gc.collection import Collection, CollectionOptions
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.mediatypes import OCI_MANIFEST
+from holm_registry.oci.media_types import OCI_MANIFEST
 from holm_registry.storage import layout
-from holm_registry.storage.filesystem import Filesystem
-from holm_registry.storage.memory import Memory
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.storage.memory import MemoryDriver
+from holm_registry.verify.verification import Verification, VerificationOptions
 
 from ..images import descriptor, image, index
 from .test_lists import lay_out, next_page, refer
@@ -95,18 +95,18 @@ def test_a_place_that_is_none_is_the_beginning(memory):
 
 
 def test_a_collection_and_a_repair_keep_the_order(server, subject, pushed):
-    Collection(server.driver, Plan(grace_seconds=0.0), lambda _line: None).run()
+    Collection(server.driver, CollectionOptions(grace_seconds=0.0), lambda _line: None).run()
     assert listed(server, subject) == pushed
     for digest in pushed[::2]:
         server.driver.put(layout.revision_link("a", Digest.parse(digest)), b"")
-    Verification(server.driver, Scope(repair=True), lambda *_: None).run()
+    Verification(server.driver, VerificationOptions(repair=True), lambda *_: None).run()
     assert listed(server, subject) == pushed
 
 
 @pytest.mark.parametrize("times", [1, -1])
 def test_a_copy_without_the_times_of_its_files_keeps_the_order(server, subject, pushed, times):
     clock = count(1_000_000, times)
-    copy = Memory(lambda: float(next(clock)))
+    copy = MemoryDriver(lambda: float(next(clock)))
     for path, _ in sorted(server.driver.objects(layout.ROOT)):
         copy.put(path, server.driver.read(path))
     restored = Server(copy)
@@ -122,7 +122,7 @@ def older(driver, tmp_path, server, subject):
         digests.append(lay_out(server, payload))
         at = 1_700_000_000 + 60 * turn
         path = layout.revision_link("a", Digest.parse(digests[-1]))
-        if isinstance(driver, Filesystem):
+        if isinstance(driver, FilesystemDriver):
             os.utime(tmp_path / path, (at, at))
         else:
             driver._objects[path].modified = float(at)

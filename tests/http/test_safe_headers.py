@@ -8,11 +8,11 @@ import pytest
 
 from holm_registry.http import request
 from holm_registry.http.channel import HEAD_BYTES
-from holm_registry.http.constant import SAFE_HEADERS
-from holm_registry.http.limits import Limits
+from holm_registry.http.connection_limits import ConnectionTimeouts
+from holm_registry.http.default_headers import SAFE_HEADERS
 from holm_registry.http.site import StreamingSite
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.mediatypes import OCI_MANIFEST
+from holm_registry.oci.media_types import OCI_MANIFEST
 
 from ..images import image
 from .wire import Connection, Server, parse
@@ -79,7 +79,9 @@ def test_no_answer_names_the_program_that_it_is_made_with(memory, target):
 
 
 def test_nor_is_one_to_a_connection_too_many(memory):
-    site = StreamingSite(memory.site.resource, memory.clock, limits=Limits(connections=0))
+    site = StreamingSite(
+        memory.site.resource, memory.clock, limits=ConnectionTimeouts(connections=0)
+    )
     answer = parse(Connection(site).received())
     assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
     assert {name: answer.header(name) for name in SAFE_HEADERS} == SAFE_HEADERS

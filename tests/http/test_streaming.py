@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from holm_registry.http.limits import Limits
-from holm_registry.http.memory import MAX_SHARE_BYTES
+from holm_registry.http.connection_limits import ConnectionTimeouts
+from holm_registry.http.memory_budget import MAX_SHARE_BYTES
 from holm_registry.http.request import LINGER_BYTES, LINGER_SECONDS
 from holm_registry.oci.digest import Digest
 
 from .wire import Server, head, parse
 
-BODY_SECONDS = Limits().body_seconds
+BODY_SECONDS = ConnectionTimeouts().body_seconds
 
 
 def begin(server, method, path, length, **headers):
@@ -208,10 +208,10 @@ class _Later:
 def slow() -> Iterator[tuple[Server, _Later]]:
     """A registry whose threads lag behind."""
     from holm_registry.api.app import ApiResource
-    from holm_registry.api.context import Context
+    from holm_registry.api.context import ApiContext
 
     server, threads = Server(), _Later()
-    server.site.resource = ApiResource(Context(server.registry, threads), {})
+    server.site.resource = ApiResource(ApiContext(server.registry, threads), {})
     yield server, threads
     server.hang_up()
     threads.work()
@@ -307,9 +307,9 @@ def test_a_full_disk_is_one_clear_error_and_keeps_what_was_acknowledged(
     from twisted.logger import globalLogPublisher
 
     from holm_registry.storage import durable
-    from holm_registry.storage.filesystem import Filesystem
+    from holm_registry.storage.filesystem import FilesystemDriver
 
-    server = Server(Filesystem(str(tmp_path)))
+    server = Server(FilesystemDriver(str(tmp_path)))
     digest = server.push_blob("a", b"kept")
     location = server.start_upload("a")
     server.request("PATCH", location, b"01234")
@@ -450,7 +450,7 @@ def test_a_connection_that_is_idle_after_a_body_is_closed_as_any_other(memory):
     connection = begin(memory, "PATCH", location, 2)
     connection.send(b"01")
     assert connection.answer().status == 202
-    memory.clock.advance(Limits().idle_seconds - 1)
+    memory.clock.advance(ConnectionTimeouts().idle_seconds - 1)
     assert connection.transport.connected
     memory.clock.advance(2)
     assert not connection.transport.connected
@@ -483,5 +483,5 @@ def test_a_client_that_the_store_keeps_waiting_is_not_idle(slow):
     connection.send(b"x" * MAX_SHARE_BYTES)
     threads.work()
     assert connection.answer().status == 202
-    server.clock.advance(Limits().idle_seconds + 1)
+    server.clock.advance(ConnectionTimeouts().idle_seconds + 1)
     assert not connection.transport.connected

@@ -5,15 +5,15 @@ from __future__ import annotations
 import bcrypt
 import pytest
 
-from holm_registry.api.bearer import Bearer
-from holm_registry.auth.htpasswd import Htpasswd
-from holm_registry.auth.rules import Pattern, Rules, Scope
-from holm_registry.auth.tokens import Issuer
-from holm_registry.auth.trust import Trust, TrustSettings
+from holm_registry.api.bearer_scheme import BearerScheme
+from holm_registry.auth.external_tokens import ExternalTokenSettings, ExternalTokenVerifier
+from holm_registry.auth.htpasswd import HtpasswdFile
+from holm_registry.auth.rules import RepositoryPattern, Rules, RuleScope
+from holm_registry.auth.tokens import TokenIssuer
 from holm_registry.config.model import SIGNING_ALGORITHMS
 from holm_registry.oci.digest import Digest
 
-from ..tokens import ISSUER, REALM, SERVICE, TokenIssuer, grant
+from ..tokens import ISSUER, REALM, SERVICE, ExternalIssuer, grant
 from .certificates import certificate_for
 from .logins import RULES, A, Slow, basic, guarding, serving, token
 from .wire import Server, head
@@ -102,8 +102,8 @@ def line(name, password):
 
 @pytest.fixture
 def changing(file, filled, robots):
-    issuer = Issuer(b"k" * 32, "holm", 900.0)
-    server = serving(Htpasswd(str(file), print), issuer=issuer, driver=filled, robots=robots)
+    issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
+    server = serving(HtpasswdFile(str(file), print), issuer=issuer, driver=filled, robots=robots)
     yield server
     server.hang_up()
 
@@ -127,9 +127,9 @@ def test_a_token_ends_with_the_password_it_was_issued_for(changing, file, text):
 
 
 def test_a_token_is_not_issued_for_a_password_that_was_changed_while_it_was_checked(file):
-    users = Htpasswd(str(file), print)
+    users = HtpasswdFile(str(file), print)
     slow = Slow()
-    guard = guarding(users, Rules(), Issuer(b"k" * 32, "holm", 900.0), slow)
+    guard = guarding(users, Rules(), TokenIssuer(b"k" * 32, "holm", 900.0), slow)
     server = Server(settings={"guard": guard})
     connection = server.connect()
     connection.send(head("GET", "/auth/token", basic("ci", "one"), None))
@@ -146,7 +146,7 @@ def test_a_token_is_not_issued_for_a_password_that_was_changed_while_it_was_chec
 
 
 def test_rules_hold_for_tokens_as_they_are_now_and_not_as_they_were(users, filled):
-    issuer = Issuer(b"k" * 32, "holm", 900.0)
+    issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
     before = serving(users, RULES, issuer=issuer, driver=filled)
     mine = token(before, "repository:private/a:pull", **basic("reader"))
     after = serving(users, Rules([]), issuer=issuer, driver=filled)
@@ -158,7 +158,7 @@ def test_rules_hold_for_tokens_as_they_are_now_and_not_as_they_were(users, fille
 
 
 def test_a_token_of_a_certificate_is_valid_with_that_certificate_alone(users, filled):
-    issuer = Issuer(b"k" * 32, "holm", 900.0)
+    issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
     server = serving(users, issuer=issuer, driver=filled)
 
     def ask(path, name, **headers):
@@ -187,8 +187,10 @@ def test_a_token_for_a_hundred_repositories_is_accepted(issuing):
 
 
 def test_a_token_says_that_it_ends_with_its_robot(users, filled, robots):
-    server = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0), driver=filled, robots=robots)
-    key = robots.create("short", Scope((Pattern("*"),), frozenset({"pull"})), 100.0)
+    server = serving(
+        users, issuer=TokenIssuer(b"k" * 32, "holm", 900.0), driver=filled, robots=robots
+    )
+    key = robots.create("short", RuleScope((RepositoryPattern("*"),), frozenset({"pull"})), 100.0)
     answer = server.request("GET", "/auth/token", **basic("short", key))
     assert 0 < answer.json["expires_in"] <= 100
     assert (
@@ -224,7 +226,7 @@ def test_a_challenge_for_a_mount_asks_for_the_source_as_well(issuing):
 
 
 def test_a_robots_token_ends_with_it(users, filled, robots):
-    issuer = Issuer(b"k" * 32, "holm", 900.0)
+    issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
     server = serving(users, issuer=issuer, driver=filled, robots=robots)
     scope = "repository:private/a:pull,push,delete"
     mine = token(server, scope, **basic("robot", robots.key))
@@ -233,7 +235,9 @@ def test_a_robots_token_ends_with_it(users, filled, robots):
     assert server.request("DELETE", path, **mine).status == 403
     robots.revoke("robot")
     assert server.request("GET", path, **mine).status == 401
-    robots.create("robot", Scope((Pattern("*"),), frozenset(["pull", "push", "delete"])))
+    robots.create(
+        "robot", RuleScope((RepositoryPattern("*"),), frozenset(["pull", "push", "delete"]))
+    )
     assert server.request("GET", path, **mine).status == 401, "another of the same name"
     server.hang_up()
 
@@ -241,15 +245,17 @@ def test_a_robots_token_ends_with_it(users, filled, robots):
 @pytest.fixture(scope="module")
 def others(tmp_path_factory):
     """Somebody else who gives out tokens."""
-    found = TokenIssuer()
+    found = ExternalIssuer()
     found.path = tmp_path_factory.mktemp("trust") / "roots.pem"
     found.write_certificates(found.path)
     return found
 
 
 def trusting(others, rules, filled, users=None):
-    settings = TrustSettings(SERVICE, ISSUER, str(others.path), "", SIGNING_ALGORITHMS)
-    bearer = Bearer(Trust(settings, print).verify, SERVICE, lambda request: REALM)
+    settings = ExternalTokenSettings(SERVICE, ISSUER, str(others.path), "", SIGNING_ALGORITHMS)
+    bearer = BearerScheme(
+        ExternalTokenVerifier(settings, print).verify, SERVICE, lambda request: REALM
+    )
     return serving(users, rules, driver=filled, bearer=bearer)
 
 
@@ -305,7 +311,9 @@ def test_there_is_no_such_address_without_an_issuer(users, filled):
 
 
 def test_a_robot_is_looked_up_no_more_often_for_many_scopes(users, filled, robots, monkeypatch):
-    server = serving(users, issuer=Issuer(b"k" * 32, "holm", 900.0), driver=filled, robots=robots)
+    server = serving(
+        users, issuer=TokenIssuer(b"k" * 32, "holm", 900.0), driver=filled, robots=robots
+    )
     found, get = [], robots.get
     monkeypatch.setattr(robots, "get", lambda name: (found.append(name), get(name))[1])
 

@@ -10,16 +10,16 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.web.http_headers import Headers
 
 from holm_registry.api.app import ApiResource
-from holm_registry.api.context import Context
-from holm_registry.content.capacity import Bounds
+from holm_registry.api.context import ApiContext
+from holm_registry.content.limits import ContentLimits
 from holm_registry.content.quotas import Quotas
 from holm_registry.content.registry import Registry
 from holm_registry.content.validation import Validation
-from holm_registry.http.proxies import Proxies
 from holm_registry.http.site import StreamingSite
+from holm_registry.http.trusted_proxies import TrustedProxies
 from holm_registry.storage.driver import Driver
-from holm_registry.storage.memory import Memory
-from holm_registry.threads import NoThreads
+from holm_registry.storage.memory import MemoryDriver
+from holm_registry.threads import ImmediateThreads
 
 HEADERS = {
     "Access-Control-Allow-Origin": ["*"],
@@ -119,14 +119,14 @@ def head(method: str, path: str, headers: dict[str, Any], length: int | None) ->
 class Server:
     """A registry, and any number of clients of it."""
 
-    driver: Driver = Factory(Memory)
+    driver: Driver = Factory(MemoryDriver)
     validation: Validation = Factory(Validation)
-    bounds: Bounds = Factory(Bounds)
+    bounds: ContentLimits = Factory(ContentLimits)
     quotas: Quotas = Factory(lambda: Quotas({}))
     settings: dict[str, Any] = Factory(dict)
     headers: dict[str, list[str]] = HEADERS
     prefix: str = "/"
-    proxies: Proxies = Factory(Proxies)
+    proxies: TrustedProxies = Factory(TrustedProxies)
     clock: Clock = Factory(Clock)
     access_log: list[str] = Factory(list)
     connections: list[Connection] = Factory(list)
@@ -135,7 +135,7 @@ class Server:
 
     def __attrs_post_init__(self) -> None:
         self.registry = Registry(self.driver, self.validation, self.bounds, self.quotas)
-        context = Context(self.registry, NoThreads(), **self.settings)
+        context = ApiContext(self.registry, ImmediateThreads(), **self.settings)
         resource = ApiResource(context, self.headers, self.prefix)
         self.site = StreamingSite(
             resource, self.clock, write_log=self.access_log.append, proxies=self.proxies

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
-from ..tokens import TokenIssuer, grant
+from ..tokens import ExternalIssuer, grant
 
 #: Who can log in, and what each may do anywhere.
 USERS = {"ci": ("ci-secret", ("pull", "push")), "": ("", ("pull",))}
 
 
-def _handler(issuer: TokenIssuer) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(issuer: ExternalIssuer) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             name, _, password = self._login().partition(":")
@@ -57,7 +57,7 @@ def _handler(issuer: TokenIssuer) -> type[http.server.BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def realm(issuer: TokenIssuer) -> Iterator[str]:
+def realm(issuer: ExternalIssuer) -> Iterator[str]:
     """Serve; give the address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(issuer))
     thread = threading.Thread(target=server.serve_forever)

@@ -20,15 +20,15 @@ from .servers import ENVIRONMENT, holm
 
 COLLECT = """
 import sys
-from holm_registry.maintenance.collection import Collection, Plan
-from holm_registry.storage.errors import Locked
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.gc.collection import Collection, CollectionOptions
+from holm_registry.storage.errors import AlreadyLocked
+from holm_registry.storage.filesystem import FilesystemDriver
 count = 0
 while True:
     try:
-        plan = Plan(grace_seconds=0.0, untagged=count % 2 == 0)
-        result = Collection(Filesystem(sys.argv[1]), plan).run()
-    except Locked:
+        plan = CollectionOptions(grace_seconds=0.0, untagged=count % 2 == 0)
+        result = Collection(FilesystemDriver(sys.argv[1]), plan).run()
+    except AlreadyLocked:
         continue
     count += 1
     print(result.blobs, result.manifests, result.layer_links, result.problems, flush=True)

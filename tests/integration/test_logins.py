@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from ..tokens import ISSUER, SERVICE, TokenIssuer
+from ..tokens import ISSUER, SERVICE, ExternalIssuer
 from .realm import realm
 from .servers import BIN, CONFIG, ENVIRONMENT, holm, require, run
 from .test_service import TWISTD, refused
@@ -80,7 +80,7 @@ def server(request, users, tmp_path_factory):
         if request.param == "robots":
             text, secrets = robots(folder)
         elif request.param == "others":
-            issuer = TokenIssuer("rsa")
+            issuer = ExternalIssuer("rsa")
             issuer.write_certificates(folder / "roots.pem")
             text = (
                 f"{CONFIG}auth: {{token: {{realm: {stack.enter_context(realm(issuer))}, "

@@ -15,7 +15,7 @@ from functools import partial
 
 import pytest
 
-from holm_registry.oci.mediatypes import OCI_MANIFEST
+from holm_registry.oci.media_types import OCI_MANIFEST
 
 from .servers import CONFIG, holm
 from .test_sockets import MIB, connect, noise, push

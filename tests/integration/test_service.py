@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from holm_registry.config.http import Http
+from holm_registry.config.http import HttpSection
 
 from ..waiting import wait_until
 from .servers import BIN, CONFIG, ENVIRONMENT, Process, holm, require, run
@@ -65,7 +65,7 @@ def test_twistd_serves_and_ends_cleanly(tmp_path):
             "Allow-Origin": ["*"],
             "Allow-Methods": ["HEAD, GET, OPTIONS, DELETE"],
             "Allow-Headers": ["Authorization, Accept, Cache-Control"],
-            "Expose-Headers": [", ".join(Http().headers["Access-Control-Expose-Headers"])],
+            "Expose-Headers": [", ".join(HttpSection().headers["Access-Control-Expose-Headers"])],
         }
     (greeting,) = [line for line in registry.lines if "listening on" in line]
     for said in ("Holm Registry", f"file {tmp_path}/root.yml", f"storage in {tmp_path}/root"):

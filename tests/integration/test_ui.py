@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 
 from ..gallery import Gallery
 from ..ui.deletion import agreed_form
@@ -26,7 +26,7 @@ from .servers import BIN, ENVIRONMENT, holm, holm_ui, registry2, require, run
 
 TWISTD = [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "holm-ui"]
 #: registry:2 knows OCI's types only for those who name them.
-ACCEPT = f"{mediatypes.OCI_INDEX}, {mediatypes.OCI_MANIFEST}"
+ACCEPT = f"{media_types.OCI_INDEX}, {media_types.OCI_MANIFEST}"
 ROOT = Path(__file__).parents[2]
 
 
@@ -366,7 +366,7 @@ def test_a_wheel_brings_its_templates(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import holm_registry; assert holm_registry.__file__.startswith(sys.argv[1])\n"
-        "from holm_registry.ui.assets import find_templates, load_assets\n"
+        "from holm_registry.ui.web.assets import find_templates, load_assets\n"
         "from jinja2 import Environment, FileSystemLoader\n"
         "folder = find_templates(); names = Environment(loader=FileSystemLoader(folder))\n"
         "found = [name for name in names.list_templates() if name.endswith('.html')]\n"

@@ -9,7 +9,7 @@ import pytest
 
 from holm_registry.content.registry import Registry
 from holm_registry.storage import layout
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from ..images import image
 from ..stores import age, pull
@@ -45,7 +45,7 @@ def hidden(request, tmp_path):
     """A store with an empty file system on its repositories; give what takes it off again."""
     root = tmp_path / "root"
     root.mkdir()
-    store = Filesystem(str(root))
+    store = FilesystemDriver(str(root))
     push_image(Registry(store), "a", "v1", IMAGE, b"c", b"layer")
     if request.param:
         store.mark()
@@ -112,7 +112,7 @@ def test_a_collection_without_the_volume_of_its_repositories_removes_nothing(hid
     status, out, err = call(*COLLECT, "--root", root)
     assert (status, err) == (0, "")
     assert out.startswith("0 bytes freed")
-    pull(Registry(Filesystem(str(root))), "a", "v1")
+    pull(Registry(FilesystemDriver(str(root))), "a", "v1")
 
 
 def test_no_server_starts_to_write_across_file_systems(hidden):
@@ -128,7 +128,7 @@ def test_no_server_starts_to_write_across_file_systems(hidden):
 
 def test_a_repository_on_a_file_system_of_its_own_can_only_be_read(bind):
     root, _, _ = bind
-    push_image(Registry(Filesystem(str(root))), "a", "v1", IMAGE, b"c", b"layer")
+    push_image(Registry(FilesystemDriver(str(root))), "a", "v1", IMAGE, b"c", b"layer")
     part = root / layout.repository("b")
     part.mkdir()
     require_mount([require("mount"), "-t", "tmpfs", "none", str(part)])
@@ -149,7 +149,7 @@ def test_a_repository_on_a_file_system_of_its_own_can_only_be_read(bind):
 @pytest.mark.parametrize("words", [COLLECT, ("verify",), ("stats",)])
 def test_no_command_takes_a_volume_that_is_not_mounted_for_a_store(bind, words):
     root, mount, unmount = bind
-    push_image(Registry(Filesystem(str(root))), "a", "v1", IMAGE, b"c", b"layer")
+    push_image(Registry(FilesystemDriver(str(root))), "a", "v1", IMAGE, b"c", b"layer")
     unmount()
     status, _, err = call(*words, "--root", root)
     assert (status, len(err.splitlines())) == (2, 1)

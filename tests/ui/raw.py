@@ -14,7 +14,7 @@ from twisted.web.client import Agent
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from holm_registry.ui.connections import BoundedPool
+from holm_registry.ui.client.bounded_connections import BoundedPool
 
 from ..http.wire import Answer, parse
 from .wire import Ui

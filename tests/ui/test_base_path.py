@@ -7,7 +7,7 @@ from collections import deque
 import pytest
 from attrs import evolve
 
-from holm_registry.ui.settings import SettingInvalid, read_settings
+from holm_registry.ui.web.settings import SettingInvalid, read_settings
 
 from .wire import SETTINGS, Page, Ui, answer
 

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from holm_registry.ui.assets import find_templates
+from holm_registry.ui.web.assets import find_templates
 
 PATHS = ["/", "/repo/nope", "/health", "/api/nope", "/favicon.ico", "/search?q=a"]
 

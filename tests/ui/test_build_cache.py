@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 
 from ..gallery import CONFIG, LAYER
 
@@ -14,9 +14,13 @@ CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
 def push_cache(gallery, *, as_image=False):
     layer = gallery.part("app", b"x" * 5000, LAYER)
     config = gallery.part("app", b"{}", CACHE_CONFIG)
-    document = {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": [layer, config]}
+    document = {
+        "schemaVersion": 2,
+        "mediaType": media_types.OCI_INDEX,
+        "manifests": [layer, config],
+    }
     if as_image:
-        document = {"schemaVersion": 2, "mediaType": mediatypes.OCI_MANIFEST, "config": config}
+        document = {"schemaVersion": 2, "mediaType": media_types.OCI_MANIFEST, "config": config}
         document["layers"] = [layer]
     return gallery.manifest("app", "cache", document)
 
@@ -43,13 +47,13 @@ def test_a_build_cache_is_deleted_with_its_tag(ui):
 
 def test_an_image_without_layers_is_an_image(ui):
     config = ui.gallery.part("app", b'{"os": "linux", "architecture": "arm64"}', CONFIG)
-    document = {"schemaVersion": 2, "mediaType": mediatypes.OCI_MANIFEST, "config": config}
+    document = {"schemaVersion": 2, "mediaType": media_types.OCI_MANIFEST, "config": config}
     ui.gallery.manifest("app", "scratch", {**document, "layers": None})
     assert "linux/arm64" in ui.page("/repo/app").text
     assert ui.page("/image/app:scratch")
 
 
 def test_an_empty_index_is_an_index(ui):
-    document = {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": None}
+    document = {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": None}
     ui.gallery.manifest("app", "none", document)
     assert ui.page("/image/app:none")

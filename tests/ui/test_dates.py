@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holm_registry.ui.dates import (
+from holm_registry.ui.model.dates import (
     build_date,
     first_build_date,
     newest_build_date,
     parse_time,
     recorded_date,
 )
-from holm_registry.ui.environment import time_markup
+from holm_registry.ui.web.template_environment import time_markup
 
 from ..gallery import HELM
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
 
 from .deletion import APP, agreed_form, digest_of
@@ -114,15 +114,15 @@ def test_an_index_that_lacks_a_platform_can_be_deleted(ui):
     gallery = ui.gallery
     digest = gallery.image("app", "", [b"x"])
     entry = {
-        "mediaType": mediatypes.OCI_MANIFEST,
+        "mediaType": media_types.OCI_MANIFEST,
         "digest": "sha256:" + "1" * 64,
         "size": 1,
         "platform": {"os": "linux", "architecture": "amd64"},
     }
     document = json.dumps(
-        {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": [entry]}
+        {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": [entry]}
     ).encode()
-    index = answer(200, document, Content_Type=mediatypes.OCI_INDEX)
+    index = answer(200, document, Content_Type=media_types.OCI_INDEX)
     at = str(Digest.of(document))
     index.headers.setRawHeaders("Docker-Content-Digest", [at])
     deleted = []

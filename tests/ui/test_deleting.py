@@ -8,9 +8,14 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from holm_registry.ui.deletions import MAX_AT_ONCE, MAX_ENDED, PATIENCE_SECONDS, Deletions
-from holm_registry.ui.errors import Changed
-from holm_registry.ui.outcomes import Outcome
+from holm_registry.ui.errors import Conflict
+from holm_registry.ui.state.flash_messages import DeletionOutcome
+from holm_registry.ui.state.running_deletions import (
+    MAX_AT_ONCE,
+    MAX_ENDED,
+    PATIENCE_SECONDS,
+    RunningDeletions,
+)
 
 from .deletion import agreed_form
 from .wire import Page, Response
@@ -177,20 +182,20 @@ def test_a_visitor_may_leave_the_page_that_follows_a_deletion(held):
 
 
 def test_what_is_kept_of_deletions_is_bounded():
-    deletions, works = Deletions(Clock()), [Deferred() for _ in range(MAX_AT_ONCE)]
+    deletions, works = RunningDeletions(Clock()), [Deferred() for _ in range(MAX_AT_ONCE)]
     begun = [deletions.begin("app", lambda progress, work=work: work) for work in works]
     assert deletions.full
     for work in works:
-        work.callback(Outcome("app", [], images=True))
+        work.callback(DeletionOutcome("app", [], images=True))
     assert not deletions.full
 
     async def fail(progress):
-        raise Changed("no")
+        raise Conflict("no")
 
     kept = [deletions.begin("app", fail) for _ in range(MAX_ENDED)]
     assert deletions.find(begun[0].key, "app") is None
     assert deletions.find(kept[0].key, "app") is kept[0]
-    with pytest.raises(Changed) as problem:
+    with pytest.raises(Conflict) as problem:
         kept[0].result()
     assert problem.value is not kept[0].problem
     assert kept[0].problem.__traceback__ is None

@@ -8,7 +8,7 @@ from twisted.internet.error import DNSLookupError
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseNeverReceived
 
-from holm_registry.ui.settings import Settings
+from holm_registry.ui.web.settings import UiSettings
 
 from .down import REFUSED, down
 from .wire import REGISTRY_URL, SETTINGS, Ui, answer
@@ -163,7 +163,7 @@ def test_a_registry_without_a_catalog_still_serves(ui):
 
 
 def test_names_can_be_given_where_the_registry_lists_none():
-    ui = Ui(settings=Settings(REGISTRY_URL, "r.example", ":8080", ("app", "other")))
+    ui = Ui(settings=UiSettings(REGISTRY_URL, "r.example", ":8080", ("app", "other")))
     ui.gallery.image("app", "v1", [b"x"])
     ui.wire.intercept = lambda method, path, headers: (
         answer(404, b"{}") if "_catalog" in path else None

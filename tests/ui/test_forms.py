@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holm_registry.ui.parameters import MAX_FORM_FIELDS
+from holm_registry.ui.web.forms import MAX_FORM_FIELDS
 
 FORM = "application/x-www-form-urlencoded"
 

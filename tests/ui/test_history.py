@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holm_registry.ui.comparison import history_changes, layer_changes, value_changes
-from holm_registry.ui.documents import ImageConfig, Part, RunConfig, Step
-from holm_registry.ui.history import clean, dockerfile, join, shares, split_commands
+from holm_registry.ui.model.comparison import history_changes, layer_changes, value_changes
+from holm_registry.ui.model.documents import Descriptor, HistoryEntry, ImageConfig, RunConfig
+from holm_registry.ui.model.history import clean, dockerfile, join, shares, split_commands
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_what_builders_wrap_around_is_stripped(written, read):
 @given(st.text())
 def test_no_text_breaks_a_step(text):
     split_commands(clean(text))
-    dockerfile(ImageConfig(history=[Step(created_by=text)]))
+    dockerfile(ImageConfig(history=[HistoryEntry(created_by=text)]))
 
 
 def test_a_long_run_is_split_and_loses_nothing():
@@ -45,12 +45,16 @@ def test_a_long_run_is_split_and_loses_nothing():
     assert split_commands("RUN a && b") == ("RUN a && b",)
 
 
-def parts(*names: str) -> list[Part]:
-    return [Part(digest=f"sha256:{name}", size=len(name)) for name in names]
+def parts(*names: str) -> list[Descriptor]:
+    return [Descriptor(digest=f"sha256:{name}", size=len(name)) for name in names]
 
 
 def test_layers_stand_beside_the_steps_that_made_them():
-    steps = [Step(created_by="ADD a"), Step(created_by="CMD b", empty_layer=True), Step()]
+    steps = [
+        HistoryEntry(created_by="ADD a"),
+        HistoryEntry(created_by="CMD b", empty_layer=True),
+        HistoryEntry(),
+    ]
     joined = join(steps, parts("1", "2", "3"))
     assert [(each.instruction, each.part and each.part.digest) for each in joined] == [
         ("ADD a", "sha256:1"),
@@ -58,12 +62,14 @@ def test_layers_stand_beside_the_steps_that_made_them():
         ("", "sha256:2"),
         ("", "sha256:3"),
     ]
-    assert join([Step(), Step()], []) == join([Step(empty_layer=True)] * 2, [])
+    assert join([HistoryEntry(), HistoryEntry()], []) == join(
+        [HistoryEntry(empty_layer=True)] * 2, []
+    )
 
 
 def test_a_dockerfile_is_rebuilt():
     config = ImageConfig(
-        history=[Step(created_by="COPY a b # buildkit"), Step(created_by="")],
+        history=[HistoryEntry(created_by="COPY a b # buildkit"), HistoryEntry(created_by="")],
         config=RunConfig(entrypoint=["/app"], cmd=["-v"]),
     )
     assert dockerfile(config) == ('FROM scratch\nCOPY a b\nENTRYPOINT ["/app"]\nCMD ["-v"]\n')
@@ -98,8 +104,8 @@ def test_values_are_added_removed_and_changed():
 
 
 def test_history_is_compared_in_order():
-    before = ImageConfig(history=[Step(created_by=f"COPY {each}") for each in "abc"])
-    after = ImageConfig(history=[Step(created_by=f"COPY {each}") for each in "axc"])
+    before = ImageConfig(history=[HistoryEntry(created_by=f"COPY {each}") for each in "abc"])
+    after = ImageConfig(history=[HistoryEntry(created_by=f"COPY {each}") for each in "axc"])
     assert [(each.change, each.text) for each in history_changes(before, after)] == [
         ("same", "COPY a"),
         ("removed", "COPY b"),

@@ -10,12 +10,18 @@ from itertools import chain, repeat
 import pytest
 
 from holm_registry.oci.digest import Digest
-from holm_registry.ui import client
-from holm_registry.ui.client import MAX_NAMES
-from holm_registry.ui.connections import MAX_HEAD_BYTES
-from holm_registry.ui.documents import NotUnderstood, pretty, read
-from holm_registry.ui.errors import Refused
-from holm_registry.ui.links import MAX_LINK_CHARACTERS, following, next_link, resolve, same_origin
+from holm_registry.ui.client import client
+from holm_registry.ui.client.bounded_connections import MAX_HEAD_BYTES
+from holm_registry.ui.client.client import MAX_NAMES
+from holm_registry.ui.client.links import (
+    MAX_LINK_CHARACTERS,
+    following,
+    next_link,
+    resolve,
+    same_origin,
+)
+from holm_registry.ui.errors import RegistryRefused
+from holm_registry.ui.model.documents import DocumentInvalid, pretty, read
 
 from .raw import HANG_UP, PIECE, fetch, response, ui_of
 
@@ -329,7 +335,7 @@ def test_a_link_header_is_read_in_one_pass(header):
 
 
 def test_a_link_header_that_is_too_long_is_refused():
-    with pytest.raises(Refused):
+    with pytest.raises(RegistryRefused):
         next_link("<" * (MAX_LINK_CHARACTERS + 1))
 
 
@@ -346,7 +352,7 @@ def test_a_list_goes_on_below_the_registrys_own_address():
     ):
         assert following(base, path, target) == expected
     for target in ("/v2/other/tags/list?last=b", "http://registry.test/elsewhere", "x:y"):
-        with pytest.raises(Refused):
+        with pytest.raises(RegistryRefused):
             following(base, path, target)
 
 
@@ -359,7 +365,7 @@ def test_servers_are_told_apart_by_scheme_host_and_port():
 
 def test_a_document_of_very_many_values_is_not_read():
     for content in (b"[" + b"1," * 200_000 + b"1]", b"[" + b"[]," * 70_000 + b"1]"):
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(DocumentInvalid):
             read(content, list)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 
 from .test_damage import index_with, lose
 
@@ -21,7 +21,7 @@ def nested(ui, *, beside: bool = False) -> tuple[str, str]:
     inner = gallery.index(
         "app", "", [platform(children[0], "amd64"), platform(children[1], "arm64")]
     )
-    entries = [{"digest": inner, "mediaType": mediatypes.OCI_INDEX}]
+    entries = [{"digest": inner, "mediaType": media_types.OCI_INDEX}]
     if beside:
         entries.append(platform(gallery.image("app", "", [b"s390"]), "s390x"))
     gallery.index("app", "v1", entries)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from holm_registry.ui.client import MAX_PAGES
+from holm_registry.ui.client.client import MAX_PAGES
 
 from .wire import answer
 

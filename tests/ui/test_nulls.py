@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from holm_registry.ui.documents import (
+from holm_registry.ui.model.documents import (
     Chart,
+    Descriptor,
+    DocumentInvalid,
     ImageConfig,
     Manifest,
-    NotUnderstood,
-    Part,
     ReferrerList,
     read,
 )
@@ -42,7 +42,7 @@ def fields_of(kind: type) -> list[tuple[type, str]]:
     [each for kind in (Manifest, ImageConfig, Chart, ReferrerList) for each in fields_of(kind)],
 )
 def test_a_field_that_is_null_is_a_field_that_is_missing(kind, name):
-    required = {"digest": DIGEST} if kind is Part else {}
+    required = {"digest": DIGEST} if kind is Descriptor else {}
     found = read(json.dumps({**required, name: None}).encode(), kind)
     assert msgspec.structs.asdict(found) == msgspec.structs.asdict(kind(**required))
 
@@ -70,7 +70,7 @@ def test_nulls_inside_are_zero_values():
 
 @pytest.mark.parametrize("content", [b'{"layers":[null]}', b'{"config":{"digest":null}}', b"null"])
 def test_what_must_be_there_must_not_be_null(content):
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(DocumentInvalid):
         read(content, Manifest)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holm_registry.ui.attached import MAX_SIZED
+from holm_registry.ui.state.referrers import MAX_SIZED
 
 from .wire import answer
 

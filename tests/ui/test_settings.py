@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from holm_registry.ui.settings import SettingInvalid, Settings, read_settings
+from holm_registry.ui.web.settings import SettingInvalid, UiSettings, read_settings
 
 
 def test_defaults():
-    assert read_settings({}, {}) == Settings(
+    assert read_settings({}, {}) == UiSettings(
         "http://registry.holm.svc.cluster.local:5000",
         "registry.holm.svc.cluster.local:5000",
         ":8080",
@@ -22,7 +22,7 @@ def test_the_environment_wins_over_defaults_and_options_over_both():
         "PUBLIC_REGISTRY": "localhost:31500",
         "REPOSITORIES": "a/b, c",
     }
-    assert read_settings({}, environ) == Settings(
+    assert read_settings({}, environ) == UiSettings(
         "http://one:5000", "localhost:31500", ":9000", ("a/b", "c")
     )
     options = {
@@ -31,7 +31,7 @@ def test_the_environment_wins_over_defaults_and_options_over_both():
         "public-registry": "https://r.example/",
         "repositories": "d",
     }
-    assert read_settings(options, environ) == Settings(
+    assert read_settings(options, environ) == UiSettings(
         "https://two/prefix", "r.example", "127.0.0.1:1", ("d",)
     )
 

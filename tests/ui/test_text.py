@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holm_registry.ui.environment import visible
-from holm_registry.ui.ordering import matcher, natural_key, newest_first, ranked, version_key
-from holm_registry.ui.platforms import in_order, platform_text
-from holm_registry.ui.text import age_text, count_text, delta_text
+from holm_registry.ui.model.ordering import matcher, natural_key, newest_first, ranked, version_key
+from holm_registry.ui.model.platforms import in_order, platform_text
+from holm_registry.ui.model.text import age_text, count_text, delta_text
 from holm_registry.ui.views.image import web_link
+from holm_registry.ui.web.template_environment import visible
 
 
 def test_differences_have_a_sign():

@@ -6,26 +6,31 @@ import base64
 
 import pytest
 
-from holm_registry.api.bearer import Bearer
-from holm_registry.api.guard import LoginGuard
+from holm_registry.api.authorizer import RuleAuthorizer
+from holm_registry.api.bearer_scheme import BearerScheme
 from holm_registry.auth import htpasswd as module
-from holm_registry.auth.htpasswd import Htpasswd, hashed
-from holm_registry.auth.rules import Pattern, Rule, Rules
-from holm_registry.auth.tokens import Issuer
-from holm_registry.threads import NoThreads
-from holm_registry.ui.guesses import BURST
+from holm_registry.auth.htpasswd import HtpasswdFile, hashed
+from holm_registry.auth.rules import RepositoryPattern, Rule, Rules
+from holm_registry.auth.tokens import TokenIssuer
+from holm_registry.threads import ImmediateThreads
+from holm_registry.ui.web.login_throttle import BURST
 
 from ..http.wire import Server
 from .wire import Ui, answer
 
 
 def rule(subjects, patterns, *actions):
-    return Rule(frozenset([subjects]), (Pattern(patterns),), frozenset(actions))
+    return Rule(frozenset([subjects]), (RepositoryPattern(patterns),), frozenset(actions))
 
 
 RULES = Rules(
     [
-        Rule(frozenset(["anonymous"]), (Pattern("public/*"),), frozenset(["pull"]), catalog=True),
+        Rule(
+            frozenset(["anonymous"]),
+            (RepositoryPattern("public/*"),),
+            frozenset(["pull"]),
+            catalog=True,
+        ),
         rule("reader", "*", "pull"),
         rule("admin", "*", "pull", "push", "delete"),
     ]
@@ -46,15 +51,15 @@ def ui(tmp_path, monkeypatch):
     for name in ("public/app", "private/app"):
         open_server.push_image(name, "v1", b"{}", [b"layer"])
     open_server.hang_up()
-    issuer = Issuer(b"k" * 32, "holm", 900.0)
+    issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
     # As behind a proxy: a name that the UI does not know the registry by.
     address = "https://registry.example/auth/token"
-    guard = LoginGuard(
+    guard = RuleAuthorizer(
         rules=RULES,
-        users=Htpasswd(str(path), print),
-        bearer=Bearer(issuer.verify, "holm", lambda request: address, issuer),
+        users=HtpasswdFile(str(path), print),
+        bearer=BearerScheme(issuer.verify, "holm", lambda request: address, issuer),
         realm="Holm",
-        threads=NoThreads(),
+        threads=ImmediateThreads(),
     )
     found = Ui(Server(open_server.driver, settings={"guard": guard}))
     yield found

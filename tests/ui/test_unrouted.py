@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from holm_registry.ui.app import UiResource
-from holm_registry.ui.security import HEADERS
+from holm_registry.ui.web.security import HEADERS
 
 from .wire import Page
 

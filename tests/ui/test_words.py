@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from holm_registry.ui.assets import find_templates
+from holm_registry.ui.web.assets import find_templates
 
 from .wire import PAGES
 

@@ -18,22 +18,22 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 from zope.interface import implementer
 
-from holm_registry.http.proxies import Proxies
 from holm_registry.http.site import StreamingSite
-from holm_registry.threads import NoThreads
+from holm_registry.http.trusted_proxies import TrustedProxies
+from holm_registry.threads import ImmediateThreads
 from holm_registry.ui.app import UiResource
-from holm_registry.ui.assets import find_templates
-from holm_registry.ui.building import build_context
-from holm_registry.ui.context import Context
-from holm_registry.ui.environment import make_environment
-from holm_registry.ui.settings import Settings
-from holm_registry.ui.unrouted import UnroutedErrors
+from holm_registry.ui.builder import build_context
+from holm_registry.ui.web.assets import find_templates
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.settings import UiSettings
+from holm_registry.ui.web.template_environment import make_environment
+from holm_registry.ui.web.unrouted import UnroutedErrors
 
 from ..gallery import Gallery
 from ..http.wire import Answer, Connection, Server, head, parse
 
 REGISTRY_URL = "http://registry.test:5000"
-SETTINGS = Settings(
+SETTINGS = UiSettings(
     REGISTRY_URL,
     "registry.example:31500",
     ":8080",
@@ -156,10 +156,10 @@ class Ui:
     """A UI, the registry it shows, and any number of visitors."""
 
     server: Server = Factory(Server)
-    settings: Settings = SETTINGS
+    settings: UiSettings = SETTINGS
     clock: Clock = Factory(Clock)
     wire: Wire = None
-    context: Context = None
+    context: UiContext = None
     site: StreamingSite = None
     access_log: list[str] = Factory(list)
     connections: list[Connection] = Factory(list)
@@ -172,12 +172,14 @@ class Ui:
     def start(self) -> None:
         """Begin anew, with nothing known."""
         environment = make_environment(find_templates(), self.settings)
-        self.context = build_context(self.settings, self.clock, NoThreads(), self.wire, environment)
+        self.context = build_context(
+            self.settings, self.clock, ImmediateThreads(), self.wire, environment
+        )
         self.site = StreamingSite(
             UiResource(self.context),
             self.clock,
             write_log=self.access_log.append,
-            proxies=Proxies(self.settings.proxies[0], local=self.settings.proxies[1]),
+            proxies=TrustedProxies(self.settings.proxies[0], local=self.settings.proxies[1]),
             errors=UnroutedErrors(self.context),
         )
 

@@ -12,7 +12,7 @@ import pytest
 
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from ..images import image
 from .conftest import FILE
@@ -28,7 +28,7 @@ def root(tmp_path_factory):
     """A store as `make run` makes one: no configuration names it."""
     root = tmp_path_factory.mktemp("store") / "root"
     root.mkdir()
-    registry = Registry(Filesystem(str(root)))
+    registry = Registry(FilesystemDriver(str(root)))
     for turn, name in enumerate(("a", "b", "c")):
         layer = b"x" * 1000 * (3 - turn) + name.encode()
         for content in (b"{}", layer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holm_registry.content.registry import Registry
-from holm_registry.storage.filesystem import Filesystem
+from holm_registry.storage.filesystem import FilesystemDriver
 
 from .. import hostile
 from ..stores import age
@@ -46,7 +46,7 @@ def test_each_command_ends_and_keeps_what_is_sound(command, root, kind):
         done = command(*words, "--root", root)
         assert done.returncode in (0, status), (words, done.stderr)
         faults(done)
-        hostile.require_sound(Registry(Filesystem(root)))
+        hostile.require_sound(Registry(FilesystemDriver(root)))
 
 
 def test_what_is_not_ours_is_no_fault(command, root):
@@ -56,4 +56,4 @@ def test_what_is_not_ours_is_no_fault(command, root):
         done = command(*words, "--root", root)
         assert done.returncode == 0, (words, done.stderr)
         assert [each for each in faults(done) if "auth." not in each] == []
-        hostile.require_sound(Registry(Filesystem(root)))
+        hostile.require_sound(Registry(FilesystemDriver(root)))

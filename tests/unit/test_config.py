@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from holm_registry.config.addresses import parse_address
 from holm_registry.config.load import ConfigInvalid, File, Option, load
 from holm_registry.config.show import show
-from holm_registry.service import build_quotas
+from holm_registry.server.builder import build_quotas
 
 #: What the image of registry:2 ships.
 SHIPPED_2 = """

@@ -10,7 +10,7 @@ from holm_registry.config.durations import Duration
 from holm_registry.config.leaf import MAX_NUMBER
 from holm_registry.config.load import File, load
 from holm_registry.config.model import Config
-from holm_registry.config.shape import dotted, item_of, keys, section_of
+from holm_registry.config.schema import dotted, item_of, keys, section_of
 from holm_registry.oci.sizes import Size
 
 

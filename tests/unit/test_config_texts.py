@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holm_registry.auth.htpasswd import Htpasswd
+from holm_registry.auth.htpasswd import HtpasswdFile
 from holm_registry.cli import build_parser
 from holm_registry.config.load import ConfigInvalid, File, load
 from holm_registry.config.parse import decode
@@ -140,7 +140,7 @@ def test_a_byte_order_mark_locks_nobody_out(tmp_path, mark, end):
     lines = [f"{name}:{hashed}" for name in ("first", "second")]
     path.write_bytes((mark + end.join(lines) + end).encode())
     complaints = []
-    users = Htpasswd(str(path), complaints.append)
+    users = HtpasswdFile(str(path), complaints.append)
     assert all(users.check(name, b"secret") for name in ("first", "second"))
     assert complaints == []
 

@@ -14,7 +14,7 @@ import pytest
 from holm_registry import registry_tap, ui_tap
 from holm_registry.config.load import load
 from holm_registry.config.model import Config
-from holm_registry.ui.settings import read_settings
+from holm_registry.ui.web.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()

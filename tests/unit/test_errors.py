@@ -34,7 +34,7 @@ CLASSES = [
     for value in vars(errors).values()
     if isinstance(value, type)
     and issubclass(value, RegistryError)
-    and value not in (RegistryError, errors.Several)
+    and value not in (RegistryError, errors.MultipleErrors)
 ]
 
 
@@ -59,5 +59,5 @@ def test_an_error_says_something_and_may_say_more(cls):
 
 def test_of_several_errors_the_first_gives_the_status():
     found = [errors.SizeInvalid(), errors.BlobUnknown()]
-    assert errors.Several(found).status == 400
-    assert list(errors.Several(found).entries()) == found
+    assert errors.MultipleErrors(found).status == 400
+    assert list(errors.MultipleErrors(found).entries()) == found

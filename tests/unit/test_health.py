@@ -7,13 +7,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from holm_registry.health.checks import FileCheck, StorageCheck, Unhealthy
-from holm_registry.health.service import TIMEOUT_SECONDS, Health, Scheduled
+from holm_registry.health.monitor import TIMEOUT_SECONDS, HealthMonitor, Scheduled
 from holm_registry.storage import layout
 from holm_registry.storage.errors import StorageFull, StorageUnavailable
-from holm_registry.storage.filesystem import Filesystem
-from holm_registry.storage.memory import Memory
-from holm_registry.storage.readonly import ReadOnly
-from holm_registry.threads import NoThreads
+from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.storage.memory import MemoryDriver
+from holm_registry.storage.readonly import ReadOnlyDriver
+from holm_registry.threads import ImmediateThreads
 
 
 class Patient:
@@ -45,7 +45,7 @@ def patient():
 
 
 def health(clock, patient, threshold=1):
-    found = Health(clock, [Scheduled(patient, 10.0, threshold)])
+    found = HealthMonitor(clock, [Scheduled(patient, 10.0, threshold)])
     found.startService()
     return found
 
@@ -108,7 +108,7 @@ def test_what_does_not_answer_is_not_asked_again_before_it_has(clock, patient):
 
 
 def test_a_look_that_takes_too_long_has_failed(clock, patient):
-    found = Health(clock, [Scheduled(patient, 1000.0)])
+    found = HealthMonitor(clock, [Scheduled(patient, 1000.0)])
     patient.waiting = Deferred()
     found.startService()
     clock.advance(TIMEOUT_SECONDS - 1)
@@ -121,11 +121,11 @@ def test_a_look_that_takes_too_long_has_failed(clock, patient):
 
 @pytest.fixture(params=["memory", "files"])
 def driver(request, tmp_path):
-    return Memory() if request.param == "memory" else Filesystem(str(tmp_path))
+    return MemoryDriver() if request.param == "memory" else FilesystemDriver(str(tmp_path))
 
 
 async def test_a_store_that_works_is_well_and_left_as_it_was(driver):
-    check = StorageCheck(driver, NoThreads(), "filesystem")
+    check = StorageCheck(driver, ImmediateThreads(), "filesystem")
     assert check.name == "storagedriver_filesystem"
     await check.look()
     assert not driver.objects(layout.ROOT)
@@ -138,18 +138,18 @@ async def test_a_store_that_fails_at_anything_is_not_well(driver, monkeypatch, v
 
     monkeypatch.setattr(driver, verb, failing)
     with pytest.raises(StorageUnavailable, match="No space"):
-        await StorageCheck(driver, NoThreads(), "x").look()
+        await StorageCheck(driver, ImmediateThreads(), "x").look()
 
 
 async def test_a_store_that_gives_back_something_else_is_not_well(driver, monkeypatch):
     monkeypatch.setattr(driver, "read", lambda _: b"something else")
     with pytest.raises(Unhealthy, match="something else"):
-        await StorageCheck(driver, NoThreads(), "x").look()
+        await StorageCheck(driver, ImmediateThreads(), "x").look()
 
 
 async def test_of_a_read_only_store_only_reading_is_asked(driver, monkeypatch):
-    store = ReadOnly(driver)
-    check = StorageCheck(store, NoThreads(), "x", read_only=True)
+    store = ReadOnlyDriver(driver)
+    check = StorageCheck(store, ImmediateThreads(), "x", read_only=True)
     await check.look()
 
     def failing(_):
@@ -161,7 +161,7 @@ async def test_of_a_read_only_store_only_reading_is_asked(driver, monkeypatch):
 
 
 async def test_a_file_that_is_there_takes_the_registry_out_of_service(tmp_path):
-    check = FileCheck(str(tmp_path / "down"), NoThreads())
+    check = FileCheck(str(tmp_path / "down"), ImmediateThreads())
     await check.look()
     (tmp_path / "down").touch()
     with pytest.raises(Unhealthy, match="file exists"):
@@ -169,8 +169,8 @@ async def test_a_file_that_is_there_takes_the_registry_out_of_service(tmp_path):
 
 
 def test_a_full_disk_is_told_and_keeps_nobody_from_deleting(clock, tmp_path, monkeypatch):
-    store = Filesystem(str(tmp_path))
-    check = StorageCheck(store, NoThreads(), "filesystem")
+    store = FilesystemDriver(str(tmp_path))
+    check = StorageCheck(store, ImmediateThreads(), "filesystem")
     found = health(clock, check)
     assert found.failing() == []
 

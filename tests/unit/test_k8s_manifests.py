@@ -10,7 +10,7 @@ import yaml
 
 import holm_registry
 from holm_registry.config.load import File, load
-from holm_registry.ui.settings import read_settings
+from holm_registry.ui.web.settings import read_settings
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 RESOURCES = ["namespace.yaml", "registry.yaml", "registry-ui.yaml"]

@@ -6,7 +6,7 @@ import pytest
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
-from holm_registry.lifecycle import Lifecycle
+from holm_registry.server.lifecycle import Lifecycle
 
 
 class Part(Service):

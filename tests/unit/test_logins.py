@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.auth import htpasswd as module
+from holm_registry.auth.credential_cache import REMEMBERED_SECONDS, CredentialCache
 from holm_registry.auth.htpasswd import (
-    Htpasswd,
+    HtpasswdFile,
     HtpasswdInvalid,
     hashed,
     parse_htpasswd,
     require_name,
 )
 from holm_registry.auth.identity import Identity
-from holm_registry.auth.remembered import REMEMBERED_SECONDS, Remembered
 from holm_registry.auth.scopes import Scopes
-from holm_registry.auth.tokens import MAX_TOKEN_BYTES, Issuer, TokenInvalid, read_key
+from holm_registry.auth.tokens import MAX_TOKEN_BYTES, TokenInvalid, TokenIssuer, read_key
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def path(tmp_path):
 
 
 def test_who_has_the_password_is_who_they_say(path):
-    users = Htpasswd(str(path), pytest.fail)
+    users = HtpasswdFile(str(path), pytest.fail)
     assert users.check("alice", b"one")
     assert users.check("bob", b"two")
     for name, password in [
@@ -57,7 +57,7 @@ def test_a_user_there_is_not_takes_as_long_as_most_there_are(path, monkeypatch):
     monkeypatch.setattr(
         module.bcrypt, "checkpw", lambda *each: (tried.append(each[1]), real(*each))[1]
     )
-    users = Htpasswd(str(path), pytest.fail)
+    users = HtpasswdFile(str(path), pytest.fail)
     for name in ("alice", "nobody"):
         assert not users.check(name, b"wrong")
     assert [each[4:7] for each in tried] == [b"04$"] * 2
@@ -68,12 +68,12 @@ def test_apaches_own_hashes_are_taken(tmp_path):
     # htpasswd -nbB -C 4 alice one
     known = "$2y$04$" + hashed(b"one").split("$")[3]
     found.write_text(f"alice:{known}\n")
-    assert Htpasswd(str(found), pytest.fail).check("alice", b"one")
+    assert HtpasswdFile(str(found), pytest.fail).check("alice", b"one")
 
 
 def test_a_file_that_changes_is_read_again_and_a_broken_one_changes_nothing(path):
     complaints = []
-    users = Htpasswd(str(path), complaints.append)
+    users = HtpasswdFile(str(path), complaints.append)
     path.write_text(f"alice:{hashed(b'new')}\n")
     assert users.current() != users.version
     assert users.check("alice", b"new")
@@ -117,7 +117,7 @@ def test_names_that_would_break_the_file_are_refused(name):
 
 def test_a_login_is_remembered_for_a_while_and_for_one_file():
     now = [0.0]
-    remembered = Remembered(lambda: now[0])
+    remembered = CredentialCache(lambda: now[0])
     remembered.add(1, "alice", b"pa55", "fingerprint")
     assert remembered.get(1, "alice", b"pa55") == "fingerprint"
     assert remembered.get(2, "alice", b"pa55") == ""
@@ -129,7 +129,7 @@ def test_a_login_is_remembered_for_a_while_and_for_one_file():
 
 
 def test_remembered_logins_are_bounded():
-    remembered = Remembered()
+    remembered = CredentialCache()
     for number in range(5000):
         remembered.add(1, str(number), b"x", "f")
     assert len(remembered._known) <= 1024
@@ -151,7 +151,7 @@ def now():
 
 @pytest.fixture
 def issuer(now):
-    return Issuer(b"k" * 32, "registry", 900.0, now)
+    return TokenIssuer(b"k" * 32, "registry", 900.0, now)
 
 
 def test_a_token_says_whom_it_is_for_and_what_it_is_good_for(issuer, now):
@@ -177,7 +177,7 @@ def test_a_token_says_whom_it_is_for_and_what_it_is_good_for(issuer, now):
     st.booleans(),
 )
 def test_a_token_fits_into_a_header_and_is_for_what_was_asked_for_last(name, lengths, catalog):
-    issuer = Issuer(b"k" * 32, "registry", 900.0)
+    issuer = TokenIssuer(b"k" * 32, "registry", 900.0)
     names = [f"{number:03}/{'a' * length}" for number, length in enumerate(lengths)]
     scopes = Scopes({each: ["pull", "push"] for each in names}, catalog)
     token = issuer.issue(Identity(name, login="f" * 32, robot=1.5), scopes)
@@ -192,7 +192,7 @@ def test_a_token_fits_into_a_header_and_is_for_what_was_asked_for_last(name, len
 
 def test_a_token_for_a_hundred_repositories_has_them_all():
     scopes = Scopes({f"team/application-{n:03}": ["pull", "push"] for n in range(100)})
-    token = Issuer(b"k" * 32, "registry", 900.0).issue(Identity("ci", login="f" * 32), scopes)
+    token = TokenIssuer(b"k" * 32, "registry", 900.0).issue(Identity("ci", login="f" * 32), scopes)
     assert len(token.scope.split(" ")) == 100
 
 
@@ -229,7 +229,7 @@ def test_servers_of_one_volume_take_each_others_tokens(issuer, now, tmp_path):
     assert len(set(keys)) == 1
     assert os.stat(path).st_mode & 0o077 == 0
     assert os.listdir(tmp_path / "deep") == ["tokens.key"]
-    one, two = (Issuer(key, "registry", 900.0, now) for key in keys[:2])
+    one, two = (TokenIssuer(key, "registry", 900.0, now) for key in keys[:2])
     assert two.verify(one.issue(Identity("alice"), Scopes({})).text).name == "alice"
 
 
@@ -294,4 +294,4 @@ def test_tokens_that_are_none_of_ours_are_refused(issuer, now, changed):
 @given(st.text(max_size=200) | st.binary(max_size=100).map(lambda b: b.decode("latin-1")))
 def test_no_text_is_a_fault(text):
     with pytest.raises(TokenInvalid):
-        Issuer(b"k" * 32, "registry", 900.0).verify(text)
+        TokenIssuer(b"k" * 32, "registry", 900.0).verify(text)

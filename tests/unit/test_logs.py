@@ -12,10 +12,10 @@ import pytest
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from holm_registry.logs.access import AccessLog
-from holm_registry.logs.chosen import Log
+from holm_registry.logs.access_log import AccessLogWriter
 from holm_registry.logs.formats import format_of
-from holm_registry.logs.queued import LineWriter, stream_writer
+from holm_registry.logs.line_writer import LineWriter, stream_writer
+from holm_registry.logs.observer import Log
 
 
 def event(level=LogLevel.info, text="committed {what}", **fields):
@@ -156,7 +156,7 @@ def read_all(reading: int) -> str:
 def test_an_access_log_that_nobody_reads_any_more_ends_and_is_no_fault(pipe):
     reading, stream = pipe
     os.close(reading)
-    log, writer = AccessLog(stream), stream_writer("access", stream)
+    log, writer = AccessLogWriter(stream), stream_writer("access", stream)
     log.write("a")
     assert writer.finish()
     assert isinstance(writer.problem, BrokenPipeError)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holm_registry.oci import mediatypes
+from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
-from holm_registry.oci.document import MAX_DEPTH
 from holm_registry.oci.errors import ManifestInvalid
+from holm_registry.oci.json_text import MAX_DEPTH
 from holm_registry.oci.manifest import accept_manifest, parse_manifest, stored_media_type
 
 from ..images import descriptor, image, index
@@ -22,7 +22,7 @@ def encoded(**fields) -> bytes:
 
 
 def test_an_image_names_its_config_and_layers():
-    manifest = parse_manifest(image(b"c", [b"l1", b"l2"]), mediatypes.OCI_MANIFEST)
+    manifest = parse_manifest(image(b"c", [b"l1", b"l2"]), media_types.OCI_MANIFEST)
     assert [digest for digest, _ in manifest.blobs] == [
         Digest.of(b"c"),
         Digest.of(b"l1"),
@@ -36,14 +36,14 @@ def test_an_index_names_its_children():
     child = image(b"c", [])
     manifest = parse_manifest(index([child]))
     assert [digest for digest, _ in manifest.manifests] == [Digest.of(child)]
-    assert manifest.media_type == mediatypes.OCI_INDEX
+    assert manifest.media_type == media_types.OCI_INDEX
 
 
 def test_the_type_of_an_artifact_is_its_own_or_its_configs():
     own = image(b"c", [], artifactType="application/x")
     assert parse_manifest(own).artifact_type == "application/x"
     config = descriptor(b"c", "application/vnd.cncf.helm.config.v1+json")
-    helm = encoded(schemaVersion=2, mediaType=mediatypes.OCI_MANIFEST, config=config, layers=[])
+    helm = encoded(schemaVersion=2, mediaType=media_types.OCI_MANIFEST, config=config, layers=[])
     assert parse_manifest(helm).artifact_type == "application/vnd.cncf.helm.config.v1+json"
 
 
@@ -51,9 +51,9 @@ def test_a_manifest_without_media_type_is_what_its_shape_says():
     bare = json.loads(image(b"c", []))
     del bare["mediaType"]
     payload = json.dumps(bare).encode()
-    assert parse_manifest(payload, mediatypes.OCI_MANIFEST).media_type == mediatypes.OCI_MANIFEST
-    assert stored_media_type(payload) == mediatypes.OCI_MANIFEST
-    assert stored_media_type(encoded(schemaVersion=2, manifests=[])) == mediatypes.OCI_INDEX
+    assert parse_manifest(payload, media_types.OCI_MANIFEST).media_type == media_types.OCI_MANIFEST
+    assert stored_media_type(payload) == media_types.OCI_MANIFEST
+    assert stored_media_type(encoded(schemaVersion=2, manifests=[])) == media_types.OCI_INDEX
 
 
 def test_an_artifact_of_any_type_is_taken():
@@ -99,8 +99,8 @@ def test_what_is_no_media_type_is_refused_where_it_is_served_or_looked_for(text)
 @pytest.mark.parametrize("text", NO_TYPES)
 def test_what_is_stored_is_never_served_as_what_is_no_media_type(text):
     payload = encoded(**{**IMAGE, "mediaType": text})
-    assert stored_media_type(payload) == mediatypes.OCI_MANIFEST
-    assert stored_media_type(encoded(mediaType=text)) == mediatypes.OCTET_STREAM
+    assert stored_media_type(payload) == media_types.OCI_MANIFEST
+    assert stored_media_type(encoded(mediaType=text)) == media_types.OCTET_STREAM
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_of_a_layer_any_media_type_is_taken_as_nothing_is_done_by_it(text):
         (b"\xff\xfe", "", "does not parse"),
         (b'{"a":' * 50_000, "", "does not parse"),
         (b"{}", "", "no media type"),
-        (b"{}", mediatypes.OCI_MANIFEST, "without mediaType"),
+        (b"{}", media_types.OCI_MANIFEST, "without mediaType"),
         (encoded(schemaVersion=1), "", "schema 1"),
-        (image(b"c", []), mediatypes.DOCKER_SCHEMA1_SIGNED, "schema 1"),
-        (image(b"c", []), mediatypes.DOCKER_MANIFEST, "differs from Content-Type"),
+        (image(b"c", []), media_types.DOCKER_SCHEMA1_SIGNED, "schema 1"),
+        (image(b"c", []), media_types.DOCKER_MANIFEST, "differs from Content-Type"),
         (encoded(**{**IMAGE, "manifests": []}), "", "may not hold both"),
         (encoded(**{**IMAGE, "config": None}), "", "must hold a config"),
         (encoded(**{**IMAGE, "schemaVersion": 3}), "", "schemaVersion"),
-        (encoded(**{**IMAGE, "mediaType": mediatypes.OCI_INDEX}), "", "may not hold config"),
+        (encoded(**{**IMAGE, "mediaType": media_types.OCI_INDEX}), "", "may not hold config"),
         (encoded(**{**IMAGE, "config": {"digest": "sha256:x", "size": 1}}), "", "invalid digest"),
         (encoded(**{**IMAGE, "config": {**IMAGE["config"], "size": -1}}), "", "negative size"),
         (encoded(**{**IMAGE, "config": {**IMAGE["config"], "size": "1"}}), "", "does not parse"),
@@ -148,21 +148,21 @@ def test_what_is_no_manifest_is_refused_with_its_reason(payload, content_type, c
 
 
 @pytest.mark.parametrize("layers", [{"layers": None}, {"layers": []}, {}])
-@pytest.mark.parametrize("declared", [{"mediaType": mediatypes.OCI_MANIFEST}, {"mediaType": None}])
+@pytest.mark.parametrize("declared", [{"mediaType": media_types.OCI_MANIFEST}, {"mediaType": None}])
 def test_an_image_without_layers_is_an_image(layers, declared):
     bare = {"schemaVersion": 2, "config": IMAGE["config"], "manifests": None}
     payload = encoded(**bare, **layers, **declared)
-    manifest = accept_manifest(payload, mediatypes.OCI_MANIFEST)
+    manifest = accept_manifest(payload, media_types.OCI_MANIFEST)
     assert [digest for digest, _ in manifest.blobs] == [Digest.of(b"c")]
-    assert stored_media_type(payload) == mediatypes.OCI_MANIFEST
+    assert stored_media_type(payload) == media_types.OCI_MANIFEST
 
 
 @pytest.mark.parametrize("children", [{"manifests": None}, {"manifests": []}])
-@pytest.mark.parametrize("declared", [{"mediaType": mediatypes.OCI_INDEX}, {}])
+@pytest.mark.parametrize("declared", [{"mediaType": media_types.OCI_INDEX}, {}])
 def test_an_index_without_children_is_an_index(children, declared):
     payload = encoded(schemaVersion=2, **children, **declared, config=None, layers=None)
-    assert accept_manifest(payload, mediatypes.OCI_INDEX).manifests == ()
-    assert stored_media_type(payload) == mediatypes.OCI_INDEX
+    assert accept_manifest(payload, media_types.OCI_INDEX).manifests == ()
+    assert stored_media_type(payload) == media_types.OCI_INDEX
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_brackets_in_strings_are_no_levels():
 @pytest.mark.parametrize("depth", [MAX_DEPTH, 900, 985, 990, 5_000, 100_000])
 def test_a_manifest_of_any_depth_that_an_older_registry_took_keeps_its_type(depth):
     payload = with_field(nested(depth))
-    assert stored_media_type(payload) == mediatypes.OCI_MANIFEST
+    assert stored_media_type(payload) == media_types.OCI_MANIFEST
     manifest = parse_manifest(payload)
     assert [digest for digest, _ in manifest.blobs] == [Digest.of(b"c"), Digest.of(b"l")]
 
@@ -281,4 +281,4 @@ def test_no_document_breaks_the_parser(fields):
 
 
 def test_schema_1_that_an_old_registry_stored_is_served_as_what_it_is():
-    assert stored_media_type(encoded(schemaVersion=1)) == mediatypes.DOCKER_SCHEMA1_SIGNED
+    assert stored_media_type(encoded(schemaVersion=1)) == media_types.DOCKER_SCHEMA1_SIGNED

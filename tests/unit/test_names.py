@@ -6,7 +6,7 @@ from hypothesis import given
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUploadUnknown, DigestInvalid, NameInvalid, TagInvalid
 from holm_registry.oci.names import parse_repository, parse_session_id, parse_tag
-from holm_registry.oci.reference import parse_reference
+from holm_registry.oci.tag_or_digest import parse_reference
 
 from ..strategies import digests, repositories, tags
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from holm_registry.oci.errors import PaginationNumberInvalid
-from holm_registry.oci.paging import Page, next_page, parse_page
+from holm_registry.oci.paging import PageRequest, next_page, parse_page
 
 
 def test_nothing_asked_for_is_the_default():
-    assert parse_page(None, None) == Page(None, "")
-    assert parse_page(None, None, default=100) == Page(100, "")
-    assert parse_page("", "a", default=100) == Page(100, "a")
+    assert parse_page(None, None) == PageRequest(None, "")
+    assert parse_page(None, None, default=100) == PageRequest(100, "")
+    assert parse_page("", "a", default=100) == PageRequest(100, "a")
 
 
 @pytest.mark.parametrize("n", ["-1", "x", "1.5", "1e3", " 1", "٣", "9" * 30])
@@ -19,7 +19,7 @@ def test_what_is_no_count_is_refused(n):
 
 
 def test_zero_is_a_count():
-    assert parse_page("0", None) == Page(0, "")
+    assert parse_page("0", None) == PageRequest(0, "")
 
 
 def test_more_than_the_maximum_is_refused():
@@ -29,7 +29,7 @@ def test_more_than_the_maximum_is_refused():
 
 
 def test_a_link_leads_on_only_where_something_follows():
-    page = Page(2, "")
+    page = PageRequest(2, "")
     assert next_page(page, ["a", "b"], more=True) == {"last": "b", "n": 2}
     assert next_page(page, ["a", "b"], more=False) is None
-    assert next_page(Page(0, ""), [], more=True) is None
+    assert next_page(PageRequest(0, ""), [], more=True) is None

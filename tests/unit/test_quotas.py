@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from holm_registry.content.quotas import Measured, QuotaExceeded, Quotas
+from holm_registry.content.quotas import QuotaExceeded, Quotas, RepositoryUse
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import Denied
 from holm_registry.storage.errors import StorageUnavailable
@@ -139,7 +139,7 @@ class Recounted(RuleBasedStateMachine):
             sessions.setdefault(session, self.sessions.get((repository, session)))
         self.quotas.end_count(
             repository,
-            Measured(
+            RepositoryUse(
                 {digest: SIZES[digest] for digest, is_here in content.items() if is_here},
                 {name: size for name, size in sessions.items() if size is not None},
             ),
@@ -244,7 +244,7 @@ def test_a_blob_that_comes_and_goes_in_threads_counts_as_what_is_left():
 
     def count():
         for _ in range(100):
-            store.quotas.count("a", lambda: Measured(dict(store.blobs)))
+            store.quotas.count("a", lambda: RepositoryUse(dict(store.blobs)))
 
     at_once(often, often, count)
     assert store.quotas.used == {"": sum(store.blobs.values())}
@@ -273,7 +273,7 @@ def test_a_push_that_fails_while_it_is_counted_takes_nothing_away():
     def measure():
         with pytest.raises(StorageUnavailable):
             store.push(other, 20, fails=True)
-        return Measured({ONE: 30, other: 20})
+        return RepositoryUse({ONE: 30, other: 20})
 
     store.quotas.count("a", measure)
     assert store.quotas.used == {"": 30}
@@ -285,7 +285,7 @@ def test_a_push_that_ends_while_it_is_counted_is_not_lost():
     def measure():
         seen = dict(store.blobs)
         store.push(ONE, 7)
-        return Measured(seen)
+        return RepositoryUse(seen)
 
     store.quotas.count("a", measure)
     assert store.quotas.used == {"": 7}

@@ -6,10 +6,12 @@ import os
 
 import pytest
 
-from holm_registry.auth.robots import RobotInvalid, Robots
-from holm_registry.auth.rules import Pattern, Scope
+from holm_registry.auth.robots import RobotAccounts, RobotInvalid
+from holm_registry.auth.rules import RepositoryPattern, RuleScope
 
-SCOPE = Scope((Pattern("team/*"), Pattern("x")), frozenset({"pull", "push"}))
+SCOPE = RuleScope(
+    (RepositoryPattern("team/*"), RepositoryPattern("x")), frozenset({"pull", "push"})
+)
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def folder(tmp_path):
 
 
 def test_a_robot_has_a_key_and_a_scope(folder):
-    robots = Robots(folder)
+    robots = RobotAccounts(folder)
     assert robots.get("ci") is None
     assert list(robots.all()) == []
     key = robots.create("ci", SCOPE)
@@ -35,7 +37,7 @@ def test_a_robot_has_a_key_and_a_scope(folder):
 
 
 def test_its_key_is_nowhere_and_nobody_else_may_look(folder):
-    key = Robots(folder).create("ci", SCOPE)
+    key = RobotAccounts(folder).create("ci", SCOPE)
     with open(f"{folder}/ci.json") as file:
         assert key not in file.read()
     assert os.stat(folder).st_mode & 0o777 == 0o700
@@ -44,7 +46,7 @@ def test_its_key_is_nowhere_and_nobody_else_may_look(folder):
 
 
 def test_what_another_process_does_is_seen_at_once(folder):
-    here, there = Robots(folder), Robots(folder)
+    here, there = RobotAccounts(folder), RobotAccounts(folder)
     first = there.create("ci", SCOPE).encode()
     assert here.get("ci").has(first)
     there.revoke("ci")
@@ -56,7 +58,7 @@ def test_what_another_process_does_is_seen_at_once(folder):
 
 def test_a_robot_ends_when_it_is_to(folder):
     now = [1000.0]
-    robots = Robots(folder, pytest.fail, lambda: now[0])
+    robots = RobotAccounts(folder, pytest.fail, lambda: now[0])
     robots.create("ci", SCOPE, 60.0)
     now[0] = 1059.0
     assert robots.get("ci") is not None
@@ -66,7 +68,7 @@ def test_a_robot_ends_when_it_is_to(folder):
 
 
 def test_no_robot_takes_anothers_place(folder):
-    robots = Robots(folder)
+    robots = RobotAccounts(folder)
     key = robots.create("ci", SCOPE)
     with pytest.raises(RobotInvalid, match="there is a robot 'ci' already"):
         robots.create("ci", SCOPE)
@@ -76,7 +78,7 @@ def test_no_robot_takes_anothers_place(folder):
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "A", "$x", "a\0", "a" * 64, "ä"])
 def test_what_is_no_name_is_nobodys(folder, name):
-    robots = Robots(folder)
+    robots = RobotAccounts(folder)
     assert robots.get(name) is None
     with pytest.raises(RobotInvalid):
         robots.create(name, SCOPE)
@@ -87,7 +89,7 @@ def test_what_is_no_name_is_nobodys(folder, name):
 
 def test_a_damaged_file_lets_nobody_in_and_is_told_of(folder):
     said = []
-    robots = Robots(folder, said.append)
+    robots = RobotAccounts(folder, said.append)
     robots.create("ci", SCOPE)
     with open(f"{folder}/ci.json", "w") as file:
         file.write("{")
@@ -102,7 +104,7 @@ def test_a_damaged_file_lets_nobody_in_and_is_told_of(folder):
 def test_a_pipe_in_place_of_a_robot_lets_nobody_in_and_keeps_nobody_waiting(tmp_path):
     lines: list[str] = []
     os.mkfifo(tmp_path / "ci.json")
-    robots = Robots(str(tmp_path), lines.append)
+    robots = RobotAccounts(str(tmp_path), lines.append)
     assert robots.get("ci") is None
     assert robots.get("ci") is None
     (line,) = lines

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from holm_registry.auth.identity import PULL
 from holm_registry.auth.rule_index import RuleIndex
-from holm_registry.auth.rules import Pattern, Rule, Rules
+from holm_registry.auth.rules import RepositoryPattern, Rule, Rules
 
 MANY = 3000
 
@@ -19,12 +19,12 @@ subjects = st.frozensets(st.sampled_from(["anonymous", "bob", "team"]), min_size
 rules = st.builds(
     Rule,
     subjects,
-    st.lists(st.builds(Pattern, texts), max_size=4).map(tuple),
+    st.lists(st.builds(RepositoryPattern, texts), max_size=4).map(tuple),
     st.frozensets(st.sampled_from(["pull", "push", "delete"])),
 )
 
 
-def matches(pattern: Pattern, name: str) -> bool:
+def matches(pattern: RepositoryPattern, name: str) -> bool:
     return re.fullmatch(pattern.text.replace("*", ".*"), name) is not None
 
 

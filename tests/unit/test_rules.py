@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.auth.identity import ACTIONS
-from holm_registry.auth.rules import Pattern, Rule, Rules
+from holm_registry.auth.rules import RepositoryPattern, Rule, Rules
 
 from ..strategies import repositories
 
@@ -15,7 +15,7 @@ from ..strategies import repositories
 def rule(subjects, patterns, actions):
     return Rule(
         frozenset(subjects.split()),
-        tuple(map(Pattern, patterns.split())),
+        tuple(map(RepositoryPattern, patterns.split())),
         frozenset(actions.split()),
     )
 
@@ -55,7 +55,7 @@ def test_three_lines_say_that_anyone_pulls_ci_pushes_and_admin_deletes(user, all
     ],
 )
 def test_a_star_is_any_text_and_all_else_is_itself(pattern, repository, matches):
-    assert Pattern(pattern).matches(repository) is matches
+    assert RepositoryPattern(pattern).matches(repository) is matches
 
 
 def test_of_the_rules_of_one_subject_the_most_specific_counts_alone():
@@ -146,7 +146,9 @@ def test_only_a_rule_of_its_own_opens_the_catalog_to_everybody():
     assert not Rules([pulling, listing]).allows("", "a", "push")
     assert not Rules([listing]).allows("", "a", "pull")
     assert str(listing) == "anonymous may list the catalog"
-    both = Rule(frozenset({"anonymous"}), (Pattern("*"),), frozenset({"pull"}), catalog=True)
+    both = Rule(
+        frozenset({"anonymous"}), (RepositoryPattern("*"),), frozenset({"pull"}), catalog=True
+    )
     assert str(both) == "anonymous may pull in * and list the catalog"
 
 

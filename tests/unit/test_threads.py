@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from holm_registry.config.storage import Filesystem, Storage
-from holm_registry.service import build_threads
-from holm_registry.threads import PooledThreads, Turns
+from holm_registry.config.storage import FilesystemSection, StorageSection
+from holm_registry.server.builder import build_threads
+from holm_registry.threads import PooledThreads, WorkQueue
 
 KINDS = st.sampled_from("abcde")
 
@@ -24,7 +24,7 @@ KINDS = st.sampled_from("abcde")
 def test_no_kind_takes_all_threads_and_all_work_begins_in_order(count, kept, steps):
     """A letter is work of that kind that comes, a number the running work that ends."""
     kept = min(kept, count - 1)
-    turns, running, begun, come = Turns(count, kept), [], {}, {}
+    turns, running, begun, come = WorkQueue(count, kept), [], {}, {}
 
     def begin(works):
         for kind, number in works:
@@ -115,5 +115,5 @@ def test_what_fails_makes_room_as_well():
 
 
 def test_a_registry_keeps_threads_for_other_kinds_of_requests():
-    threads = build_threads(Storage(filesystem=Filesystem()), AtOnce())
+    threads = build_threads(StorageSection(filesystem=FilesystemSection()), AtOnce())
     assert (threads._turns._count, threads._turns._shared) == (16, 12)

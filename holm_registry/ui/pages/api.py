@@ -2,21 +2,21 @@ from __future__ import annotations
 
 from klein import Klein
 
-from holm_registry.http.json import json_body
+from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.client import Listed
-from holm_registry.ui.context import Context
-from holm_registry.ui.errors import Refused, Trouble
-from holm_registry.ui.exchange import NotFound
-from holm_registry.ui.news import NO_CATALOG
-from holm_registry.ui.references import require_repository
-from holm_registry.ui.routing import route
+from holm_registry.ui.client.client import NameList
+from holm_registry.ui.client.exchange import RegistryNotFound
+from holm_registry.ui.errors import RegistryRefused, UiError
+from holm_registry.ui.model.references import require_repository
+from holm_registry.ui.state.freshness import NO_CATALOG
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.routing import route
 
 
-class Api:
+class ApiPages:
     """Names for programs, and whether the UI is well."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         self._context = context
 
     def register(self, app: Klein) -> None:
@@ -32,7 +32,7 @@ class Api:
         reader = await self._context.reader(request)
         try:
             listed = await reader.all_names()
-        except (NotFound, Refused) as problem:
+        except (RegistryNotFound, RegistryRefused) as problem:
             named = self._context.settings.repositories
             if problem.registry_status not in NO_CATALOG or not named:
                 raise
@@ -51,13 +51,13 @@ class Api:
             return json_body(request, {"status": "healthy"})
         try:
             await (await self._context.reader(request)).client.ping()
-        except Trouble as problem:
+        except UiError as problem:
             show_url = self._context.settings.show_urls
             request.setResponseCode(503)
             return json_body(request, {"status": "unhealthy", **problem.as_json(show_url=show_url)})
         return json_body(request, {"status": "healthy"})
 
 
-def _cut(listed: Listed) -> dict[str, bool]:
+def _cut(listed: NameList) -> dict[str, bool]:
     """Say where a list is too long to be read whole."""
     return {} if listed.complete else {"complete": False}

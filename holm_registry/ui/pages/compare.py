@@ -5,7 +5,8 @@ from typing import Any
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.comparison import (
+from holm_registry.ui.errors import InvalidRequest, UiError
+from holm_registry.ui.model.comparison import (
     ADDED,
     REMOVED,
     SAME,
@@ -15,21 +16,20 @@ from holm_registry.ui.comparison import (
     layer_changes,
     value_changes,
 )
-from holm_registry.ui.context import Context
-from holm_registry.ui.documents import ImageConfig, Manifest, NotUnderstood, read
-from holm_registry.ui.errors import Invalid, Trouble
-from holm_registry.ui.opening import Opened, open_image
-from holm_registry.ui.parameters import Form, query_of
-from holm_registry.ui.reader import Reader
-from holm_registry.ui.references import parse_image
-from holm_registry.ui.routing import route
+from holm_registry.ui.model.documents import DocumentInvalid, ImageConfig, Manifest, read
+from holm_registry.ui.model.references import parse_image
+from holm_registry.ui.state.image_loader import LoadedImage, load_image
+from holm_registry.ui.state.reader import RegistryReader
 from holm_registry.ui.views.image import image_view
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.forms import Form, query_of
+from holm_registry.ui.web.routing import route
 
 
 class ComparePage:
     """Two images side by side."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         self._context = context
 
     def register(self, app: Klein) -> None:
@@ -48,7 +48,7 @@ class ComparePage:
                 before = await self._open(reader, chosen["a"], chosen["platform"])
                 after = await self._open_beside(reader, chosen, before)
                 data["comparison"] = await context.threads.run(compare, before, after)
-            except Trouble as problem:
+            except UiError as problem:
                 if problem.status not in (400, 404):
                     raise
                 data["problem"], status = problem, problem.status
@@ -56,18 +56,20 @@ class ComparePage:
             request, "compare.html", status=status, chosen=chosen, **data
         )
 
-    async def _open_beside(self, reader: Reader, chosen: dict[str, str], before: Opened) -> Opened:
+    async def _open_beside(
+        self, reader: RegistryReader, chosen: dict[str, str], before: LoadedImage
+    ) -> LoadedImage:
         """Open the other image: for the same platform if it has that and nobody chose one."""
         try:
             return await self._open(reader, chosen["b"], chosen["platform"] or before.platform)
-        except Invalid:
+        except InvalidRequest:
             if chosen["platform"]:
                 raise
         return await self._open(reader, chosen["b"], "")
 
-    async def _open(self, reader: Reader, text: str, platform: str) -> Opened:
+    async def _open(self, reader: RegistryReader, text: str, platform: str) -> LoadedImage:
         registry = self._context.settings.public_registry
-        return await open_image(reader, parse_image(text, registry), platform)
+        return await load_image(reader, parse_image(text, registry), platform)
 
 
 def _chosen(query: Form) -> dict[str, str]:
@@ -80,7 +82,7 @@ def _chosen(query: Form) -> dict[str, str]:
     return chosen
 
 
-def compare(before: Opened, after: Opened) -> dict[str, Any]:
+def compare(before: LoadedImage, after: LoadedImage) -> dict[str, Any]:
     """Work out what differs."""
     views = [image_view(each.payload, each.media_type, each.config, {}) for each in (before, after)]
     manifests = [_read(each.payload, Manifest) for each in (before, after)]
@@ -112,5 +114,5 @@ def compare(before: Opened, after: Opened) -> dict[str, Any]:
 def _read(content: bytes, kind: type[Any]) -> Any:
     try:
         return read(content, kind)
-    except NotUnderstood:
+    except DocumentInvalid:
         return kind()

@@ -6,20 +6,20 @@ from typing import Any
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.answers import is_browser
-from holm_registry.ui.context import Context
-from holm_registry.ui.errors import Invalid, LoginNeeded, Refused, Trouble
-from holm_registry.ui.news import fresh_names
-from holm_registry.ui.ordering import newest_first
-from holm_registry.ui.parameters import Form, query_of
-from holm_registry.ui.progress import Progress
-from holm_registry.ui.questions import Questions
-from holm_registry.ui.reader import Reader
-from holm_registry.ui.references import require_digest, require_repository
-from holm_registry.ui.removing import Remover, tags_fingerprint
-from holm_registry.ui.routing import route
+from holm_registry.ui.errors import InvalidRequest, LoginRequired, RegistryRefused, UiError
+from holm_registry.ui.model.ordering import newest_first
+from holm_registry.ui.model.progress import Progress
+from holm_registry.ui.model.references import require_digest, require_repository
+from holm_registry.ui.state.deletion import Deleter, tags_fingerprint
+from holm_registry.ui.state.freshness import fresh_names
+from holm_registry.ui.state.pending_questions import PendingQuestions
+from holm_registry.ui.state.reader import RegistryReader
 from holm_registry.ui.views.deletion import deletion_view
 from holm_registry.ui.views.tags import matching
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.error_pages import is_browser
+from holm_registry.ui.web.forms import Form, query_of
+from holm_registry.ui.web.routing import route
 
 from .deleting import MAX_ITEMS, still_working
 
@@ -27,9 +27,9 @@ from .deleting import MAX_ITEMS, still_working
 class DeletePage:
     """Asking before something is deleted."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         self._context = context
-        self._questions = Questions(context.clock)
+        self._questions = PendingQuestions(context.clock)
 
     def register(self, app: Klein) -> None:
         """Add the route of this page."""
@@ -56,11 +56,11 @@ class DeletePage:
         return await context.templates.render(request, "delete.html", **data)
 
     async def _prepare(
-        self, reader: Reader, repository: str, query: Form, progress: Progress
+        self, reader: RegistryReader, repository: str, query: Form, progress: Progress
     ) -> dict[str, Any]:
         """Work out what the page that asks says."""
         context = self._context
-        remover = Remover(reader, context.threads, repository, progress)
+        remover = Deleter(reader, context.threads, repository, progress)
         await remover.study()
         await self._know_others(reader)
         tags = await self._tags(reader, repository, query)
@@ -70,14 +70,14 @@ class DeletePage:
             dict.fromkeys(filter(None, pointing.values()))
         )
         if not digests and not lost:
-            raise Invalid("no tag and no digest was selected")
+            raise InvalidRequest("no tag and no digest was selected")
         plan = await remover.plan(digests)
         # Only a deletion shows whether the registry can remove tags; a question tries nothing.
         removes_tags = bool(tags) and (
             len(lost) == len(tags) or reader.library.removes_tags is not False
         )
         if plan.refusal and not removes_tags:
-            raise Refused(plan.refusal)
+            raise RegistryRefused(plan.refusal)
         view = await context.threads.run(
             deletion_view, plan, newest_first(tags), newest_first(lost)
         )
@@ -88,17 +88,17 @@ class DeletePage:
             "tried": reader.library.removes_tags is not None,
         }
 
-    async def _know_others(self, reader: Reader) -> None:
+    async def _know_others(self, reader: RegistryReader) -> None:
         """Know the other repositories, as far as that can be had soon: they may share blobs."""
         try:
             await fresh_names(reader, self._context.settings.repositories)
-        except LoginNeeded:
+        except LoginRequired:
             raise
-        except Trouble:
+        except UiError:
             return  # the page then says that it does not know
         await reader.survey_soon()
 
-    async def _tags(self, reader: Reader, repository: str, query: Form) -> list[str]:
+    async def _tags(self, reader: RegistryReader, repository: str, query: Form) -> list[str]:
         """Give the tags that were chosen: some by name, or all that a filter lets through."""
         tags = query.all("tag")
         if query.one("all"):
@@ -106,5 +106,5 @@ class DeletePage:
             shot = reader.shot(repository)
             tags = await context.threads.run(matching, context.contents, shot, query.one("q"))
         if len(tags) > MAX_ITEMS:
-            raise Invalid(f"more than {MAX_ITEMS:,} at once; choose fewer")
+            raise InvalidRequest(f"more than {MAX_ITEMS:,} at once; choose fewer")
         return tags

@@ -5,24 +5,25 @@ from collections.abc import Sequence
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.attached import Attached, attached_to, with_sizes
-from holm_registry.ui.context import Context
-from holm_registry.ui.documents import Manifest, NotUnderstood, read
-from holm_registry.ui.errors import LoginNeeded, Missing, Trouble
-from holm_registry.ui.exchange import NotFound
-from holm_registry.ui.kinds import ATTESTATION, telling
-from holm_registry.ui.news import fresh_tags
-from holm_registry.ui.opening import Opened, open_image, payload_of
-from holm_registry.ui.parameters import query_of
-from holm_registry.ui.pull import pull_commands
-from holm_registry.ui.reader import Reader
-from holm_registry.ui.references import ImageReference, parse_image
-from holm_registry.ui.rendering import compressed, send
-from holm_registry.ui.routing import route
-from holm_registry.ui.summaries import summary_of
+from holm_registry.ui.client.exchange import RegistryNotFound
+from holm_registry.ui.errors import ContentMissing, LoginRequired, UiError
+from holm_registry.ui.model.artifact_types import ATTESTATION, artifact_detail
+from holm_registry.ui.model.attachments import AttachedArtifact
+from holm_registry.ui.model.documents import DocumentInvalid, Manifest, read
+from holm_registry.ui.model.pull_commands import pull_commands
+from holm_registry.ui.model.references import ImageReference, parse_image
+from holm_registry.ui.model.summaries import summary_of
+from holm_registry.ui.state.freshness import fresh_tags
+from holm_registry.ui.state.image_loader import LoadedImage, load_image, payload_of
+from holm_registry.ui.state.reader import RegistryReader
+from holm_registry.ui.state.referrers import attached_to, with_sizes
 from holm_registry.ui.views.image import image_view, tags_with_layers
 from holm_registry.ui.views.index import index_view
 from holm_registry.ui.views.tags import aliases_of
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.forms import query_of
+from holm_registry.ui.web.rendering import compressed, send
+from holm_registry.ui.web.routing import route
 
 #: How many attestations of one image are opened to see what they attest.
 _MAX_ATTESTATIONS = 16
@@ -31,7 +32,7 @@ _MAX_ATTESTATIONS = 16
 class ImagePage:
     """One image, taken apart."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         self._context = context
 
     def register(self, app: Klein) -> None:
@@ -44,8 +45,8 @@ class ImagePage:
         context, reader = self._context, await self._context.reader(request)
         image = parse_image(reference)
         try:
-            opened = await open_image(reader, image, query_of(request).one("platform"))
-        except NotFound:
+            opened = await load_image(reader, image, query_of(request).one("platform"))
+        except RegistryNotFound:
             await self._require_unlisted(reader, image)
             raise
         await self._know_tags(reader, image)
@@ -83,45 +84,47 @@ class ImagePage:
         """Give a manifest, or the config it names, as JSON."""
         reader, image = await self._context.reader(request), parse_image(reference)
         query = query_of(request)
-        opened = await open_image(reader, image, query.one("platform"))
+        opened = await load_image(reader, image, query.one("platform"))
         whole = opened.index is not None and not query.one("platform")
         content = opened.index if whole and opened.index is not None else opened.payload
         if query.one("config"):
             if opened.config is None:
-                raise NotFound(f"{image} has no config that could be shown")
+                raise RegistryNotFound(f"{image} has no config that could be shown")
             content = opened.config
         page = await self._context.threads.run(compressed, content)
         return send(request, page, "application/json")
 
-    async def _require_unlisted(self, reader: Reader, image: ImageReference) -> None:
+    async def _require_unlisted(self, reader: RegistryReader, image: ImageReference) -> None:
         """
         Check that the registry does not list a tag that it does not find.
 
-        :raises Missing: It does: the manifest is lost.
+        :raises ContentMissing: It does: the manifest is lost.
         """
         repository = await reader.tags(image.repository)
         if image.tag in repository.tags:
-            raise Missing(
+            raise ContentMissing(
                 f"{image} is listed, but its manifest is missing in the registry; the tag can be "
                 "deleted from the repository's page"
             )
 
-    async def _know_tags(self, reader: Reader, image: ImageReference) -> None:
+    async def _know_tags(self, reader: RegistryReader, image: ImageReference) -> None:
         """Know the repository's tags, for aliases; an image may be there without any."""
         try:
             await fresh_tags(reader, image.repository)
-        except LoginNeeded:
+        except LoginRequired:
             raise
-        except Trouble:
+        except UiError:
             return
         if image.tag:
             await reader.look(image.repository, [image.tag])
         reader.study_all(image.repository)
 
-    async def _attached(self, reader: Reader, opened: Opened) -> tuple[Sequence[Attached], str]:
+    async def _attached(
+        self, reader: RegistryReader, opened: LoadedImage
+    ) -> tuple[Sequence[AttachedArtifact], str]:
         """Find what refers to the image and to the platform shown; or say why not."""
         repository = opened.reference.repository
-        found: list[Attached] = []
+        found: list[AttachedArtifact] = []
         try:
             for digest in dict.fromkeys((opened.digest, opened.chosen)):
                 listed = await attached_to(reader, repository, digest)
@@ -129,25 +132,25 @@ class ImagePage:
             for entry in opened.entries[:_MAX_ATTESTATIONS]:
                 if entry.attests == opened.chosen:
                     found += await self._attestations(reader, repository, entry.digest)
-        except LoginNeeded:
+        except LoginRequired:
             raise
-        except Trouble as problem:
+        except UiError as problem:
             return found, problem.message
         return found, ""
 
     async def _attestations(
-        self, reader: Reader, repository: str, digest: str
-    ) -> Sequence[Attached]:
+        self, reader: RegistryReader, repository: str, digest: str
+    ) -> Sequence[AttachedArtifact]:
         """Tell what BuildKit put beside an image: a layer for each statement."""
         try:
             content, _ = await payload_of(reader, repository, digest)
             layers = read(content, Manifest).layers or []
-        except (NotFound, NotUnderstood):
+        except (RegistryNotFound, DocumentInvalid):
             return ()
         return [
-            Attached(
+            AttachedArtifact(
                 digest,
-                telling((layer.annotations or {}).get("in-toto.io/predicate-type", ""))
+                artifact_detail((layer.annotations or {}).get("in-toto.io/predicate-type", ""))
                 or ATTESTATION,
                 (layer.annotations or {}).get("in-toto.io/predicate-type", layer.media_type),
                 max(0, layer.size),

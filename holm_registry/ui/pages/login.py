@@ -3,13 +3,13 @@ from __future__ import annotations
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.context import Context
-from holm_registry.ui.errors import LoginNeeded
-from holm_registry.ui.parameters import query_of
-from holm_registry.ui.routing import route
-from holm_registry.ui.security import local_path
+from holm_registry.ui.errors import LoginRequired
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.forms import query_of
+from holm_registry.ui.web.routing import route
+from holm_registry.ui.web.security import local_path
 
-from .look import see_other
+from .assets_and_theme import see_other
 
 
 class LoginPage:
@@ -20,7 +20,7 @@ class LoginPage:
     passes them on.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         self._context = context
 
     def register(self, app: Klein) -> None:
@@ -31,7 +31,9 @@ class LoginPage:
     async def log_in(self, request: StreamedRequest) -> bytes:
         """Have the browser ask its user; go back with a login that the registry believes."""
         if request.header("Authorization") is None:
-            raise LoginNeeded("log in with the registry's name and password", url="", challenges=())
+            raise LoginRequired(
+                "log in with the registry's name and password", url="", challenges=()
+            )
         await (await self._context.reader(request)).client.ping()
         base = self._context.base(request)
         return see_other(request, local_path(query_of(request).one("back"), base))

@@ -5,24 +5,24 @@ from math import inf
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.context import Context
-from holm_registry.ui.errors import LoginNeeded, Trouble
-from holm_registry.ui.flights import patiently
-from holm_registry.ui.gate import each
-from holm_registry.ui.news import fresh_names
-from holm_registry.ui.parameters import query_of
-from holm_registry.ui.pull import push_commands
-from holm_registry.ui.reader import (
+from holm_registry.ui.client.concurrency import for_each
+from holm_registry.ui.client.single_flight import with_deadline
+from holm_registry.ui.errors import LoginRequired, UiError
+from holm_registry.ui.model.pull_commands import push_commands
+from holm_registry.ui.state.freshness import fresh_names
+from holm_registry.ui.state.reader import (
     DIGEST_SECONDS,
     PATIENCE_SECONDS,
     SURVEY_TAGS_SECONDS,
     TAGS_SECONDS,
-    Reader,
+    RegistryReader,
 )
-from holm_registry.ui.rendering import Links
-from holm_registry.ui.routing import route
 from holm_registry.ui.views.paging import read_listing
 from holm_registry.ui.views.repositories import ORDERS, repositories_view
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.forms import query_of
+from holm_registry.ui.web.rendering import PageLinks
+from holm_registry.ui.web.routing import route
 
 #: How many repositories, and how many tags, are asked again for each visitor.
 _FEW = 200
@@ -34,7 +34,7 @@ _MANY = 2000
 class RepositoriesPage:
     """All repositories: the first page."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         self._context = context
 
     def register(self, app: Klein) -> None:
@@ -47,10 +47,10 @@ class RepositoriesPage:
         reader = await context.reader(request)
         names = await fresh_names(reader, context.settings.repositories)
         if names.stale is None:
-            await patiently(context.clock, PATIENCE_SECONDS, lambda: look_at_all(reader))
+            await with_deadline(context.clock, PATIENCE_SECONDS, lambda: look_at_all(reader))
             reader.survey()
         listing = read_listing(
-            Links(context.base(request)).home(),
+            PageLinks(context.base(request)).home(),
             query_of(request),
             ORDERS,
             extra=("empty", "closed"),
@@ -69,17 +69,17 @@ class RepositoriesPage:
             names=names,
             full=context.contents.full,
             cut=reader.library.cut,
-            aside=sum(each.is_aside for each in reader.library.repositories.values()),
+            aside=sum(for_each.is_aside for for_each in reader.library.repositories.values()),
             push_commands=push_commands(context.settings.public_registry),
         )
 
 
-async def look_at_all(reader: Reader, images: bool = True) -> None:  # noqa: FBT001, FBT002
+async def look_at_all(reader: RegistryReader, images: bool = True) -> None:  # noqa: FBT001, FBT002
     """
     Have the tags of all repositories, and what is behind the first of them.
 
     :param images: Whether more than the names of tags is wanted.
-    :raises LoginNeeded: The registry wants to know who asks.
+    :raises LoginRequired: The registry wants to know who asks.
     """
     repositories = list(reader.library.repositories)
     tags = sum(len(repository.tags) for repository in reader.library.repositories.values())
@@ -93,9 +93,9 @@ async def look_at_all(reader: Reader, images: bool = True) -> None:  # noqa: FBT
             known = await reader.tags_if_room(name, life)
             if known is not None and images and tags <= _MANY:
                 await reader.study(name, list(known.tags)[:_FEW], DIGEST_SECONDS if few else inf)
-        except LoginNeeded:
+        except LoginRequired:
             raise
-        except Trouble:
+        except UiError:
             return  # shown in the repository's row
 
-    await each(repositories, look, at_once=8)
+    await for_each(repositories, look, at_once=8)

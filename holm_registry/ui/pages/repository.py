@@ -3,24 +3,24 @@ from __future__ import annotations
 from klein import Klein
 
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.context import Context
-from holm_registry.ui.exchange import NotFound
-from holm_registry.ui.kinds import IMAGE
-from holm_registry.ui.news import fresh_tags
-from holm_registry.ui.parameters import query_of
-from holm_registry.ui.pull import pull_commands
-from holm_registry.ui.reader import Reader
-from holm_registry.ui.references import require_repository
-from holm_registry.ui.rendering import Links
-from holm_registry.ui.routing import route
+from holm_registry.ui.client.exchange import RegistryNotFound
+from holm_registry.ui.model.artifact_types import IMAGE
+from holm_registry.ui.model.pull_commands import pull_commands
+from holm_registry.ui.model.references import require_repository
+from holm_registry.ui.state.freshness import fresh_tags
+from holm_registry.ui.state.reader import RegistryReader
 from holm_registry.ui.views.paging import Listing, read_listing
-from holm_registry.ui.views.tags import ORDERS, Repository, page_names, repository_view
+from holm_registry.ui.views.tags import ORDERS, RepositoryView, page_names, repository_view
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.forms import query_of
+from holm_registry.ui.web.rendering import PageLinks
+from holm_registry.ui.web.routing import route
 
 
 class RepositoryPage:
     """The tags of a repository."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         self._context = context
 
     def register(self, app: Klein) -> None:
@@ -35,14 +35,14 @@ class RepositoryPage:
         outcome = context.outcomes.get(query.one("result"), name)
         try:
             stale = await fresh_tags(reader, name)
-        except NotFound:
+        except RegistryNotFound:
             if outcome is None:
                 raise
             # The last tag is gone, and the registry knows no such repository any more.
             return await context.templates.render(
                 request, "emptied.html", name=name, outcome=outcome
             )
-        listing = read_listing(Links(context.base(request)).repository(name), query, ORDERS)
+        listing = read_listing(PageLinks(context.base(request)).repository(name), query, ORDERS)
         if stale is None:
             await self._look(reader, name, listing)
         view = await context.threads.run(
@@ -61,14 +61,14 @@ class RepositoryPage:
             may_delete=context.library(request).may_delete(name),
         )
 
-    async def _look(self, reader: Reader, name: str, listing: Listing) -> None:
+    async def _look(self, reader: RegistryReader, name: str, listing: Listing) -> None:
         """Look at the tags that the page will show, and begin to look at all others."""
         context = self._context
         shown = await context.threads.run(page_names, context.contents, reader.shot(name), listing)
         await reader.look(name, shown)
         reader.study_all(name)
 
-    def _commands(self, view: Repository) -> object:
+    def _commands(self, view: RepositoryView) -> object:
         """Write the pull commands of the first row."""
         if not view.page.rows:
             return ()

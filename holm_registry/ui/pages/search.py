@@ -2,22 +2,22 @@ from __future__ import annotations
 
 from klein import Klein
 
-from holm_registry.http.json import json_body
+from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.ui.context import Context
-from holm_registry.ui.flights import patiently
-from holm_registry.ui.news import Names, fresh_names
+from holm_registry.ui.client.single_flight import with_deadline
 from holm_registry.ui.pages.repositories import look_at_all
-from holm_registry.ui.parameters import query_of
-from holm_registry.ui.reader import PATIENCE_SECONDS, Reader
-from holm_registry.ui.routing import route
-from holm_registry.ui.views.search import Results, search
+from holm_registry.ui.state.freshness import CatalogState, fresh_names
+from holm_registry.ui.state.reader import PATIENCE_SECONDS, RegistryReader
+from holm_registry.ui.views.search import SearchResults, search
+from holm_registry.ui.web.context import UiContext
+from holm_registry.ui.web.forms import query_of
+from holm_registry.ui.web.routing import route
 
 
 class SearchPage:
     """Finding repositories and tags."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: UiContext) -> None:
         self._context = context
 
     def register(self, app: Klein) -> None:
@@ -41,12 +41,12 @@ class SearchPage:
         whole: dict[str, object] = {"complete": False} if cut else {}
         return json_body(request, {"query": results.query, "results": found, **whole})
 
-    async def _search(self, request: StreamedRequest) -> tuple[Names, Results]:
+    async def _search(self, request: StreamedRequest) -> tuple[CatalogState, SearchResults]:
         context = self._context
-        reader: Reader = await context.reader(request)
+        reader: RegistryReader = await context.reader(request)
         names = await fresh_names(reader, context.settings.repositories)
         if names.stale is None:
-            await patiently(
+            await with_deadline(
                 context.clock, PATIENCE_SECONDS, lambda: look_at_all(reader, images=False)
             )
             reader.survey()

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from holm_registry.ui.kinds import ATTESTATION, PROVENANCE, SBOM, SIGNATURE
-from holm_registry.ui.removal import Companion, Image, Plan
-from holm_registry.ui.text import count_text
+from holm_registry.ui.model.artifact_types import ATTESTATION, PROVENANCE, SBOM, SIGNATURE
+from holm_registry.ui.model.deletion_plan import DeletionPlan, Dependent, PlannedImage
+from holm_registry.ui.model.text import count_text
 
 _PLATFORM, _LIST = "platform", "list of referrers"
 _PLURALS = {_LIST: "lists of referrers", SBOM: "SBOMs"}
@@ -21,7 +21,7 @@ _ORDER = (_PLATFORM, ATTESTATION, SBOM, SIGNATURE)
 
 
 @frozen
-class Deletion:
+class DeletionView:
     """
     The question whether something is to be deleted.
 
@@ -32,20 +32,20 @@ class Deletion:
     :ivar images: Each image, with what is deleted with it, in words.
     """
 
-    plan: Plan
+    plan: DeletionPlan
     tags: Sequence[str]
     others: Sequence[str]
     lost: Sequence[str]
     along: str
     along_count: int
-    images: Sequence[tuple[Image, str]]
+    images: Sequence[tuple[PlannedImage, str]]
 
 
-def deletion_view(plan: Plan, tags: Sequence[str], lost: Sequence[str]) -> Deletion:
+def deletion_view(plan: DeletionPlan, tags: Sequence[str], lost: Sequence[str]) -> DeletionView:
     """Put together what the page that asks shows."""
     chosen = set(tags)
     companions = {each.digest: each for image in plan.images for each in image.companions}
-    return Deletion(
+    return DeletionView(
         plan,
         tags,
         [tag for tag in plan.tags if tag not in chosen],
@@ -56,7 +56,7 @@ def deletion_view(plan: Plan, tags: Sequence[str], lost: Sequence[str]) -> Delet
     )
 
 
-def companions_text(companions: Sequence[Companion]) -> str:
+def companions_text(companions: Sequence[Dependent]) -> str:
     """Count what goes along by its kind: ``2 platforms, 1 attestation and 4 signatures``."""
     counts = Counter(_kind(each.role) for each in companions)
     kinds = sorted(counts, key=lambda kind: (kind not in _ORDER, _place(kind), kind))

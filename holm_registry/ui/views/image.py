@@ -11,23 +11,23 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from holm_registry.ui.contents import Contents
-from holm_registry.ui.dates import first_build_date
-from holm_registry.ui.documents import (
+from holm_registry.ui.model.artifact_types import CHART, IMAGE, classify
+from holm_registry.ui.model.dates import first_build_date
+from holm_registry.ui.model.documents import (
     Chart,
+    Descriptor,
+    DocumentInvalid,
     ImageConfig,
     Manifest,
-    NotUnderstood,
-    Part,
     RunConfig,
     pretty,
     read,
 )
-from holm_registry.ui.facts import CREATED
-from holm_registry.ui.history import Layer, command_text, dockerfile, join, shares
-from holm_registry.ui.kinds import CHART, IMAGE, kind_of
-from holm_registry.ui.library import TagSet
-from holm_registry.ui.platforms import platform_text
+from holm_registry.ui.model.history import HistoryLayer, command_text, dockerfile, join, shares
+from holm_registry.ui.model.manifest_summary import CREATED
+from holm_registry.ui.model.platforms import platform_text
+from holm_registry.ui.model.snapshots import TagSet
+from holm_registry.ui.state.content_cache import ContentCache
 
 #: The most of a document that a page shows; all of it is a link away.
 MAX_RAW_CHARACTERS = 100_000
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 @frozen
-class Named:
+class NamedValue:
     """
     A name and a value.
 
@@ -70,7 +70,7 @@ class LayerRow:
     """
 
     number: int
-    layer: Layer
+    layer: HistoryLayer
     digest: str
     size: int
     media_type: str
@@ -82,7 +82,7 @@ class LayerRow:
 
 
 @frozen
-class Document:
+class JsonDocument:
     """JSON for reading."""
 
     text: str
@@ -90,7 +90,7 @@ class Document:
 
 
 @frozen
-class Image:
+class ImageView:
     """
     A manifest that is no index, with its config.
 
@@ -108,13 +108,13 @@ class Image:
     layer_count: int
     rows: Sequence[LayerRow]
     more_rows: int
-    facts: Sequence[Named]
-    environment: Sequence[Named]
-    labels: Sequence[Named]
-    annotations: Sequence[Named]
+    facts: Sequence[NamedValue]
+    environment: Sequence[NamedValue]
+    labels: Sequence[NamedValue]
+    annotations: Sequence[NamedValue]
     dockerfile: str
-    manifest: Document
-    config: Document | None
+    manifest: JsonDocument
+    config: JsonDocument | None
     odd: str = ""
 
     @property
@@ -125,7 +125,7 @@ class Image:
 
 def image_view(
     payload: bytes, media_type: str, config: bytes | None, tags_with: Mapping[str, int]
-) -> Image:
+) -> ImageView:
     """
     Take an image apart.
 
@@ -134,7 +134,7 @@ def image_view(
     """
     odd: list[str] = []
     manifest = _read_or_tell(payload, Manifest, "manifest", odd)
-    kind = kind_of(manifest)
+    kind = classify(manifest)
     if config is None and kind in (IMAGE, CHART):
         odd.append("The config is missing in the registry, or too large to show.")
     image_config = _config_if(kind == IMAGE, config, ImageConfig, odd)
@@ -142,7 +142,7 @@ def image_view(
     run = image_config.config or RunConfig()
     parts = [*(manifest.layers or []), *(manifest.blobs or [])]
     layers = join(image_config.history or [], parts)
-    return Image(
+    return ImageView(
         kind=kind,
         media_type=manifest.media_type or media_type,
         artifact_type=manifest.artifact_type
@@ -172,7 +172,7 @@ def _read_or_tell(content: bytes, kind: type[T], name: str, odd: list[str]) -> T
     """Read a document; say why it cannot be, and go on with an empty one."""
     try:
         return read(content, kind)
-    except NotUnderstood as problem:
+    except DocumentInvalid as problem:
         odd.append(f"The {name} is not understood: {problem}")
         return kind()
 
@@ -183,12 +183,12 @@ def _config_if(fits: bool, config: bytes | None, kind: type[T], odd: list[str]) 
     return _read_or_tell(config, kind, "config", odd)
 
 
-def _size(parts: Sequence[Part]) -> int:
+def _size(parts: Sequence[Descriptor]) -> int:
     """Sum up content, each piece once, in bytes."""
     return sum({part.digest: max(0, part.size) for part in parts}.values())
 
 
-def _rows(layers: Sequence[Layer], tags_with: Mapping[str, int]) -> list[LayerRow]:
+def _rows(layers: Sequence[HistoryLayer], tags_with: Mapping[str, int]) -> list[LayerRow]:
     sizes = [max(0, layer.part.size) for layer in layers if layer.part]
     total = sum(sizes) or 1
     bar = iter(shares(sizes))
@@ -218,7 +218,7 @@ def _rows(layers: Sequence[Layer], tags_with: Mapping[str, int]) -> list[LayerRo
     return rows
 
 
-def _run_facts(run: RunConfig) -> Sequence[Named]:
+def _run_facts(run: RunConfig) -> Sequence[NamedValue]:
     facts = {
         "Entrypoint": command_text(run.entrypoint),
         "Command": command_text(run.cmd),
@@ -229,7 +229,7 @@ def _run_facts(run: RunConfig) -> Sequence[Named]:
         "Stop signal": run.stop_signal or "",
         "Health check": _health_check(run),
     }
-    return [Named(name, value) for name, value in facts.items() if value]
+    return [NamedValue(name, value) for name, value in facts.items() if value]
 
 
 def _health_check(run: RunConfig) -> str:
@@ -237,7 +237,7 @@ def _health_check(run: RunConfig) -> str:
     return " ".join(map(str, test)) if isinstance(test, list) else ""
 
 
-def _chart_facts(chart: Chart) -> Sequence[Named]:
+def _chart_facts(chart: Chart) -> Sequence[NamedValue]:
     people = [str(each.get("name", "")) for each in chart.maintainers or []]
     charts = [
         f"{each.get('name', '?')} {each.get('version', '')}".strip()
@@ -257,13 +257,13 @@ def _chart_facts(chart: Chart) -> Sequence[Named]:
         "Maintainers": ", ".join(filter(None, people)),
         "Deprecated": "yes" if chart.deprecated else "",
     }
-    return [Named(name, value, web_link(value)) for name, value in facts.items() if value]
+    return [NamedValue(name, value, web_link(value)) for name, value in facts.items() if value]
 
 
-def named(values: Mapping[str, str]) -> list[Named]:
+def named(values: Mapping[str, str]) -> list[NamedValue]:
     """Put labels or annotations in order: those of the image-spec first."""
     names = sorted(values, key=lambda name: (not name.startswith(_OCI_LABEL), name))
-    return [Named(name, values[name], web_link(values[name])) for name in names]
+    return [NamedValue(name, values[name], web_link(values[name])) for name in names]
 
 
 def web_link(text: str) -> str:
@@ -277,17 +277,17 @@ def web_link(text: str) -> str:
     return text if url.scheme in ("http", "https") and url.netloc else ""
 
 
-def _variable(line: str) -> Named:
+def _variable(line: str) -> NamedValue:
     name, _, value = line.partition("=")
-    return Named(name, value, secret=bool(value and _SECRET.search(name)))
+    return NamedValue(name, value, secret=bool(value and _SECRET.search(name)))
 
 
-def _document(content: bytes) -> Document:
+def _document(content: bytes) -> JsonDocument:
     text = pretty(content)
-    return Document(text[:MAX_RAW_CHARACTERS], len(text) <= MAX_RAW_CHARACTERS)
+    return JsonDocument(text[:MAX_RAW_CHARACTERS], len(text) <= MAX_RAW_CHARACTERS)
 
 
-def tags_with_layers(contents: Contents, tagset: TagSet) -> Mapping[str, int]:
+def tags_with_layers(contents: ContentCache, tagset: TagSet) -> Mapping[str, int]:
     """Count, for each layer, in how many tags it is; as far as that is known."""
     key = ("layers", contents.generation)
     found: Mapping[str, int] | None = tagset.memory.get(key)
@@ -300,7 +300,7 @@ def tags_with_layers(contents: Contents, tagset: TagSet) -> Mapping[str, int]:
     return tagset.remember(key, counts)
 
 
-def _blobs(contents: Contents, digest: str, depth: int = 0) -> set[str]:
+def _blobs(contents: ContentCache, digest: str, depth: int = 0) -> set[str]:
     facts = contents.facts.peek(digest)
     if facts is None or depth > 3:
         return set()

@@ -8,13 +8,13 @@ from collections.abc import Collection, Sequence
 
 from attrs import frozen
 
-from holm_registry.ui.contents import Contents
-from holm_registry.ui.documents import Manifest, NotUnderstood, pretty, read
-from holm_registry.ui.kinds import IMAGE, INDEX
-from holm_registry.ui.opening import Entry, Opened
-from holm_registry.ui.summaries import summary_of
+from holm_registry.ui.model.artifact_types import IMAGE, INDEX
+from holm_registry.ui.model.documents import DocumentInvalid, Manifest, pretty, read
+from holm_registry.ui.model.summaries import summary_of
+from holm_registry.ui.state.content_cache import ContentCache
+from holm_registry.ui.state.image_loader import IndexEntry, LoadedImage
 
-from .image import MAX_RAW_CHARACTERS, Named, named
+from .image import MAX_RAW_CHARACTERS, NamedValue, named
 
 #: The most entries that a page shows.
 MAX_ENTRIES = 256
@@ -43,14 +43,14 @@ class EntryRow:
 
 
 @frozen
-class Index:
+class IndexView:
     """
     :ivar rows: What it lists but attestations, at most :data:`MAX_ENTRIES`.
     :ivar more: How many entries there are beyond the rows.
     """
 
     text: str
-    annotations: Sequence[Named]
+    annotations: Sequence[NamedValue]
     rows: Sequence[EntryRow]
     more: int
 
@@ -65,7 +65,9 @@ class Index:
         return [row for row in self.rows if not row.is_platform]
 
 
-def index_view(contents: Contents, opened: Opened, absent: Collection[str]) -> Index | None:
+def index_view(
+    contents: ContentCache, opened: LoadedImage, absent: Collection[str]
+) -> IndexView | None:
     """
     Take an index apart; None if the reference is no index.
 
@@ -74,7 +76,7 @@ def index_view(contents: Contents, opened: Opened, absent: Collection[str]) -> I
     if opened.index is None:
         return None
     listed = [entry for entry in opened.entries if not entry.attests]
-    return Index(
+    return IndexView(
         pretty(opened.index)[:MAX_RAW_CHARACTERS],
         named(_annotations(opened.index)),
         [_row(contents, entry, absent) for entry in listed[:MAX_ENTRIES]],
@@ -82,7 +84,7 @@ def index_view(contents: Contents, opened: Opened, absent: Collection[str]) -> I
     )
 
 
-def _row(contents: Contents, entry: Entry, absent: Collection[str]) -> EntryRow:
+def _row(contents: ContentCache, entry: IndexEntry, absent: Collection[str]) -> EntryRow:
     summary = summary_of(contents, entry.digest)
     kind = summary.kind if summary else INDEX if entry.is_index else IMAGE
     return EntryRow(
@@ -99,5 +101,5 @@ def _row(contents: Contents, entry: Entry, absent: Collection[str]) -> EntryRow:
 def _annotations(content: bytes) -> dict[str, str]:
     try:
         return read(content, Manifest).annotations or {}
-    except NotUnderstood:
+    except DocumentInvalid:
         return {}

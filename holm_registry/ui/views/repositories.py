@@ -9,10 +9,10 @@ from typing import Any
 
 from attrs import frozen
 
-from holm_registry.ui.contents import Contents
-from holm_registry.ui.library import RepositoryShot
-from holm_registry.ui.ordering import natural_key
-from holm_registry.ui.summaries import Content
+from holm_registry.ui.model.ordering import natural_key
+from holm_registry.ui.model.snapshots import RepositorySnapshot
+from holm_registry.ui.model.summaries import ContentSet
+from holm_registry.ui.state.content_cache import ContentCache
 
 from .paging import Listing, Page, page_of
 from .totals import Totals, totals_of
@@ -49,7 +49,7 @@ class RepositoryRow:
 
 
 @frozen
-class Group:
+class NamespaceGroup:
     """
     Repositories of one namespace that stand together.
 
@@ -65,7 +65,7 @@ class Group:
 
 
 @frozen
-class Repositories:
+class RepositoriesView:
     """
     What the first page shows.
 
@@ -76,7 +76,7 @@ class Repositories:
         without what could not.
     """
 
-    groups: Sequence[Group]
+    groups: Sequence[NamespaceGroup]
     page: Page[RepositoryRow]
     listing: Listing
     total: int
@@ -91,11 +91,11 @@ class Repositories:
 
 
 def repositories_view(
-    contents: Contents,
-    shots: Sequence[RepositoryShot],
+    contents: ContentCache,
+    shots: Sequence[RepositorySnapshot],
     listing: Listing,
     memory: dict[Hashable, Any],
-) -> Repositories:
+) -> RepositoriesView:
     """
     Put together what the first page shows.
 
@@ -108,7 +108,7 @@ def repositories_view(
     shown = [row for row in rows if show_empty or row.tags != 0]
     groups, page = _groups(shown, listing)
     size, images = whole(contents, shots, memory)
-    return Repositories(
+    return RepositoriesView(
         groups,
         page,
         listing,
@@ -124,7 +124,7 @@ def repositories_view(
     )
 
 
-def _row(contents: Contents, shot: RepositoryShot) -> RepositoryRow:
+def _row(contents: ContentCache, shot: RepositorySnapshot) -> RepositoryRow:
     return RepositoryRow(
         shot.name,
         len(shot.tags) if shot.listed else None,
@@ -134,7 +134,7 @@ def _row(contents: Contents, shot: RepositoryShot) -> RepositoryRow:
 
 
 def whole(
-    contents: Contents, shots: Sequence[RepositoryShot], memory: dict[Hashable, Any]
+    contents: ContentCache, shots: Sequence[RepositorySnapshot], memory: dict[Hashable, Any]
 ) -> tuple[int, int]:
     """Add everything up: bytes with each blob once, and distinct images, as far as known."""
     key = (contents.generation, [shot.tagset for shot in shots])
@@ -146,8 +146,8 @@ def whole(
     return result
 
 
-def _add_up(contents: Contents, shots: Sequence[RepositoryShot]) -> tuple[int, int]:
-    content = Content()
+def _add_up(contents: ContentCache, shots: Sequence[RepositorySnapshot]) -> tuple[int, int]:
+    content = ContentSet()
     digests = {tag.digest for shot in shots for tag in shot.tags if not tag.problem} - {""}
     for digest in digests:
         content.add(contents, digest)
@@ -156,10 +156,10 @@ def _add_up(contents: Contents, shots: Sequence[RepositoryShot]) -> tuple[int, i
 
 def _groups(
     rows: Sequence[RepositoryRow], listing: Listing
-) -> tuple[Sequence[Group], Page[RepositoryRow]]:
+) -> tuple[Sequence[NamespaceGroup], Page[RepositoryRow]]:
     if listing.sort != "name" or len(rows) < _FEW:
         page = page_of(_sorted(rows, listing), listing.page)
-        return [Group("", page.rows, page.total)], page
+        return [NamespaceGroup("", page.rows, page.total)], page
     closed = {name for key, name in listing.extra if key == "closed" for name in name.split(",")}
     by_namespace: dict[str, list[RepositoryRow]] = {}
     for row in _sorted(rows, listing):
@@ -170,7 +170,7 @@ def _groups(
     )
     shown = set(page.rows)
     return [
-        Group(
+        NamespaceGroup(
             name,
             [row for row in found if row in shown],
             len(found),

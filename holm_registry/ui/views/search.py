@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
-from holm_registry.ui.library import RepositoryShot
-from holm_registry.ui.ordering import matcher, newest_first
+from holm_registry.ui.model.ordering import matcher, newest_first
+from holm_registry.ui.model.snapshots import RepositorySnapshot
 
 #: How many repositories, and how many tags of each, are shown.
 MAX_REPOSITORIES = 100
@@ -17,7 +17,7 @@ MAX_TAGS = 50
 
 
 @frozen
-class Found:
+class SearchHit:
     """
     A repository that was found, or in which something was.
 
@@ -31,19 +31,19 @@ class Found:
 
 
 @frozen
-class Results:
+class SearchResults:
     """
     :ivar more: How many repositories match beyond these.
     :ivar unlisted: In how many repositories tags could not be searched yet.
     """
 
     query: str
-    found: Sequence[Found]
+    found: Sequence[SearchHit]
     more: int
     unlisted: int
 
 
-def search(shots: Sequence[RepositoryShot], query: str) -> Results:
+def search(shots: Sequence[RepositorySnapshot], query: str) -> SearchResults:
     """
     Search names of repositories and tags.
 
@@ -55,9 +55,9 @@ def search(shots: Sequence[RepositoryShot], query: str) -> Results:
     if not colon:
         name_query = tag_query = query
     if not query or query == ":":
-        return Results(query, [], 0, 0)
+        return SearchResults(query, [], 0, 0)
     rank_name, rank_tag = matcher(name_query), matcher(tag_query)
-    ranked: list[tuple[int, str, Found]] = []
+    ranked: list[tuple[int, str, SearchHit]] = []
     for shot in shots:
         by_name = rank_name(shot.name)
         if colon and not by_name:
@@ -67,11 +67,11 @@ def search(shots: Sequence[RepositoryShot], query: str) -> Results:
             continue
         tags = [tag for _, tag in matches]
         worth = max([by_name, *(rank for rank, _ in matches[:1])])
-        found = Found(shot.name, tags[:MAX_TAGS], max(0, len(tags) - MAX_TAGS))
+        found = SearchHit(shot.name, tags[:MAX_TAGS], max(0, len(tags) - MAX_TAGS))
         ranked.append((-worth, shot.name, found))
     ranked.sort(key=lambda entry: entry[:2])
     found_all = [found for _, _, found in ranked]
-    return Results(
+    return SearchResults(
         query,
         found_all[:MAX_REPOSITORIES],
         max(0, len(found_all) - MAX_REPOSITORIES),

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from holm_registry.ui.attached import attachment_of
-from holm_registry.ui.contents import Contents
-from holm_registry.ui.dates import build_date
-from holm_registry.ui.library import RepositoryShot, TagSet, TagShot
-from holm_registry.ui.missing import missing_text
-from holm_registry.ui.ordering import natural_key, newest_first, ranked
-from holm_registry.ui.summaries import Summary, summary_of
+from holm_registry.ui.model.attachments import attachment_of
+from holm_registry.ui.model.dates import build_date
+from holm_registry.ui.model.ordering import natural_key, newest_first, ranked
+from holm_registry.ui.model.snapshots import RepositorySnapshot, TagSet, TagSnapshot
+from holm_registry.ui.model.summaries import ImageSummary, summary_of
+from holm_registry.ui.state.content_cache import ContentCache
+from holm_registry.ui.state.missing_parts import missing_text
 
 from .paging import Listing, Page, page_of
 from .totals import Totals, totals_of
@@ -34,7 +34,7 @@ class TagRow:
 
     name: str
     digest: str
-    summary: Summary | None
+    summary: ImageSummary | None
     aliases: Sequence[str]
     problem: str
     pending: bool
@@ -42,7 +42,7 @@ class TagRow:
 
 
 @frozen
-class Repository:
+class RepositoryView:
     """
     What the page of a repository shows.
 
@@ -62,13 +62,15 @@ class Repository:
         return self.totals.pending
 
 
-def repository_view(contents: Contents, shot: RepositoryShot, listing: Listing) -> Repository:
+def repository_view(
+    contents: ContentCache, shot: RepositorySnapshot, listing: Listing
+) -> RepositoryView:
     """Put together what the page of a repository shows."""
     names = ranked(ordered(contents, shot.tagset, listing.sort, listing.descending), listing.query)
     page = page_of(names, listing.page)
     tags, aliases = by_name(shot.tagset), aliases_of(shot.tagset)
     rows = [_row(contents, shot.tagset, tags[name], aliases) for name in page.rows]
-    return Repository(
+    return RepositoryView(
         shot.name,
         Page(rows, page.number, page.pages, page.first, page.total),
         listing,
@@ -77,19 +79,19 @@ def repository_view(contents: Contents, shot: RepositoryShot, listing: Listing) 
     )
 
 
-def matching(contents: Contents, shot: RepositoryShot, query: str) -> list[str]:
+def matching(contents: ContentCache, shot: RepositorySnapshot, query: str) -> list[str]:
     """Give all tags that a filter lets through, whatever page they are on."""
     return ranked(ordered(contents, shot.tagset, "version", descending=True), query)
 
 
-def page_names(contents: Contents, shot: RepositoryShot, listing: Listing) -> Sequence[str]:
+def page_names(contents: ContentCache, shot: RepositorySnapshot, listing: Listing) -> Sequence[str]:
     """Tell which tags a page will show, as far as that is known now."""
     names = ranked(ordered(contents, shot.tagset, listing.sort, listing.descending), listing.query)
     return page_of(names, listing.page).rows
 
 
 def _row(
-    contents: Contents, tagset: TagSet, tag: TagShot, aliases: Mapping[str, Sequence[str]]
+    contents: ContentCache, tagset: TagSet, tag: TagSnapshot, aliases: Mapping[str, Sequence[str]]
 ) -> TagRow:
     about = attachment_of(tag.name)
     return TagRow(
@@ -103,9 +105,9 @@ def _row(
     )
 
 
-def by_name(tagset: TagSet) -> Mapping[str, TagShot]:
+def by_name(tagset: TagSet) -> Mapping[str, TagSnapshot]:
     """Give the tags by their names."""
-    found: Mapping[str, TagShot] | None = tagset.memory.get("by name")
+    found: Mapping[str, TagSnapshot] | None = tagset.memory.get("by name")
     return found or tagset.remember("by name", {tag.name: tag for tag in tagset.tags})
 
 
@@ -124,7 +126,7 @@ def aliases_of(tagset: TagSet) -> Mapping[str, Sequence[str]]:
     return tagset.remember("aliases", aliases)
 
 
-def ordered(contents: Contents, tagset: TagSet, sort: str, descending: bool) -> Sequence[str]:  # noqa: FBT001
+def ordered(contents: ContentCache, tagset: TagSet, sort: str, descending: bool) -> Sequence[str]:  # noqa: FBT001
     """Give the names of all tags in an order; those of which it is not known come last."""
     # Sizes and dates become known without any tag changing.
     learned = contents.generation if sort in ("size", "date") else 0
@@ -137,7 +139,7 @@ def ordered(contents: Contents, tagset: TagSet, sort: str, descending: bool) -> 
     )
 
 
-def _order(contents: Contents, tagset: TagSet, sort: str, descending: bool) -> Sequence[str]:  # noqa: FBT001
+def _order(contents: ContentCache, tagset: TagSet, sort: str, descending: bool) -> Sequence[str]:  # noqa: FBT001
     names = newest_first(tag.name for tag in tagset.tags)
     # What tools attach by tags belongs behind what people named.
     names.sort(key=lambda name: attachment_of(name) is not None)
@@ -163,7 +165,7 @@ def _together(tagset: TagSet, names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: first[digests[name] or name])
 
 
-def _value(summary: Summary | None, sort: str) -> int | str | None:
+def _value(summary: ImageSummary | None, sort: str) -> int | str | None:
     if summary is None:
         return None
     if sort == "size":

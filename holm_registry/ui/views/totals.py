@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from holm_registry.ui.contents import Contents
-from holm_registry.ui.dates import build_date
-from holm_registry.ui.library import DANGLING, TagSet, TagShot
-from holm_registry.ui.missing import missing_text
-from holm_registry.ui.platforms import in_order
-from holm_registry.ui.summaries import Content, summary_of
+from holm_registry.ui.model.dates import build_date
+from holm_registry.ui.model.platforms import in_order
+from holm_registry.ui.model.snapshots import DANGLING, TagSet, TagSnapshot
+from holm_registry.ui.model.summaries import ContentSet, summary_of
+from holm_registry.ui.state.content_cache import ContentCache
+from holm_registry.ui.state.missing_parts import missing_text
 
 
 @frozen
@@ -39,7 +39,7 @@ class Totals:
     newest_tag: str
 
 
-def totals_of(contents: Contents, tagset: TagSet, names: Sequence[str] | None = None) -> Totals:
+def totals_of(contents: ContentCache, tagset: TagSet, names: Sequence[str] | None = None) -> Totals:
     """
     Add up what tags come to.
 
@@ -58,8 +58,8 @@ def totals_of(contents: Contents, tagset: TagSet, names: Sequence[str] | None = 
     return tagset.remember(key, totals) if final else totals
 
 
-def _add_up(contents: Contents, tagset: TagSet, tags: Iterable[TagShot]) -> Totals:
-    content, digests, platforms = Content(), set[str](), set[str]()
+def _add_up(contents: ContentCache, tagset: TagSet, tags: Iterable[TagSnapshot]) -> Totals:
+    content, digests, platforms = ContentSet(), set[str](), set[str]()
     known = pending = unread = damaged = 0
     newest = newest_tag = ""
     for tag in tags:

@@ -1,1 +1,0 @@
-"""What a registry tells those who run it, on a port of its own."""

@@ -1,1 +1,0 @@
-"""Telling others what happens: events, kept on disk until they are delivered."""

@@ -1,0 +1,1 @@
+"""Garbage collection while the store is served: blocking code, run in a process of its own."""

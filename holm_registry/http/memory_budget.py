@@ -1,0 +1,187 @@
+"""
+One sum for all that requests keep in memory: bodies coming in, answers going out, manifests being
+decoded.
+
+Bodies get shares of it, and a connection that has used its share is paused. Whatever is known to be
+large beforehand waits until it fits, first come, first served. Answers that their clients do not
+read hold what others wait for: then the one that was held longest gives way.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+
+#: How much all requests together may keep, in bytes.
+TOTAL_BYTES = 48 * 1024 * 1024
+
+#: The part of it that bodies share out: each keeps one share, and another is being stored.
+_BODIES_PART = 1 / 4
+
+#: The bounds of one body's share, in bytes. A larger share makes fewer and longer steps.
+MIN_SHARE_BYTES = 4 * 1024
+MAX_SHARE_BYTES = 2 * 1024 * 1024
+
+#: The part of it for heads that are not complete, and requests that are sent ahead.
+_HEADS_PART = 1 / 6
+
+#: The part of it for objects that are read in threads while they are sent, and the bounds of how
+#: much of each is read at once.
+_READERS_PART = 1 / 8
+MIN_STEP_BYTES = 16 * 1024
+MAX_STEP_BYTES = 256 * 1024
+
+#: What is no larger than this, in bytes, is counted, and waits for nothing.
+SMALL_BYTES = 64 * 1024
+
+#: How long an answer may be held, in seconds, once others wait for its memory.
+HOLD_SECONDS = 10.0
+
+
+@frozen(eq=False)
+class _Waiting:
+    size: int
+    granted: Deferred[None]
+
+
+@frozen
+class _Held:
+    since: float
+    give_up: list[Callable[[], object]]
+
+
+class MemoryBudget:
+    """
+    Counts what requests keep in memory.
+
+    :param clock: Has ``callLater`` and ``seconds``.
+    :ivar used_bytes: How much they keep.
+    :ivar bodies: How many bodies are arriving.
+    :ivar readers: How many objects are read in threads while they are sent.
+    """
+
+    def __init__(self, clock: Any, total_bytes: int = TOTAL_BYTES) -> None:
+        self._clock = clock
+        self.total_bytes = total_bytes
+        self.used_bytes = 0
+        self.bodies = 0
+        self.readers = 0
+        self._heads_bytes = 0
+        self._waiting: deque[_Waiting] = deque()
+        self._held: OrderedDict[Hashable, _Held] = OrderedDict()
+        self._look: Any = None
+
+    def share_bytes(self) -> int:
+        """Tell how much one body may keep waiting before its connection is paused."""
+        share = int(self.total_bytes * _BODIES_PART) // max(1, self.bodies)
+        return max(MIN_SHARE_BYTES, min(MAX_SHARE_BYTES, share))
+
+    def count_heads(self, size: int) -> None:
+        """Count how much more, or less, in bytes, waits to be taken for requests."""
+        self._heads_bytes += size
+        self.free(-size)
+
+    def has_room_for_heads(self, size: int) -> bool:
+        """Tell whether so much more, in bytes, may wait to be taken for requests."""
+        return self._heads_bytes + size <= self.total_bytes * _HEADS_PART
+
+    def step_bytes(self) -> int:
+        """Tell how much of one object to read at once."""
+        step = int(self.total_bytes * _READERS_PART) // max(1, self.readers)
+        return max(MIN_STEP_BYTES, min(MAX_STEP_BYTES, step))
+
+    def add(self, size: int) -> None:
+        """Count what is there, in bytes."""
+        self.used_bytes += size
+
+    def free(self, size: int) -> None:
+        """Count what is there no longer, in bytes."""
+        self.used_bytes -= size
+        while self._waiting and self._fits(self._waiting[0].size):
+            first = self._waiting.popleft()
+            self.used_bytes += first.size
+            first.granted.callback(None)
+        if not self._waiting and self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    @asynccontextmanager
+    async def room(self, size: int) -> AsyncIterator[None]:
+        """
+        Have room for something, as soon as there is.
+
+        :param size: In bytes; what is more than there is in all gets all.
+        """
+        size = min(size, self.total_bytes)
+        await self._take(size)
+        try:
+            yield
+        finally:
+            self.free(size)
+
+    @asynccontextmanager
+    async def held(
+        self, name: Hashable, size: int, give_up: Callable[[], object]
+    ) -> AsyncIterator[None]:
+        """
+        Keep an answer for as long as its client takes to read it.
+
+        :param name: What several answers share has one name, and is counted once.
+        :param size: In bytes.
+        :param give_up: Called if it has been kept for long, and others wait for its memory.
+        """
+        size = min(size, self.total_bytes)
+        if name not in self._held:
+            await self._take(size)
+            if name in self._held:
+                # Another has kept it while we waited.
+                self.free(size)
+            else:
+                self._held[name] = _Held(self._clock.seconds(), [])
+        holders = self._held[name].give_up
+        holders.append(give_up)
+        try:
+            yield
+        finally:
+            holders.remove(give_up)
+            if not holders:
+                del self._held[name]
+                self.free(size)
+
+    def _fits(self, size: int) -> bool:
+        return not self.used_bytes or self.used_bytes + size <= self.total_bytes
+
+    async def _take(self, size: int) -> None:
+        if size <= SMALL_BYTES or (not self._waiting and self._fits(size)):
+            self.used_bytes += size
+            return
+        granted: Deferred[None] = Deferred()
+        waiting = _Waiting(size, granted)
+        self._waiting.append(waiting)
+        if self._look is None:
+            self._look = self._clock.callLater(HOLD_SECONDS, self._make_room)
+        try:
+            await granted
+        except BaseException:
+            self._forget(waiting)
+            raise
+
+    def _forget(self, waiting: _Waiting) -> None:
+        """Note that somebody waits no more, since its client has left."""
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+            self.free(0)
+
+    def _make_room(self) -> None:
+        """Have the answer that was held longest give way, and look again."""
+        self._look = self._clock.callLater(1.0, self._make_room)
+        for held in self._held.values():
+            if self._clock.seconds() - held.since >= HOLD_SECONDS:
+                for give_up in tuple(held.give_up):
+                    give_up()
+                return

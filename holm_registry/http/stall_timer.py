@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+#: What must have moved in one period. Any link moves more, and whoever holds back moves less.
+MIN_BYTES = 16 * 1024
+
+
+class StallTimer:
+    """
+    Ends what goes on too slowly: a byte now and then would hold a connection for ever.
+
+    :param clock: Has ``callLater``.
+    :param seconds: How long one period is.
+    :param moved: Tells how many bytes have moved so far.
+    :param is_ours: Tells whether it is we who keep the other side waiting just now.
+    :param give_up: Called when less than :data:`MIN_BYTES` moved in one period.
+    """
+
+    def __init__(
+        self,
+        clock: Any,
+        seconds: float,
+        *,
+        moved: Callable[[], int],
+        is_ours: Callable[[], bool],
+        give_up: Callable[[], object],
+    ) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._moved = moved
+        self._is_ours = is_ours
+        self._give_up = give_up
+        self._before = 0
+        self._excused = False
+        self._call = clock.callLater(seconds, self._look)
+
+    def excuse(self) -> None:
+        """Note that the other side was kept waiting: this period does not count."""
+        self._excused = True
+
+    def end(self) -> None:
+        """Look no more."""
+        if self._call.active():
+            self._call.cancel()
+
+    def _look(self) -> None:
+        moved = self._moved()
+        is_slow = moved - self._before < MIN_BYTES
+        if is_slow and not self._excused and not self._is_ours():
+            self._give_up()
+            return
+        self._before, self._excused = moved, False
+        self._call = self._clock.callLater(self._seconds, self._look)

@@ -1,0 +1,1 @@
+"""Notifications: events, kept on disk until their endpoints have taken them."""

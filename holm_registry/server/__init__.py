@@ -1,0 +1,1 @@
+"""The one place where the parts of a server are put together."""

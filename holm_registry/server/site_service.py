@@ -1,0 +1,120 @@
+"""
+A site as a service: the way up, and the way down.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+
+from holm_registry.http.site import StreamingSite
+
+from .endpoints import bound_accepts, listen
+
+_log = Logger()
+
+
+class SiteService(Service):
+    """
+    Listens, serves, and on the way down finishes what is in flight.
+
+    :param refuse: Ends the process with a line; called where it cannot listen.
+    :param drain_seconds: How long to wait for requests in flight when stopping.
+    :param tls: What makes the server's side of TLS connections; None for plain HTTP.
+    :param greeting: The line to log when serving begins.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only
+        self,
+        reactor: Any,
+        site: StreamingSite,
+        *,
+        where: IStreamServerEndpoint,
+        refuse: Callable[[str], NoReturn],
+        drain_seconds: float,
+        greeting: str,
+        tls: Any = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        self._reactor = reactor
+        self._site = site
+        self._where = where
+        self._refuse = refuse
+        self._drain_seconds = drain_seconds
+        self._greeting = greeting
+        self._tls = tls
+        self._warnings = warnings
+        self._port: IListeningPort | None = None
+
+    @property
+    def port(self) -> IListeningPort:
+        """The listening port; only while running."""
+        assert self._port is not None, "the service is not running"  # noqa: S101
+        return self._port
+
+    def privilegedStartService(self) -> None:
+        """Listen, while ports below 1024 may still be had; end with a line if that fails."""
+        try:
+            self._port = listen(self._where, self._factory())
+            bound_accepts(self._port, self._site)
+        except CannotListenError as problem:
+            self._refuse(f"cannot listen on {_tried(problem)}: {problem.socketError}")
+
+    def _factory(self) -> Any:
+        if self._tls is None:
+            return self._site
+        from holm_registry.http.tls_transport import TlsFactory  # noqa: PLC0415 - memory
+
+        return TlsFactory(self._tls, self._site, self._reactor)
+
+    def startService(self) -> None:
+        """Serve."""
+        super().startService()
+        if self._port is None:
+            self.privilegedStartService()
+        for warning in self._warnings:
+            _log.warn("{warning}", warning=warning)
+        _log.info(
+            "{greeting}, listening on {where}",
+            greeting=self._greeting,
+            where=_address(self.port.getHost()),
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """Take no more connections, finish what is in flight within bounds, and end."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await maybeDeferred(self.port.stopListening)
+        self._port = None
+        drained = self._site.drained()
+        try:
+            await drained.addTimeout(self._drain_seconds, self._reactor)
+        except DeferredTimeout:
+            _log.warn("stopping with requests still in flight")
+            self._site.cut()
+            await self._site.drained()
+
+
+def _tried(problem: CannotListenError) -> str:
+    host = str(problem.interface or "")
+    return f"{_bracketed(host)}:{problem.port}" if problem.port else host
+
+
+def _address(address: Any) -> str:
+    if not hasattr(address, "port"):
+        return os.fsdecode(address.name)
+    return f"{_bracketed(address.host)}:{address.port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

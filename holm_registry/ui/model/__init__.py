@@ -1,0 +1,1 @@
+"""What manifests, configs and tags say: values, without IO."""

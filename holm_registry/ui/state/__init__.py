@@ -1,0 +1,1 @@
+"""What a visitor knows of a registry: caches, and the requests that fill them."""

@@ -1,0 +1,1 @@
+"""The UI as a web application: routes, errors, templates, security, settings."""
