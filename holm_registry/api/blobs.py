@@ -13,7 +13,7 @@ from holm_registry.http.request import StreamedRequest
 from holm_registry.http.sendfile import send
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.media_types import OCTET_STREAM
-from holm_registry.oci.preconditions import matches, require_match
+from holm_registry.oci.preconditions import is_not_modified, require_if_match
 from holm_registry.oci.ranges import ByteRange, parse_ranges
 
 from .context import ApiContext
@@ -71,12 +71,12 @@ def _describe(request: StreamedRequest, stat: BlobStat) -> Sequence[MultipartPie
 
     :raises RegistryError: The client wants it on a condition that does not hold.
     """
-    require_match(request.lines("If-Match"), stat.digest)
+    require_if_match(request.lines("If-Match"), stat.digest)
     request.set_header("Docker-Content-Digest", str(stat.digest))
     request.set_header("ETag", f'"{stat.digest}"')
     request.set_header("Cache-Control", _CACHE_CONTROL)
     request.set_header("Accept-Ranges", "bytes")
-    if matches(request.lines("If-None-Match"), stat.digest):
+    if is_not_modified(request.lines("If-None-Match"), stat.digest):
         request.setResponseCode(304)
         return ()
     ranges = _ranges(request, stat)

@@ -4,7 +4,7 @@ from klein import Klein
 
 from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.paging import next_page, parse_page
+from holm_registry.oci.paging import next_page_query, parse_page
 
 from .context import ApiContext
 
@@ -36,7 +36,7 @@ class CatalogRoutes:
 
         async def make() -> bytes:
             names, more = await self._context.threads.run(self._catalog.page, page, seen)
-            query = next_page(page, names, more=more)
+            query = next_page_query(page, names, more=more)
             if query is not None:
                 link = self._context.locations.next_page(request, "/v2/_catalog", **query)
                 request.set_header("Link", link)

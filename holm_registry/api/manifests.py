@@ -22,7 +22,7 @@ from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import SizeInvalid, TagInvalid
 from holm_registry.oci.media_types import DOCKER_LIST
 from holm_registry.oci.names import parse_tag
-from holm_registry.oci.preconditions import accepts, matches, require_match
+from holm_registry.oci.preconditions import accepts, is_not_modified, require_if_match
 
 from .context import ApiContext
 from .upload_owner import owner_of
@@ -115,12 +115,12 @@ class ManifestRoutes:
 
         :return: Whether the client wants the manifest as well: it does not have it yet.
         """
-        require_match(request.lines("If-Match"), described.digest)
+        require_if_match(request.lines("If-Match"), described.digest)
         request.set_header("Allow", await self._context.methods(request, repository))
         digest = str(described.digest)
         request.set_header("Docker-Content-Digest", digest)
         request.set_header("ETag", f'"{digest}"')
-        if matches(request.lines("If-None-Match"), described.digest):
+        if is_not_modified(request.lines("If-None-Match"), described.digest):
             request.setResponseCode(304)
             return False
         request.set_header("Content-Type", described.media_type)

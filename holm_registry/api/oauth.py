@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from holm_registry.http.body import BodyTooLarge
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import RegistryError
-from holm_registry.oci.media_types import bare
+from holm_registry.oci.media_types import without_parameters
 
 #: The largest form that is read, in bytes, and how many fields it may have.
 MAX_FORM_BYTES = 64 * 1024
@@ -96,7 +96,7 @@ async def read_token_form(request: StreamedRequest) -> TokenForm:
 
     :raises OAuthError: It is no form, or too large.
     """
-    if bare(request.header("Content-Type") or "") != _FORM:
+    if without_parameters(request.header("Content-Type") or "") != _FORM:
         raise OAuthError("invalid_request", f"expected a form ({_FORM})")
     try:
         body = await request.body.read_all(MAX_FORM_BYTES)

@@ -5,7 +5,7 @@ from klein import Klein
 from holm_registry.auth.identity import PULL
 from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.paging import PageRequest, next_page, parse_page
+from holm_registry.oci.paging import PageRequest, next_page_query, parse_page
 
 from .context import ApiContext
 
@@ -32,7 +32,7 @@ class TagRoutes:
 
         async def make() -> bytes:
             names, more = await self._context.threads.run(self._tags.page, repository, page)
-            query = next_page(page, names, more=more)
+            query = next_page_query(page, names, more=more)
             if query is not None:
                 path = f"/v2/{repository}/tags/list"
                 link = self._context.locations.next_page(request, path, **query)

@@ -14,7 +14,7 @@ from holm_registry.http.warning_header import warn
 from holm_registry.oci.digest import Digest, parse_algorithm
 from holm_registry.oci.errors import BlobUnknown, DigestInvalid, RangeInvalid, SizeInvalid
 from holm_registry.oci.names import is_repository, parse_repository
-from holm_registry.oci.ranges import ByteRange, parse_chunk_range, upload_range
+from holm_registry.oci.ranges import ByteRange, format_upload_range, parse_chunk_range
 
 from .context import ApiContext
 from .upload_owner import owner_of
@@ -250,7 +250,7 @@ class UploadRoutes:
     ) -> dict[str, str]:
         return {
             "Location": self._locations.upload(request, repository, session_id),
-            "Range": upload_range(size_bytes),
+            "Range": format_upload_range(size_bytes),
             "Docker-Upload-UUID": session_id,
         }
 

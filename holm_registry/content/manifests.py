@@ -13,7 +13,7 @@ from holm_registry.oci.errors import (
     ManifestUnknown,
     MultipleErrors,
 )
-from holm_registry.oci.manifest import Manifest, accept_manifest, parse_manifest
+from holm_registry.oci.manifest import Manifest, parse_manifest, parse_pushed_manifest
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver, ObjectReader
 from holm_registry.storage.errors import NotFound, StorageUnavailable
@@ -178,7 +178,7 @@ class Manifests:
         :raises TooManyRequests: Another server of the volume is changing the same.
         """
         digest = _digest_of(payload, reference)
-        manifest = accept_manifest(payload, content_type)
+        manifest = parse_pushed_manifest(payload, content_type)
         self._validation.check(manifest)
         self._capacity.require_manifest(manifest)
         if isinstance(reference, str):

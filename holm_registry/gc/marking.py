@@ -91,8 +91,8 @@ class Marking:
             marked.blobs.add(contents.revisions.get(digest, digest))
             named = self._named(contents, digest)
             # registry:2 takes a child of an index that it holds as a blob.
-            self._keep_layers(marked, named.blobs | named.others | named.manifests)
-            self._keep_layers(marked, named.mentioned & linked)
+            self._keep_layers(marked, named.blobs | named.blob_children | named.manifests)
+            self._keep_layers(marked, named.other_digests & linked)
             waiting += [*named.manifests, *referrers.get(digest, ())]
             waiting += [each for each in _other_names(named) if each in contents.revisions]
 
@@ -164,7 +164,7 @@ class Marking:
 
 def _other_names(named: ManifestReferences) -> Iterator[Digest]:
     """Give what may be a manifest though it is not named as one."""
-    return chain(named.blobs, named.others, named.mentioned)
+    return chain(named.blobs, named.blob_children, named.other_digests)
 
 
 def _referrers(contents: RepositoryContents) -> dict[Digest, list[Digest]]:

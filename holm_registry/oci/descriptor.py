@@ -4,7 +4,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 
 class Platform(Struct, frozen=True):
-    """What a manifest of an index is for. A field that is null or missing says nothing."""
+    """The platform of a manifest in an index. A null field counts as missing."""
 
     architecture: str | None = ""
     os: str | None = ""
@@ -13,7 +13,7 @@ class Platform(Struct, frozen=True):
 
 class Descriptor(Struct, frozen=True, kw_only=True):
     """
-    A pointer to content. A field that is null or missing says nothing.
+    A pointer to content. A null field counts as missing.
 
     :see: OCI image-spec, descriptor.md.
     """
@@ -26,7 +26,7 @@ class Descriptor(Struct, frozen=True, kw_only=True):
 
     @property
     def media_type(self) -> str:
-        """The media type; empty if it says none."""
+        """The media type; empty if the descriptor has none."""
         return self.declared_media_type or ""
 
 

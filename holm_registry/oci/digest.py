@@ -7,7 +7,7 @@ from attrs import frozen
 
 from .errors import DigestInvalid
 
-#: The algorithms content may be named by, and how many hexadecimal digits each gives.
+#: The supported algorithms, and the number of hexadecimal digits of their digests.
 ALGORITHMS = {"sha256": 64, "sha512": 128}
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
@@ -16,7 +16,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 @frozen
 class Digest:
     """
-    The name of content: an algorithm and what it gave.
+    The digest of content: an algorithm, and the hash in lower-case hexadecimal.
 
     :see: OCI image-spec, descriptor.md, "Digests".
     """
@@ -27,18 +27,18 @@ class Digest:
     @classmethod
     def parse(cls, text: str) -> Digest:
         """
-        Read ``algorithm:encoded``.
+        Parse ``algorithm:encoded``.
 
-        :raises DigestInvalid: The text is not a digest, or of an algorithm not supported here.
+        :raises DigestInvalid: The text is not a digest, or its algorithm is not supported.
         """
         if _DIGEST.fullmatch(text) is None:
-            raise DigestInvalid(_complaint(text), detail={"digest": text[:200]})
+            raise DigestInvalid(_reason(text), detail={"digest": text[:200]})
         algorithm, _, encoded = text.partition(":")
         return cls(algorithm, encoded)
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:
-        """Hash content that is in memory."""
+        """Return the digest of content in memory."""
         return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
 
     def __str__(self) -> str:
@@ -46,15 +46,15 @@ class Digest:
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether a text is a digest of an algorithm supported here."""
+    """Return whether a text is a digest of a supported algorithm."""
     return _DIGEST.fullmatch(text) is not None
 
 
 def parse_algorithm(text: str) -> str:
     """
-    Read the name of a supported algorithm.
+    Return the name of a supported algorithm.
 
-    :raises DigestInvalid: It is not supported.
+    :raises DigestInvalid: The algorithm is not supported.
     """
     if text not in ALGORITHMS:
         raise DigestInvalid(
@@ -64,7 +64,7 @@ def parse_algorithm(text: str) -> str:
     return text
 
 
-def _complaint(text: str) -> str:
+def _reason(text: str) -> str:
     algorithm, colon, _ = text.partition(":")
     if colon and algorithm not in ALGORITHMS:
         return f"unsupported digest algorithm; supported: {', '.join(ALGORITHMS)}"

@@ -1,5 +1,5 @@
 """
-The errors a registry may answer with: one class for each code.
+The errors of the registry API: one class for each error code.
 
 :see: OCI distribution-spec, "Error Codes"; the statuses are those that registry:2 sends.
 """
@@ -12,12 +12,12 @@ from typing import ClassVar
 
 class RegistryError(Exception):
     """
-    Something a client asked for that it cannot have.
+    An error that the registry sends to a client.
 
-    :param message: One line for people; the code's standard sentence when empty.
-    :param detail: Anything JSON can hold that helps a program; left out of the answer when None.
-    :param status: Another HTTP status than the code's own.
-    :param headers: Headers to send along with the error.
+    :param message: One line for people; the standard message of the code if empty.
+    :param detail: Details for programs, of types that JSON can hold; None for no details.
+    :param status: The HTTP status; None for the status of the code.
+    :param headers: Additional headers of the response.
     """
 
     code: ClassVar[str] = "UNKNOWN"
@@ -39,19 +39,19 @@ class RegistryError(Exception):
         self.headers = dict(headers or {})
 
     def entries(self) -> Iterable[RegistryError]:
-        """Give each error to be listed in the answer; the first decides the status."""
+        """Return the errors of the response; the first one decides the status."""
         return (self,)
 
     def document(self) -> dict[str, object]:
         """
-        Return the answer's body, to be written as JSON.
+        Return the body of the response, to be encoded as JSON.
 
         :see: OCI distribution-spec, "Error Codes".
         """
         return {"errors": [error.entry() for error in self.entries()]}
 
     def entry(self) -> dict[str, object]:
-        """Return this error as it is listed in the answer."""
+        """Return this error as an entry of ``errors``."""
         entry: dict[str, object] = {"code": self.code, "message": self.message}
         if self.detail is not None:
             entry["detail"] = self.detail
@@ -59,47 +59,47 @@ class RegistryError(Exception):
 
 
 class Unknown(RegistryError):
-    """A fault of the server's own."""
+    """An unexpected failure of the server."""
 
 
 class Unsupported(RegistryError):
-    """The operation exists, and is not offered here."""
+    """The registry does not offer this operation."""
 
     code, status, message = "UNSUPPORTED", 405, "the operation is unsupported"
 
 
 class Unauthorized(RegistryError):
-    """Authentication is needed."""
+    """The request needs authentication."""
 
     code, status, message = "UNAUTHORIZED", 401, "authentication required"
 
 
 class Denied(RegistryError):
-    """The client is known and may not do this."""
+    """The client is authenticated, but not allowed to do this."""
 
     code, status, message = "DENIED", 403, "requested access to the resource is denied"
 
 
 class Unavailable(RegistryError):
-    """The store cannot serve this now: a full disk, a lost volume."""
+    """The storage cannot serve the request now: a full disk, a volume that is not mounted."""
 
     code, status, message = "UNAVAILABLE", 503, "service unavailable"
 
 
 class TooManyRequests(RegistryError):
-    """The client should come back later."""
+    """The client must wait before its next request."""
 
     code, status, message = "TOOMANYREQUESTS", 429, "too many requests"
 
 
 class DigestInvalid(RegistryError):
-    """A digest that does not parse, or content that does not hash to it."""
+    """A digest that is not valid, or that differs from the content's digest."""
 
     code, status, message = "DIGEST_INVALID", 400, "provided digest did not match uploaded content"
 
 
 class SizeInvalid(RegistryError):
-    """A length that differs from the content's."""
+    """A length that differs from the length of the content."""
 
     code, status, message = "SIZE_INVALID", 400, "provided length did not match content length"
 
@@ -123,55 +123,55 @@ class TagInvalid(RegistryError):
 
 
 class NameUnknown(RegistryError):
-    """No such repository."""
+    """The repository does not exist."""
 
     code, status, message = "NAME_UNKNOWN", 404, "repository name not known to registry"
 
 
 class ManifestUnknown(RegistryError):
-    """No such manifest in this repository."""
+    """The repository has no such manifest."""
 
     code, status, message = "MANIFEST_UNKNOWN", 404, "manifest unknown"
 
 
 class ManifestInvalid(RegistryError):
-    """A manifest that does not parse or contradicts itself."""
+    """A manifest that cannot be parsed, or that contradicts itself."""
 
     code, status, message = "MANIFEST_INVALID", 400, "manifest invalid"
 
 
 class ManifestUnverified(RegistryError):
-    """A manifest whose signature does not hold."""
+    """A manifest whose signature is not valid."""
 
     code, status, message = "MANIFEST_UNVERIFIED", 400, "manifest failed signature verification"
 
 
 class ManifestBlobUnknown(RegistryError):
-    """A manifest that names content this repository does not hold."""
+    """A manifest that refers to content that the repository does not have."""
 
     code, status, message = "MANIFEST_BLOB_UNKNOWN", 400, "blob unknown to registry"
 
 
 class BlobUnknown(RegistryError):
-    """No such blob in this repository."""
+    """The repository has no such blob."""
 
     code, status, message = "BLOB_UNKNOWN", 404, "blob unknown to registry"
 
 
 class BlobUploadUnknown(RegistryError):
-    """No such upload session."""
+    """The upload session does not exist."""
 
     code, status, message = "BLOB_UPLOAD_UNKNOWN", 404, "blob upload unknown to registry"
 
 
 class BlobUploadInvalid(RegistryError):
-    """An upload session that cannot go on."""
+    """An upload session that cannot be continued."""
 
     code, status, message = "BLOB_UPLOAD_INVALID", 404, "blob upload invalid"
 
 
 class PaginationNumberInvalid(RegistryError):
-    """A page size that is no number, or out of bounds."""
+    """A page size that is not a number, or out of bounds."""
 
     code, status, message = (
         "PAGINATION_NUMBER_INVALID",
@@ -182,9 +182,9 @@ class PaginationNumberInvalid(RegistryError):
 
 class MultipleErrors(RegistryError):
     """
-    Several errors in one answer.
+    Several errors in one response.
 
-    :param errors: At least one; the first gives the status.
+    :param errors: At least one; the first one decides the status.
     """
 
     def __init__(self, errors: Iterable[RegistryError]) -> None:
@@ -193,5 +193,5 @@ class MultipleErrors(RegistryError):
         super().__init__(first.message, detail=first.detail, status=first.status)
 
     def entries(self) -> Iterable[RegistryError]:
-        """Give every error, in the order they were found."""
+        """Return all errors, in the order of detection."""
         return self._errors

@@ -1,9 +1,9 @@
 """
-The JSON text of manifests: how deep it may be nested, and how text that is deeper is read.
+The JSON text of manifests: its encoding and its depth of nesting.
 
-A decoder gives up at a depth that depends on the stack of whoever calls it. So that what was taken
-in once can be read everywhere and for ever, one fixed depth is required of everything taken in; of
-what an older registry stored, only the parts above that depth are read.
+A JSON decoder fails at a depth that depends on the stack of its caller. A fixed maximum for pushed
+manifests ensures that each stored manifest can be decoded everywhere. Manifests that an older
+registry stored may be deeper: only the levels up to the maximum are decoded.
 """
 
 from __future__ import annotations
@@ -12,53 +12,53 @@ import re
 
 from .errors import ManifestInvalid
 
-#: How deep objects and arrays may be nested. An index with platforms has four levels.
+#: The maximum depth of objects and arrays. An index with platforms has four levels.
 MAX_DEPTH = 64
 
-#: A string, closed or not: without a second look at any byte, whatever the text is.
+#: A string, closed or not. Possessive quantifiers: no byte is matched twice (no backtracking).
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-#: Text and strings in turn, so few that no other thread has to wait long for their end.
+#: A limited number of strings and the text between them: a match holds the interpreter lock.
 _RUN = re.compile(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?){1,4096}+', re.DOTALL)
 
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]|[^"\[\]{}]++', re.DOTALL)
 
-#: Escapes in strings. Only half of a surrogate pair, which alone is no character, has the group.
+#: Escapes in strings. The group matches an unpaired surrogate, which is not a character.
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
     rb"|\\.",
     re.DOTALL,
 )
-_UNREADABLE = rb"\ufffd"
+_REPLACEMENT = rb"\ufffd"
 
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def require_text(payload: bytes) -> None:
+def require_utf8_and_depth(payload: bytes) -> None:
     """
-    Require that JSON text is UTF-8 throughout and not nested deeper than :data:`MAX_DEPTH`.
+    Require that JSON text is UTF-8 and not nested deeper than :data:`MAX_DEPTH`.
 
-    Decoders look at neither in fields that they pass over.
+    Decoders check neither in fields that they skip.
 
-    :raises ManifestInvalid: It is not.
+    :raises ManifestInvalid: The text is not UTF-8, or nested deeper.
     :see: RFC 8259, sections 8.1 and 9.
     """
     try:
         payload.decode()
     except UnicodeDecodeError as problem:
-        raise ManifestInvalid(f"manifest does not parse: {problem.reason}, not UTF-8") from problem
-    if is_deeper(payload, MAX_DEPTH):
+        raise ManifestInvalid(f"manifest is not UTF-8: {problem.reason}") from problem
+    if is_nested_deeper(payload, MAX_DEPTH):
         raise ManifestInvalid(f"manifest is nested deeper than {MAX_DEPTH} levels")
 
 
-def is_deeper(payload: bytes, depth: int) -> bool:
-    """Tell whether valid JSON text is nested deeper than a number of levels."""
+def is_nested_deeper(payload: bytes, depth: int) -> bool:
+    """Return whether valid JSON text has more levels of nesting than ``depth``."""
     brackets = b"".join(
         _STRING.sub(b"", run[0]).translate(_BRACKETS, _NO_BRACKETS)
         for run in _RUN.finditer(payload)
     )
-    # Each step takes away the innermost level of everything.
+    # Each step removes the innermost level.
     for _ in range(depth):
         if not brackets:
             return False
@@ -66,9 +66,9 @@ def is_deeper(payload: bytes, depth: int) -> bool:
     return bool(brackets)
 
 
-def without_depths(payload: bytes) -> bytes:
-    """Replace whatever is nested deeper than :data:`MAX_DEPTH` by ``null``."""
-    # Not a list: there may be as many tokens as bytes.
+def truncate_nesting(payload: bytes) -> bytes:
+    """Replace values that are nested deeper than :data:`MAX_DEPTH` by ``null``."""
+    # A bytearray, not a list: there may be as many tokens as bytes.
     kept = bytearray()
     level = 0
     for match in _TOKEN.finditer(payload):
@@ -88,20 +88,19 @@ def without_depths(payload: bytes) -> bytes:
     return bytes(kept)
 
 
-def readable(payload: bytes) -> bytes:
+def replace_invalid_text(payload: bytes) -> bytes:
     """
-    Replace what is no text in JSON text by U+FFFD, as the decoder of registry:2 does.
+    Replace bytes that are not UTF-8, and escapes of unpaired surrogates, by U+FFFD.
 
-    That is: bytes that are not UTF-8, and escapes of half a surrogate pair. registry:2 takes in
-    both.
+    registry:2 accepts both in manifests, and its decoder replaces them in the same way.
 
     :see: RFC 8259, sections 8.1 and 8.2.
     """
     text = payload.decode("utf-8", "replace").encode()
-    # Not a substitution: it would keep a piece for each escape, of which there may be millions.
+    # re.sub would hold an object for each escape, of which there may be millions.
     kept, position = bytearray(), 0
     for match in _ESCAPE.finditer(text):
         if match[1]:
-            kept += text[position : match.start()] + _UNREADABLE
+            kept += text[position : match.start()] + _REPLACEMENT
             position = match.end()
     return bytes(kept + text[position:])

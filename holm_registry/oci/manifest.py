@@ -1,5 +1,5 @@
 """
-Reading manifests, indexes and artifacts: what they are and what they name.
+Parse manifests, indexes and artifacts: their media types, descriptors and annotations.
 
 :see: OCI image-spec, manifest.md and image-index.md; Docker image manifest v2, schema 2.
 """
@@ -20,28 +20,27 @@ from . import media_types
 from .descriptor import Descriptor, ReferrerDescriptor
 from .digest import Digest
 from .errors import DigestInvalid, ManifestInvalid
-from .json_text import readable, require_text, without_depths
+from .json_text import replace_invalid_text, require_utf8_and_depth, truncate_nesting
 
-#: The largest manifest taken, in bytes (the least that the specification wants supported).
+#: The largest manifest accepted, in bytes (the minimum that the specification asks for).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
-
-#: What is larger than this, in bytes, is decoded one at a time, and has so many bytes for each
-#: quotation mark: 4 MiB of ``"":"",`` would become hundreds of MiB of objects. A descriptor has ten
-#: for each.
+#: Larger manifests (bytes) are decoded one at a time, and need this many bytes for each quotation
+#: mark: 4 MiB of ``"":"",`` would become hundreds of MiB of objects. Descriptors have about ten
+#: bytes for each.
 _LARGE_BYTES = 256 * 1024
 _BYTES_PER_QUOTE = 5
-_LARGE = Lock()
+_LARGE_LOCK = Lock()
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _Payload(Struct, kw_only=True):
+class _Document(Struct, kw_only=True):
     """
-    Every field, of any kind of manifest, that a registry has to look at.
+    The fields that a registry needs, of every kind of manifest.
 
-    Any of them may be null, which says as much as leaving it out: Go programs write empty lists so.
+    A null field counts as missing: Go programs write empty lists as null.
     """
 
     schema_version: int | None = field(default=0, name="schemaVersion")
@@ -52,33 +51,33 @@ class _Payload(Struct, kw_only=True):
     blobs: list[Descriptor] | None = None
     manifests: list[Descriptor] | UnsetType | None = UNSET
     subject: Descriptor | None = None
-    #: Left as text, since what stands in it may be anything, and a great deal of it.
+    #: Not decoded: it may hold any type, and be large.
     annotations: Raw = Raw()
 
     @property
     def is_index(self) -> bool:
-        """Whether it holds manifests: also none, also null unless it is an image."""
+        """Whether it has ``manifests``: a list, or null in a document that is not an image."""
         return isinstance(self.manifests, list) or not (self.manifests is UNSET or self.is_image)
 
     @property
     def is_image(self) -> bool:
-        """Whether it holds what an image does."""
+        """Whether it has the fields of an image: ``config`` or ``layers``."""
         return self.config is not None or self.layers is not None
 
 
-_decoder = msgspec.json.Decoder(_Payload)
+_decoder = msgspec.json.Decoder(_Document)
 _annotations = msgspec.json.Decoder(dict[str, str] | None)
 
 
 @frozen
 class Manifest:
     """
-    A manifest that was understood.
+    A parsed manifest.
 
-    :ivar media_type: What it is to be served as.
-    :ivar artifact_type: What the referrers API calls it; may be empty.
-    :ivar blobs: The config and the layers, with their digests read.
-    :ivar manifests: The children of an index, with their digests read.
+    :ivar media_type: The Content-Type to serve it with.
+    :ivar artifact_type: Its type in the referrers API; may be empty.
+    :ivar blobs: The config and the layers, with their parsed digests.
+    :ivar manifests: The children of an index, with their parsed digests.
     """
 
     media_type: str
@@ -89,7 +88,7 @@ class Manifest:
     annotations: dict[str, str]
 
     def referrer(self, digest: Digest, size_bytes: int) -> ReferrerDescriptor:
-        """Describe this manifest for the list of its subject's referrers."""
+        """Return the descriptor of this manifest for the referrers API."""
         return ReferrerDescriptor(
             media_type=self.media_type,
             digest=str(digest),
@@ -99,34 +98,34 @@ class Manifest:
         )
 
 
-def _in_turn(
+def _one_large_at_a_time(
     read: Callable[Concatenate[bytes, P], T],
 ) -> Callable[Concatenate[bytes, P], T]:
-    """Have large texts decoded one at a time: what they say takes many times their memory."""
+    """Decode large manifests one at a time: the objects take many times the memory of the text."""
 
     @wraps(read)
     def run(payload: bytes, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with _LARGE if len(payload) > _LARGE_BYTES else nullcontext():
+        with _LARGE_LOCK if len(payload) > _LARGE_BYTES else nullcontext():
             return read(payload, *args, **kwargs)
 
     return run
 
 
-@_in_turn
-def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
+@_one_large_at_a_time
+def parse_pushed_manifest(payload: bytes, content_type: str = "") -> Manifest:
     """
-    Understand a manifest that is to be taken in: more is asked of it than of a stored one.
+    Parse a pushed manifest, with stricter rules than for a stored one.
 
-    :param content_type: What the client calls it.
-    :raises ManifestInvalid: As :func:`parse_manifest` does; it is not UTF-8 throughout, nested too
-        deep, of what is no media type, or of an OCI type, and its annotations are no strings.
+    :param content_type: The Content-Type of the request.
+    :raises ManifestInvalid: As :func:`parse_manifest`; or it is not UTF-8, is nested too deep, has
+        a media type that is not valid, or has an OCI type and annotations that are not strings.
     """
-    require_text(payload)
+    require_utf8_and_depth(payload)
     decoded = _decode(payload)
-    manifest = _understand(decoded, content_type)
+    manifest = _build_manifest(decoded, content_type)
     _require_media_types(decoded)
     if manifest.media_type not in media_types.ANNOTATED:
-        # What others mean by annotations is theirs.
+        # Other types may define ``annotations`` differently.
         return manifest
     try:
         _read_annotations(decoded)
@@ -135,42 +134,42 @@ def accept_manifest(payload: bytes, content_type: str = "") -> Manifest:
     return manifest
 
 
-@_in_turn
+@_one_large_at_a_time
 def parse_manifest(payload: bytes, content_type: str = "") -> Manifest:
     """
-    Understand a manifest.
+    Parse a stored manifest.
 
-    :param content_type: What the client calls it; empty for one that was stored before.
-    :raises ManifestInvalid: It is not JSON, of a schema no longer taken, contradicts itself or
-        its content type, or names something by no valid digest.
+    :param content_type: The Content-Type of the request; empty for a stored manifest.
+    :raises ManifestInvalid: It is not JSON, has a schema that is not accepted, contradicts itself
+        or its Content-Type, or has a digest that is not valid.
     """
-    return _understand(_decode_stored(payload), content_type)
+    return _build_manifest(_decode_stored(payload), content_type)
 
 
-def _understand(decoded: _Payload, content_type: str) -> Manifest:
-    media_type = _media_type(decoded, media_types.bare(content_type))
-    _refuse_contradictions(decoded, media_type)
+def _build_manifest(decoded: _Document, content_type: str) -> Manifest:
+    media_type = _media_type(decoded, media_types.without_parameters(content_type))
+    _require_consistent(decoded, media_type)
     blobs = [*(decoded.layers or []), *(decoded.blobs or [])]
     if decoded.config is not None:
         blobs.insert(0, decoded.config)
-    subject = None if decoded.subject is None else next(_digests([decoded.subject]))[0]
+    subject = None if decoded.subject is None else next(_with_digests([decoded.subject]))[0]
     return Manifest(
         media_type=media_type,
         artifact_type=decoded.artifact_type or _config_type(decoded),
-        blobs=tuple(_digests(blobs)),
-        manifests=tuple(_digests(decoded.manifests or [])),
+        blobs=tuple(_with_digests(blobs)),
+        manifests=tuple(_with_digests(decoded.manifests or [])),
         subject=subject,
         annotations=_stored_annotations(decoded),
     )
 
 
-@_in_turn
+@_one_large_at_a_time
 def stored_media_type(payload: bytes) -> str:
     """
-    Tell what stored bytes are to be served as, whatever they are.
+    Return the Content-Type to serve stored bytes with.
 
-    The tree of registry:2 keeps no content type: the bytes must tell. Never fails, since what
-    an older registry accepted must still be served.
+    The storage layout of registry:2 has no Content-Type: it is derived from the bytes. Never
+    fails, because everything that an older registry accepted must be served.
     """
     try:
         decoded = _decode_stored(payload)
@@ -184,40 +183,40 @@ def stored_media_type(payload: bytes) -> str:
     return declared or media_types.OCTET_STREAM
 
 
-def _decode(payload: bytes) -> _Payload:
+def _decode(payload: bytes) -> _Document:
     if len(payload) > _LARGE_BYTES and payload.count(b'"') * _BYTES_PER_QUOTE > len(payload):
         raise ManifestInvalid("a large manifest may not consist of short strings")
     try:
         try:
             return _decoder.decode(payload)
         except RecursionError:
-            return _decoder.decode(without_depths(payload))
+            return _decoder.decode(truncate_nesting(payload))
     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        # The decoder calls the text cut short, or names a byte that is not the reason.
-        halved = readable(payload) != payload
-        reason = "a string holds half of a surrogate pair" if halved else problem
+        # The decoder's own message about unpaired surrogates is misleading.
+        has_invalid_text = replace_invalid_text(payload) != payload
+        reason = "a string holds half of a surrogate pair" if has_invalid_text else problem
         raise ManifestInvalid(f"manifest does not parse: {reason}") from problem
 
 
-def _decode_stored(payload: bytes) -> _Payload:
-    """Decode what an older registry may have taken in, with text that is not taken in now."""
+def _decode_stored(payload: bytes) -> _Document:
+    """Decode a manifest that an older registry stored, even with text that is not valid."""
     try:
         return _decode(payload)
     except ManifestInvalid:
-        text = readable(payload)
+        text = replace_invalid_text(payload)
         if text == payload:
             raise
     return _decode(text)
 
 
-def _require_media_types(decoded: _Payload) -> None:
-    """Require media types where a registry serves them, or looks for them (``artifactType``)."""
-    named = {
+def _require_media_types(decoded: _Document) -> None:
+    """Require that media types which the registry serves or compares are valid."""
+    fields = {
         "mediaType": decoded.media_type,
         "artifactType": decoded.artifact_type,
         "config.mediaType": _config_type(decoded),
     }
-    for field_name, text in named.items():
+    for field_name, text in fields.items():
         if text and not media_types.is_media_type(text):
             raise ManifestInvalid(
                 f"{field_name} is not a media type (RFC 6838, section 4.2)",
@@ -225,27 +224,27 @@ def _require_media_types(decoded: _Payload) -> None:
             )
 
 
-def _read_annotations(decoded: _Payload) -> dict[str, str]:
+def _read_annotations(decoded: _Document) -> dict[str, str]:
     text = bytes(decoded.annotations)
     return (_annotations.decode(text) if text else None) or {}
 
 
-def _stored_annotations(decoded: _Payload) -> dict[str, str]:
-    """Give annotations; none where they are not what the image-spec says, as in older stores."""
+def _stored_annotations(decoded: _Document) -> dict[str, str]:
+    """Return the annotations; none if they break the image-spec, as an older registry allowed."""
     try:
         return _read_annotations(decoded)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return {}
 
 
-def _media_type(decoded: _Payload, content_type: str) -> str:
+def _media_type(decoded: _Document, content_type: str) -> str:
     if decoded.schema_version == 1 or content_type in media_types.SCHEMA1:
         raise ManifestInvalid("Docker image manifest schema 1 is no longer accepted")
     declared = decoded.media_type or ""
     if content_type in ("", media_types.JSON, media_types.OCTET_STREAM):
         content_type = declared or _type_by_shape(decoded)
     if declared.lower() == content_type.lower():
-        # What is the same is served as it was written.
+        # Serve the spelling of the manifest.
         return declared
     if declared:
         raise ManifestInvalid(
@@ -256,8 +255,8 @@ def _media_type(decoded: _Payload, content_type: str) -> str:
     return content_type
 
 
-def _type_by_shape(decoded: _Payload) -> str:
-    """Name the type of a manifest without ``mediaType``, which only OCI's two may lack."""
+def _type_by_shape(decoded: _Document) -> str:
+    """Return the type of a manifest without ``mediaType``, which only OCI types may omit."""
     if decoded.schema_version == 2 and decoded.is_index:
         return media_types.OCI_INDEX
     if decoded.schema_version == 2 and decoded.config is not None:
@@ -265,12 +264,11 @@ def _type_by_shape(decoded: _Payload) -> str:
     return ""
 
 
-def _refuse_contradictions(decoded: _Payload, media_type: str) -> None:
+def _require_consistent(decoded: _Document, media_type: str) -> None:
     if not media_type:
         raise ManifestInvalid("no media type: neither Content-Type nor the manifest names one")
     if isinstance(decoded.manifests, list) and decoded.is_image:
-        # A document that reads as two things deceives whoever checked it as the other one
-        # (CVE-2021-41190).
+        # Clients must not be able to read one document as two different types (CVE-2021-41190).
         raise ManifestInvalid("a manifest may not hold both manifests and config or layers")
     if media_type in media_types.INDEXES and decoded.is_image:
         raise ManifestInvalid("an index may not hold config or layers")
@@ -281,11 +279,11 @@ def _refuse_contradictions(decoded: _Payload, media_type: str) -> None:
         raise ManifestInvalid("schemaVersion must be 2")
 
 
-def _config_type(decoded: _Payload) -> str:
+def _config_type(decoded: _Document) -> str:
     return "" if decoded.config is None else decoded.config.media_type
 
 
-def _digests(descriptors: list[Descriptor]) -> Iterator[tuple[Digest, Descriptor]]:
+def _with_digests(descriptors: list[Descriptor]) -> Iterator[tuple[Digest, Descriptor]]:
     for descriptor in descriptors:
         try:
             digest = Digest.parse(descriptor.digest)

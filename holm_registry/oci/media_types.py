@@ -1,4 +1,4 @@
-"""The media types a registry must know by name."""
+"""The media types that a registry treats specially."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FOREIGN_LAYERS = (
 
 def is_media_type(text: str) -> bool:
     """
-    Tell whether a text is a media type, without parameters.
+    Return whether a text is a media type without parameters.
 
     :see: RFC 6838, section 4.2, to which the image-spec refers.
     """
@@ -37,15 +37,15 @@ def is_media_type(text: str) -> bool:
 
 
 def is_foreign_layer(media_type: str) -> bool:
-    """Tell whether clients fetch a layer from elsewhere, so that it need not be here."""
+    """Return whether clients fetch such a layer from another server: it may be missing here."""
     return media_type.startswith(_FOREIGN_LAYERS)
 
 
 def is_manifest(media_type: str) -> bool:
-    """Tell whether a media type is that of a manifest or an index, known here or not."""
+    """Return whether a media type looks like that of a manifest or an index, supported or not."""
     return "manifest" in media_type or "index" in media_type
 
 
-def bare(content_type: str) -> str:
+def without_parameters(content_type: str) -> str:
     """Strip parameters such as ``charset`` from a Content-Type."""
     return content_type.partition(";")[0].strip().lower()

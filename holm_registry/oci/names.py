@@ -10,11 +10,11 @@ import re
 
 from .errors import BlobUploadUnknown, NameInvalid, TagInvalid
 
-#: The longest name a repository may have, in characters (registry:2's bound).
+#: The maximum length of a repository name, in characters (the limit of registry:2).
 MAX_REPOSITORY_LENGTH = 255
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_COMPONENT_ALONE = re.compile(_COMPONENT)
+_COMPONENT_ONLY = re.compile(_COMPONENT)
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _SESSION = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9_.=-]{0,127}")
@@ -22,7 +22,7 @@ _SESSION = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9_.=-]{0,127}")
 
 def parse_repository(text: str) -> str:
     """
-    Check a repository's name.
+    Return a repository name, after checking it.
 
     :raises NameInvalid: It breaks the grammar or is longer than 255 characters.
     """
@@ -34,28 +34,28 @@ def parse_repository(text: str) -> str:
 
 
 def is_repository(text: str) -> bool:
-    """Return whether a text is a repository's name."""
+    """Return whether a text is a repository name."""
     return len(text) <= MAX_REPOSITORY_LENGTH and _REPOSITORY.fullmatch(text) is not None
 
 
 def is_component(text: str) -> bool:
-    """Tell whether a text can be a part of a repository's name, between slashes."""
-    return len(text) <= MAX_REPOSITORY_LENGTH and _COMPONENT_ALONE.fullmatch(text) is not None
+    """Return whether a text is a component of a repository name, between slashes."""
+    return len(text) <= MAX_REPOSITORY_LENGTH and _COMPONENT_ONLY.fullmatch(text) is not None
 
 
 def is_session_id(text: str) -> bool:
-    """Tell whether a text can be the id of an upload session."""
+    """Return whether a text can be the id of an upload session."""
     return _SESSION.fullmatch(text) is not None
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether a text is a tag."""
+    """Return whether a text is a tag."""
     return _TAG.fullmatch(text) is not None
 
 
 def parse_tag(text: str) -> str:
     """
-    Check a tag.
+    Return a tag, after checking it.
 
     :raises TagInvalid: It breaks the grammar or is longer than 128 characters.
     """
@@ -66,7 +66,7 @@ def parse_tag(text: str) -> str:
 
 def parse_session_id(text: str) -> str:
     """
-    Check the id of an upload session: a plain file name, as registry:2 and this registry make them.
+    Return the id of an upload session, after checking that it is a plain file name.
 
     :raises BlobUploadUnknown: No session can have this id.
     """

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from .errors import PaginationNumberInvalid
+from .numbers import parse_decimal
 
 
 @frozen
 class PageRequest:
     """
-    A wish for part of a list.
+    A request for a page of a list.
 
-    :ivar limit: How many entries at the most; None for all.
-    :ivar last: Begin behind this one; empty for the beginning.
+    :ivar limit: The maximum number of entries; None for all.
+    :ivar last: The page starts after this entry; empty for the first page.
     """
 
     limit: int | None = None
@@ -30,26 +31,28 @@ def parse_page(
     n: str | None, last: str | None, *, default: int | None = None, maximum: int | None = None
 ) -> PageRequest:
     """
-    Read the two parameters.
+    Parse the query parameters ``n`` and ``last``.
 
-    :raises PaginationNumberInvalid: ``n`` is no number, negative or above ``maximum``.
+    :raises PaginationNumberInvalid: ``n`` is not a number, or negative, or above ``maximum``.
     """
     if not n:
         return PageRequest(default, last or "")
-    if not (n.isascii() and n.isdigit() and len(n) <= 18):
+    limit = parse_decimal(n, max_digits=18)
+    if limit is None:
         raise PaginationNumberInvalid(detail={"n": n[:100]})
-    limit = int(n)
     if maximum is not None and limit > maximum:
         raise PaginationNumberInvalid(f"n must be at most {maximum}", detail={"n": limit})
     return PageRequest(limit, last or "")
 
 
-def next_page(page: PageRequest, names: Sequence[str], *, more: bool) -> dict[str, object] | None:
+def next_page_query(
+    page: PageRequest, names: Sequence[str], *, more: bool
+) -> dict[str, object] | None:
     """
-    Return the query of the page behind this one; None where there is none.
+    Return the query parameters of the next page; None if this page is the last one.
 
-    :param names: What this page holds.
-    :param more: Whether anything follows it.
+    :param names: The entries of this page.
+    :param more: Whether more entries follow.
     """
     if not more or not names:
         return None

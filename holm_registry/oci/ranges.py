@@ -1,6 +1,11 @@
 """
 Byte ranges: the ``Range`` of a pull and the ``Content-Range`` of a chunk.
 
+``werkzeug.http.parse_range_header`` is not used: it refuses ranges out of order and empty list
+elements, which RFC 9110 allows (sections 14.1.1 and 5.6.1), and answers a suffix of zero bytes as
+if it was not there. Its ``parse_content_range_header`` needs a unit and a length, which the
+distribution-spec leaves out.
+
 :see: RFC 9110 section 14; OCI distribution-spec, "Pushing a blob in chunks".
 """
 
@@ -13,65 +18,68 @@ from attrs import frozen
 
 from .errors import RangeInvalid
 
-#: How many ranges are sent at once: as many as clients ask for that pull layers in parts
-#: (containers/storage asks for 1024 at the most). More are answered with everything.
+#: The maximum number of ranges in a response: the most that clients ask for when they pull parts of
+#: layers (containers/storage). A request for more gets the whole content.
 MAX_RANGES = 1024
 
 _SPEC = re.compile(r"([0-9]+)-([0-9]*)|-([0-9]+)")
-_CHUNK = re.compile(r"\s*(?:bytes\s+)?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]{1,19}|\*))?\s*")
+_CONTENT_RANGE = re.compile(
+    r"\s*(?:bytes\s+)?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]{1,19}|\*))?\s*"
+)
 
-#: Beyond the end of anything that can be stored.
-_BEYOND = 10**19
+#: Larger than any content that can be stored.
+_TOO_LARGE = 10**19
 
 
 @frozen
 class ByteRange:
-    """Bytes from ``start`` up to, and not with, ``stop``."""
+    """The bytes from ``start`` up to, but not including, ``stop``."""
 
     start: int
     stop: int
 
     @property
     def length(self) -> int:
-        """How many bytes that is."""
+        """The number of bytes."""
         return self.stop - self.start
 
 
 def parse_ranges(header: str | None, size_bytes: int) -> tuple[ByteRange, ...]:
     """
-    Read a ``Range`` header for content of a known size.
+    Parse a ``Range`` header.
 
-    :return: What to serve, in the order asked for; nothing for all of it: no header, another unit,
-        what does not parse, too many ranges, or some that overlap.
-    :raises RangeInvalid: It asks for bytes, and none of them lies in the content.
+    :param size_bytes: The size of the content.
+    :return: The ranges to send, in the order of the header. Empty for the whole content: no header,
+        another unit, an invalid header, too many ranges, or overlapping ranges.
+    :raises RangeInvalid: No requested byte lies in the content.
     """
-    specs = _specs(header)
+    specs = _parse_specs(header)
     if not specs or len(specs) > MAX_RANGES:
         return ()
     ranges = [_byte_range(spec, size_bytes) for spec in specs]
-    found = [each for each in ranges if each.length > 0]
-    if not found:
+    satisfiable = [byte_range for byte_range in ranges if byte_range.length > 0]
+    if not satisfiable:
         raise RangeInvalid(
             "range not satisfiable",
             detail={"range": (header or "")[:200]},
             headers={"Content-Range": f"bytes */{size_bytes}"},
         )
-    return () if _overlap(found) else tuple(found)
+    return () if _do_overlap(satisfiable) else tuple(satisfiable)
 
 
-def _specs(header: str | None) -> list[re.Match[str]]:
-    """Take a header apart; give nothing if any part of it is no range of bytes."""
+def _parse_specs(header: str | None) -> list[re.Match[str]]:
+    """Return the ranges of a header; none if any part of it is not a byte range."""
     unit, _, text = (header or "").partition("=")
     if unit.strip(" \t").lower() != "bytes":
         return []
     # A list may have empty elements.
-    parts = [part for each in text.split(",") if (part := each.strip(" \t"))]
+    parts = [part for element in text.split(",") if (part := element.strip(" \t"))]
     matches = [_SPEC.fullmatch(part) for part in parts]
-    found = [match for match in matches if match is not None]
-    backwards = any(match[2] and _number(match[2]) < _number(match[1]) for match in found)
-    # One range that runs backwards holds no byte; among others it makes the header invalid.
-    invalid = len(found) < len(parts) or (backwards and len(parts) > 1)
-    return [] if invalid else found
+    specs = [match for match in matches if match is not None]
+    has_reversed = any(spec[2] and _number(spec[2]) < _number(spec[1]) for spec in specs)
+    # A single range whose end is before its start is not satisfiable; in a list it is invalid.
+    is_invalid = len(specs) < len(parts) or (has_reversed and len(parts) > 1)
+    return [] if is_invalid else specs
 
 
 def _byte_range(spec: re.Match[str], size_bytes: int) -> ByteRange:
@@ -83,27 +91,27 @@ def _byte_range(spec: re.Match[str], size_bytes: int) -> ByteRange:
 
 
 def _number(text: str) -> int:
-    """Read a number of any length: Python reads none of more than some thousand digits."""
+    """Parse a number of any length: Python refuses to parse thousands of digits."""
     digits = text.lstrip("0")
-    return int(digits or "0") if len(digits) <= 19 else _BEYOND
+    return int(digits or "0") if len(digits) <= 19 else _TOO_LARGE
 
 
-def _overlap(ranges: list[ByteRange]) -> bool:
-    ordered = sorted(ranges, key=lambda each: each.start)
-    return any(after.start < before.stop for before, after in pairwise(ordered))
+def _do_overlap(ranges: list[ByteRange]) -> bool:
+    ordered = sorted(ranges, key=lambda byte_range: byte_range.start)
+    return any(following.start < previous.stop for previous, following in pairwise(ordered))
 
 
 def parse_chunk_range(header: str | None, start: int) -> ByteRange | None:
     """
-    Read the ``Content-Range`` of an uploaded chunk, ``<start>-<end>`` with both ends in it.
+    Parse the ``Content-Range`` of an uploaded chunk, ``<start>-<end>``, both inclusive.
 
-    :param start: Where it has to begin: the size of what was uploaded, in bytes.
-    :return: None if there is none; an empty one, as some clients send, is none.
-    :raises RangeInvalid: It does not parse, runs backwards, or begins elsewhere.
+    :param start: The required start: the number of bytes uploaded so far.
+    :return: None without the header, or if it is empty, as some clients send it.
+    :raises RangeInvalid: The header is not valid, or the chunk starts at another offset.
     """
     if not header:
         return None
-    match = _CHUNK.fullmatch(header)
+    match = _CONTENT_RANGE.fullmatch(header)
     if match is None or int(match[2]) < int(match[1]):
         raise RangeInvalid("invalid Content-Range", detail={"content-range": header[:200]})
     if int(match[1]) != start:
@@ -111,6 +119,6 @@ def parse_chunk_range(header: str | None, start: int) -> ByteRange | None:
     return ByteRange(int(match[1]), int(match[2]) + 1)
 
 
-def upload_range(size_bytes: int) -> str:
-    """Write how far an upload got, as registry:2 does: ``0-0`` for an empty one too."""
+def format_upload_range(size_bytes: int) -> str:
+    """Return the ``Range`` of an upload, as registry:2 does: ``0-0`` for an empty one too."""
     return f"0-{max(0, size_bytes - 1)}"

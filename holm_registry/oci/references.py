@@ -1,7 +1,8 @@
 """
-What a stored manifest names, whoever took it in and however long ago.
+The content that a stored manifest refers to.
 
-More tolerant than taking one in: a registry must keep whatever something it holds may need.
+More tolerant than :mod:`.manifest`: garbage collection must keep everything that a stored manifest
+may need, even if an older registry accepted it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from msgspec import Raw, Struct, field
 from . import media_types
 from .digest import Digest
 from .errors import DigestInvalid, ManifestInvalid
-from .json_text import readable, without_depths
+from .json_text import replace_invalid_text, truncate_nesting
 
 _ANY_DIGEST = re.compile(rb"sha256:[0-9a-f]{64}(?![0-9a-f])|sha512:[0-9a-f]{128}(?![0-9a-f])")
 _ESCAPED = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 
-_UNDERSTOOD = frozenset(
+_SUPPORTED = frozenset(
     {
         media_types.OCI_MANIFEST,
         media_types.OCI_INDEX,
@@ -33,7 +34,7 @@ _UNDERSTOOD = frozenset(
 )
 
 
-class _Pointer(Struct):
+class _Descriptor(Struct):
     digest: str
     media_type: str | None = field(default="", name="mediaType")
 
@@ -50,11 +51,11 @@ class _Layer(Struct):
 class _Document(Struct, kw_only=True):
     schema_version: int | None = field(default=0, name="schemaVersion")
     media_type: str | None = field(default="", name="mediaType")
-    config: _Pointer | None = None
-    layers: list[_Pointer] | None = None
-    blobs: list[_Pointer] | None = None
-    manifests: list[_Pointer] | None = None
-    subject: _Pointer | None = None
+    config: _Descriptor | None = None
+    layers: list[_Descriptor] | None = None
+    blobs: list[_Descriptor] | None = None
+    manifests: list[_Descriptor] | None = None
+    subject: _Descriptor | None = None
     fs_layers: list[_Layer] | None = field(default=None, name="fsLayers")
 
 
@@ -65,15 +66,15 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 @frozen
 class ManifestReferences:
     """
-    What a manifest needs to be pulled whole, and whom it refers to.
+    The content that a manifest needs for a complete pull, and its subject.
 
-    :ivar blobs: Its config and layers.
-    :ivar manifests: The children of an index, as far as they are, or may be, manifests.
-    :ivar others: The children of an index whose media type says that they are no manifests, such
-        as the layers of a build cache: blobs that were pushed as blobs.
-    :ivar mentioned: Every other digest that stands anywhere in it.
-    :ivar is_schema1: It may have signatures beside it in its repository.
-    :ivar is_understood: Whether it is of a kind known here; if not, any digest in it counts, as a
+    :ivar blobs: The config and the layers.
+    :ivar manifests: The children of an index that are, or may be, manifests.
+    :ivar blob_children: The children of an index with another media type, such as the layers of a
+        build cache, which were pushed as blobs.
+    :ivar other_digests: All other digests anywhere in the text.
+    :ivar is_schema1: Whether its repository may hold signatures of it.
+    :ivar is_supported: Whether its kind is supported; if not, each digest in the text counts as a
         blob and as a manifest.
     """
 
@@ -81,58 +82,58 @@ class ManifestReferences:
     manifests: frozenset[Digest]
     subject: Digest | None = None
     is_schema1: bool = False
-    is_understood: bool = True
-    others: frozenset[Digest] = frozenset()
-    mentioned: frozenset[Digest] = frozenset()
+    is_supported: bool = True
+    blob_children: frozenset[Digest] = frozenset()
+    other_digests: frozenset[Digest] = frozenset()
 
 
 def references_in(payload: bytes) -> ManifestReferences:
     """
-    Tell what stored bytes name. Of a kind not known here, every digest in it counts.
+    Return the references of a stored manifest; for a kind that is not supported, all its digests.
 
-    :raises ManifestInvalid: They are no JSON object, so that they might have named anything.
+    :raises ManifestInvalid: The bytes are not a JSON object: the references are not known.
     """
     decoded = _decode(payload)
-    if decoded is None or not _is_understood(decoded):
-        return _by_mentions(payload)
-    pointers: list[_Pointer | _Layer] = [
+    if decoded is None or not _is_supported(decoded):
+        return _all_digests(payload)
+    descriptors: list[_Descriptor | _Layer] = [
         *(decoded.layers or []),
         *(decoded.blobs or []),
         *(decoded.fs_layers or []),
     ]
     if decoded.config is not None:
-        pointers.append(decoded.config)
+        descriptors.append(decoded.config)
     children = decoded.manifests or []
-    about = [] if decoded.subject is None else [decoded.subject]
+    subjects = [] if decoded.subject is None else [decoded.subject]
     try:
         return ManifestReferences(
-            _digests(pointers),
+            _digests(descriptors),
             _digests(child for child in children if child.may_be_manifest),
-            next(iter(_digests(about)), None),
+            next(iter(_digests(subjects)), None),
             decoded.schema_version == 1,
-            others=_digests(child for child in children if not child.may_be_manifest),
-            mentioned=_mentioned_in(payload, *pointers, *children, *about),
+            blob_children=_digests(child for child in children if not child.may_be_manifest),
+            other_digests=_find_digests(payload, *descriptors, *children, *subjects),
         )
     except DigestInvalid:
-        # Something is named by what is no digest; the digests that there are count all the same.
-        return _by_mentions(payload)
+        # A reference is not a digest; all digests in the text count nevertheless.
+        return _all_digests(payload)
 
 
-def _by_mentions(payload: bytes) -> ManifestReferences:
-    mentioned = _mentioned_in(payload)
-    return ManifestReferences(mentioned, mentioned, is_understood=False)
+def _all_digests(payload: bytes) -> ManifestReferences:
+    digests = _find_digests(payload)
+    return ManifestReferences(digests, digests, is_supported=False)
 
 
 def _decode(payload: bytes) -> _Document | None:
     """
-    Decode a document; None if it is JSON, but of no shape that is known.
+    Decode a document; None if it is a JSON object with fields of other types.
 
-    :raises ManifestInvalid: It is no JSON object.
+    :raises ManifestInvalid: It is not a JSON object.
     """
     try:
         return _decode_text(payload)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
-        text = readable(payload)
+        text = replace_invalid_text(payload)
         if text == payload:
             raise ManifestInvalid(f"it does not parse: {problem}") from problem
     try:
@@ -145,27 +146,29 @@ def _decode_text(payload: bytes) -> _Document | None:
     try:
         return _decoder.decode(payload)
     except RecursionError:
-        return _decoder.decode(without_depths(payload))
+        return _decoder.decode(truncate_nesting(payload))
     except msgspec.ValidationError:
         _object.decode(payload)
         return None
 
 
-def _mentioned_in(payload: bytes, *told: _Pointer | _Layer) -> frozenset[Digest]:
-    """Find the digests in a text, but for those that are told of."""
-    # A digest has no letter that must be escaped, but any may be.
+def _find_digests(payload: bytes, *excluded: _Descriptor | _Layer) -> frozenset[Digest]:
+    """Return the digests anywhere in a text, without those of the given descriptors."""
+    # No character of a digest needs an escape, but each may have one.
     text = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), payload)
-    found = {digest.decode() for digest in _ANY_DIGEST.findall(text)}
-    return frozenset(map(Digest.parse, found.difference(pointer.digest for pointer in told)))
+    digests = {digest.decode() for digest in _ANY_DIGEST.findall(text)}
+    return frozenset(
+        map(Digest.parse, digests.difference(descriptor.digest for descriptor in excluded))
+    )
 
 
-def _is_understood(decoded: _Document) -> bool:
+def _is_supported(decoded: _Document) -> bool:
     if decoded.media_type:
-        return decoded.media_type in _UNDERSTOOD
+        return decoded.media_type in _SUPPORTED
     if decoded.schema_version == 1:
         return decoded.fs_layers is not None
     return decoded.manifests is not None or decoded.config is not None
 
 
-def _digests(pointers: Iterable[_Pointer | _Layer]) -> frozenset[Digest]:
-    return frozenset([Digest.parse(pointer.digest) for pointer in pointers])
+def _digests(descriptors: Iterable[_Descriptor | _Layer]) -> frozenset[Digest]:
+    return frozenset([Digest.parse(descriptor.digest) for descriptor in descriptors])

@@ -16,9 +16,9 @@ class Size(int):
 
 def parse_size(value: object) -> Size:
     """
-    Read a size: ``10GiB``, ``10Gi`` as Kubernetes has it, ``500MB``, or a number of bytes.
+    Parse a size: ``10GiB``, ``10Gi`` (Kubernetes), ``500MB``, or a number of bytes.
 
-    :raises ValueError: It is none.
+    :raises ValueError: It is not a size.
     """
     match = _SIZE.fullmatch(str(value).strip().upper())
     if match is None or match[2] not in _UNITS:
@@ -30,7 +30,7 @@ def parse_size(value: object) -> Size:
 
 
 def format_size(size_bytes: float) -> str:
-    """Write a size with one decimal, in units of 1024: ``12.3 MiB``; bytes without a decimal."""
+    """Format a size in units of 1024, with one decimal: ``12.3 MiB``; bytes without a decimal."""
     size, unit = float(size_bytes), 0
     # 1023.95 KiB would be rounded to 1024.0 KiB.
     while abs(size) >= (1023.95 if unit else 1023.5) and unit < len(_NAMES) - 1:

@@ -174,11 +174,11 @@ class Inspection:
             return []
         self._look_at_referrer(digest, named)
         beside = signatures(self._driver, self._name, digest) if named.is_schema1 else set()
-        for part in named.blobs | named.others:
+        for part in named.blobs | named.blob_children:
             self._look_at_part(digest, part, named)
         for signature in beside:
             self._look_at_bytes(digest, signature)
-        if not named.is_understood:
+        if not named.is_supported:
             return []
         return [child for child in named.manifests if self._look_at_child(digest, child)]
 
@@ -201,7 +201,7 @@ class Inspection:
         if target is not None:
             if self._has(target) or not self._is_optional(digest, part):
                 self._look_at_bytes(digest, target)
-        elif named.is_understood and not self._is_excused(digest, part):
+        elif named.is_supported and not self._is_excused(digest, part):
             if self._has(part) and self._is_here(digest) and not self._is_linked(part):
                 repair = self._linking(layout.layer_link(self._name, part), part)
                 damage = self._damage(f"layer {part}", "its link is missing", repair)

@@ -13,7 +13,7 @@ from ..strategies import digests
 
 
 @given(digests)
-def test_a_digest_reads_back_as_written(digest):
+def test_parsing_reverses_formatting(digest):
     assert Digest.parse(str(digest)) == digest
 
 
@@ -40,12 +40,12 @@ def test_content_hashes_as_the_standard_library_does(content):
         "SHA256:" + "a" * 64,
     ],
 )
-def test_what_is_no_digest_is_refused(text):
+def test_other_texts_are_not_digests(text):
     with pytest.raises(DigestInvalid):
         Digest.parse(text)
 
 
-def test_an_unknown_algorithm_is_named_as_the_problem():
+def test_the_error_names_an_unsupported_algorithm():
     with pytest.raises(DigestInvalid, match="unsupported digest algorithm"):
         Digest.parse("blake3:" + "a" * 64)
     with pytest.raises(DigestInvalid, match="supported: sha256, sha512"):

@@ -9,8 +9,8 @@ import pytest
 from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestInvalid
-from holm_registry.oci.json_text import readable
-from holm_registry.oci.manifest import accept_manifest, parse_manifest, stored_media_type
+from holm_registry.oci.json_text import replace_invalid_text
+from holm_registry.oci.manifest import parse_manifest, parse_pushed_manifest, stored_media_type
 from holm_registry.oci.references import references_in
 from holm_registry.ui.model.documents import read
 
@@ -39,7 +39,7 @@ def with_text(text: bytes, field: str) -> bytes:
 
 @odd
 @pytest.mark.parametrize("field", ["annotations", "mediaType", "x"])
-def test_a_stored_manifest_with_odd_text_is_read(text, field):
+def test_a_stored_manifest_with_invalid_text_is_parsed(text, field):
     payload = with_text(text, field)
     assert references_in(payload).blobs == {Digest.of(b"c"), Digest.of(b"1")}
     assert parse_manifest(payload).media_type == media_types.OCI_MANIFEST
@@ -49,26 +49,26 @@ def test_a_stored_manifest_with_odd_text_is_read(text, field):
 
 @odd
 @pytest.mark.parametrize("field", ["annotations", "mediaType", "x"])
-def test_a_new_one_is_refused_for_its_text(text, field):
+def test_a_pushed_manifest_with_invalid_text_is_refused(text, field):
     with pytest.raises(ManifestInvalid, match=r"not UTF-8|half of a surrogate pair"):
-        accept_manifest(with_text(text, field))
+        parse_pushed_manifest(with_text(text, field))
 
 
 @pytest.mark.parametrize(
     "text", [rb"\ud83d\ude00", rb"\\ud800", rb"\\\\ud800", rb"\"\u00e9", "é".encode()]
 )
-def test_text_that_is_sound_stays(text):
+def test_valid_text_stays_unchanged(text):
     payload = with_text(text, "annotations")
-    assert readable(payload) == payload
-    accept_manifest(payload)
+    assert replace_invalid_text(payload) == payload
+    parse_pushed_manifest(payload)
 
 
-def test_what_cannot_be_read_is_replaced_as_go_replaces_it():
-    assert json.loads(readable(rb'"a\ud800b"')) == "a\ufffdb"
-    assert json.loads(readable(b'"a\xffb"')) == "a\ufffdb"
+def test_invalid_text_is_replaced_as_by_go():
+    assert json.loads(replace_invalid_text(rb'"a\ud800b"')) == "a\ufffdb"
+    assert json.loads(replace_invalid_text(b'"a\xffb"')) == "a\ufffdb"
 
 
-def test_what_is_no_json_stays_unreadable():
+def test_text_that_is_not_json_stays_invalid():
     for payload in (b'{"a":"\\ud800"', b"\xff", b""):
         with pytest.raises(ManifestInvalid):
             references_in(payload)

@@ -12,7 +12,7 @@ from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestInvalid
 from holm_registry.oci.json_text import MAX_DEPTH
-from holm_registry.oci.manifest import accept_manifest, parse_manifest, stored_media_type
+from holm_registry.oci.manifest import parse_manifest, parse_pushed_manifest, stored_media_type
 
 from ..images import descriptor, image, index
 
@@ -21,7 +21,7 @@ def encoded(**fields) -> bytes:
     return json.dumps(fields).encode()
 
 
-def test_an_image_names_its_config_and_layers():
+def test_an_image_refers_to_its_config_and_layers():
     manifest = parse_manifest(image(b"c", [b"l1", b"l2"]), media_types.OCI_MANIFEST)
     assert [digest for digest, _ in manifest.blobs] == [
         Digest.of(b"c"),
@@ -32,7 +32,7 @@ def test_an_image_names_its_config_and_layers():
     assert manifest.subject is None
 
 
-def test_an_index_names_its_children():
+def test_an_index_refers_to_its_children():
     child = image(b"c", [])
     manifest = parse_manifest(index([child]))
     assert [digest for digest, _ in manifest.manifests] == [Digest.of(child)]
@@ -47,7 +47,7 @@ def test_the_type_of_an_artifact_is_its_own_or_its_configs():
     assert parse_manifest(helm).artifact_type == "application/vnd.cncf.helm.config.v1+json"
 
 
-def test_a_manifest_without_media_type_is_what_its_shape_says():
+def test_the_fields_of_a_manifest_without_media_type_decide_its_type():
     bare = json.loads(image(b"c", []))
     del bare["mediaType"]
     payload = json.dumps(bare).encode()
@@ -56,7 +56,7 @@ def test_a_manifest_without_media_type_is_what_its_shape_says():
     assert stored_media_type(encoded(schemaVersion=2, manifests=[])) == media_types.OCI_INDEX
 
 
-def test_an_artifact_of_any_type_is_taken():
+def test_an_artifact_of_any_type_is_accepted():
     blob = descriptor(b"x", "text/plain")
     payload = encoded(mediaType="application/vnd.acme+json", blobs=[blob])
     manifest = parse_manifest(payload, "application/vnd.acme+json")
@@ -65,7 +65,7 @@ def test_an_artifact_of_any_type_is_taken():
 
 IMAGE = json.loads(image(b"c", [b"l"]))
 
-#: What is not a media type of RFC 6838.
+#: Texts that are not media types by RFC 6838.
 NO_TYPES = [
     *("text", "text/", "/html", "text/html; charset=utf-8", "text /html", "a/b/c", "*/*", "a/*"),
     *(
@@ -81,7 +81,7 @@ NO_TYPES = [
 
 
 @pytest.mark.parametrize("text", NO_TYPES)
-def test_what_is_no_media_type_is_refused_where_it_is_served_or_looked_for(text):
+def test_invalid_media_types_are_refused_where_the_registry_uses_them(text):
     config = {**IMAGE["config"], "mediaType": text}
     for name, fields in [
         ("mediaType", {"mediaType": text}),
@@ -90,14 +90,14 @@ def test_what_is_no_media_type_is_refused_where_it_is_served_or_looked_for(text)
     ]:
         payload = encoded(**{**IMAGE, **fields})
         with pytest.raises(ManifestInvalid, match="not a media type") as caught:
-            accept_manifest(payload)
+            parse_pushed_manifest(payload)
         assert caught.value.detail == {name: text[:200]}
-        # What an older registry took is understood.
+        # A stored manifest of an older registry is parsed.
         parse_manifest(payload)
 
 
 @pytest.mark.parametrize("text", NO_TYPES)
-def test_what_is_stored_is_never_served_as_what_is_no_media_type(text):
+def test_a_stored_manifest_is_never_served_with_an_invalid_media_type(text):
     payload = encoded(**{**IMAGE, "mediaType": text})
     assert stored_media_type(payload) == media_types.OCI_MANIFEST
     assert stored_media_type(encoded(mediaType=text)) == media_types.OCTET_STREAM
@@ -106,21 +106,21 @@ def test_what_is_stored_is_never_served_as_what_is_no_media_type(text):
 @pytest.mark.parametrize(
     "text", ["a/b", "application/vnd.acme.X+json", "x-a/b!#$&^_.+-", "1/2", "a/" + "b" * 127]
 )
-def test_any_media_type_is_taken_and_served_as_it_was_written(text):
+def test_any_valid_media_type_is_accepted_and_served_unchanged(text):
     payload = encoded(**{**IMAGE, "mediaType": text, "artifactType": text})
     for content_type in ("", text, text.upper(), f"{text} ; charset=utf-8"):
-        assert accept_manifest(payload, content_type).media_type == text
+        assert parse_pushed_manifest(payload, content_type).media_type == text
     assert stored_media_type(payload) == text
 
 
 @pytest.mark.parametrize("text", ["", None, "text", "a b"])
-def test_of_a_layer_any_media_type_is_taken_as_nothing_is_done_by_it(text):
+def test_a_layer_may_have_any_media_type(text):
     layer = {**IMAGE["layers"][0], "mediaType": text}
-    assert len(accept_manifest(encoded(**{**IMAGE, "layers": [layer]})).blobs) == 2
+    assert len(parse_pushed_manifest(encoded(**{**IMAGE, "layers": [layer]})).blobs) == 2
 
 
 @pytest.mark.parametrize(
-    ("payload", "content_type", "complaint"),
+    ("payload", "content_type", "reason"),
     [
         (b"", "", "does not parse"),
         (b"[]", "", "does not parse"),
@@ -142,8 +142,8 @@ def test_of_a_layer_any_media_type_is_taken_as_nothing_is_done_by_it(text):
         (encoded(**{**IMAGE, "subject": {"digest": "md5:1", "size": 1}}), "", "unsupported digest"),
     ],
 )
-def test_what_is_no_manifest_is_refused_with_its_reason(payload, content_type, complaint):
-    with pytest.raises(ManifestInvalid, match=complaint):
+def test_invalid_manifests_are_refused_with_the_reason(payload, content_type, reason):
+    with pytest.raises(ManifestInvalid, match=reason):
         parse_manifest(payload, content_type)
 
 
@@ -152,7 +152,7 @@ def test_what_is_no_manifest_is_refused_with_its_reason(payload, content_type, c
 def test_an_image_without_layers_is_an_image(layers, declared):
     bare = {"schemaVersion": 2, "config": IMAGE["config"], "manifests": None}
     payload = encoded(**bare, **layers, **declared)
-    manifest = accept_manifest(payload, media_types.OCI_MANIFEST)
+    manifest = parse_pushed_manifest(payload, media_types.OCI_MANIFEST)
     assert [digest for digest, _ in manifest.blobs] == [Digest.of(b"c")]
     assert stored_media_type(payload) == media_types.OCI_MANIFEST
 
@@ -161,7 +161,7 @@ def test_an_image_without_layers_is_an_image(layers, declared):
 @pytest.mark.parametrize("declared", [{"mediaType": media_types.OCI_INDEX}, {}])
 def test_an_index_without_children_is_an_index(children, declared):
     payload = encoded(schemaVersion=2, **children, **declared, config=None, layers=None)
-    assert accept_manifest(payload, media_types.OCI_INDEX).manifests == ()
+    assert parse_pushed_manifest(payload, media_types.OCI_INDEX).manifests == ()
     assert stored_media_type(payload) == media_types.OCI_INDEX
 
 
@@ -177,9 +177,9 @@ def test_an_index_without_children_is_an_index(children, declared):
         {"config": {**IMAGE["config"], "platform": {"os": None, "architecture": None}}},
     ],
 )
-def test_null_says_as_much_as_leaving_it_out(fields):
+def test_a_null_field_counts_as_missing(fields):
     payload = encoded(**{**IMAGE, **fields})
-    manifest = accept_manifest(payload)
+    manifest = parse_pushed_manifest(payload)
     assert len(manifest.blobs) == 2
     assert manifest.referrer(Digest.of(payload), len(payload)).media_type == manifest.media_type
 
@@ -194,7 +194,7 @@ def with_field(value: str, name: str = "x") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("payload", "complaint"),
+    ("payload", "reason"),
     [
         (with_field(nested(MAX_DEPTH)), "nested deeper than 64 levels"),
         (with_field(nested(985)), "nested deeper"),
@@ -207,40 +207,40 @@ def with_field(value: str, name: str = "x") -> bytes:
         (with_field("[]", "annotations"), "annotations must be strings"),
     ],
 )
-def test_what_decoders_pass_over_is_looked_at_before_it_is_taken_in(payload, complaint):
-    with pytest.raises(ManifestInvalid, match=complaint):
-        accept_manifest(payload)
+def test_fields_that_decoders_skip_are_checked_in_pushed_manifests(payload, reason):
+    with pytest.raises(ManifestInvalid, match=reason):
+        parse_pushed_manifest(payload)
 
 
-def test_brackets_in_strings_are_no_levels():
+def test_brackets_in_strings_are_not_levels_of_nesting():
     text = json.dumps('"\\' + "[{" * 1000 + '\\"')
-    accept_manifest(with_field(text))
-    accept_manifest(with_field(nested(MAX_DEPTH - 1)))
-    accept_manifest(with_field(f"[{','.join([nested(10)] * 1000)}]"))
+    parse_pushed_manifest(with_field(text))
+    parse_pushed_manifest(with_field(nested(MAX_DEPTH - 1)))
+    parse_pushed_manifest(with_field(f"[{','.join([nested(10)] * 1000)}]"))
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH, 900, 985, 990, 5_000, 100_000])
-def test_a_manifest_of_any_depth_that_an_older_registry_took_keeps_its_type(depth):
+def test_a_stored_manifest_of_any_depth_keeps_its_type(depth):
     payload = with_field(nested(depth))
     assert stored_media_type(payload) == media_types.OCI_MANIFEST
     manifest = parse_manifest(payload)
     assert [digest for digest, _ in manifest.blobs] == [Digest.of(b"c"), Digest.of(b"l")]
 
 
-def test_what_other_kinds_call_annotations_may_be_anything():
+def test_annotations_of_other_types_may_be_anything():
     payload = encoded(mediaType="application/vnd.acme+json", annotations={"a": 1})
-    assert accept_manifest(payload).annotations == {}
+    assert parse_pushed_manifest(payload).annotations == {}
 
 
 @pytest.mark.parametrize("value", [f'{{"a": {nested(500)}}}', '{"a": 1}', "[]", "7"])
-def test_odd_annotations_that_an_older_registry_took_are_left_out_of_lists(value):
+def test_invalid_annotations_of_a_stored_manifest_are_omitted_from_lists(value):
     payload = with_field(value, "annotations")
     described = parse_manifest(payload).referrer(Digest.of(payload), len(payload))
     assert b"annotations" not in msgspec.json.encode(described)
 
 
 @given(st.binary(max_size=60))
-def test_nothing_stored_breaks_the_reader(payload):
+def test_no_stored_bytes_break_the_parser(payload):
     assert stored_media_type(payload)
 
 
@@ -280,5 +280,5 @@ def test_no_document_breaks_the_parser(fields):
     assert stored_media_type(payload)
 
 
-def test_schema_1_that_an_old_registry_stored_is_served_as_what_it_is():
+def test_a_stored_schema_1_manifest_is_served_with_its_type():
     assert stored_media_type(encoded(schemaVersion=1)) == media_types.DOCKER_SCHEMA1_SIGNED

@@ -3,22 +3,22 @@ from __future__ import annotations
 import pytest
 
 from holm_registry.oci.errors import PaginationNumberInvalid
-from holm_registry.oci.paging import PageRequest, next_page, parse_page
+from holm_registry.oci.paging import PageRequest, next_page_query, parse_page
 
 
-def test_nothing_asked_for_is_the_default():
+def test_without_parameters_the_default_applies():
     assert parse_page(None, None) == PageRequest(None, "")
     assert parse_page(None, None, default=100) == PageRequest(100, "")
     assert parse_page("", "a", default=100) == PageRequest(100, "a")
 
 
 @pytest.mark.parametrize("n", ["-1", "x", "1.5", "1e3", " 1", "٣", "9" * 30])
-def test_what_is_no_count_is_refused(n):
+def test_other_texts_than_numbers_are_refused(n):
     with pytest.raises(PaginationNumberInvalid):
         parse_page(n, None)
 
 
-def test_zero_is_a_count():
+def test_zero_is_a_valid_number():
     assert parse_page("0", None) == PageRequest(0, "")
 
 
@@ -28,8 +28,8 @@ def test_more_than_the_maximum_is_refused():
         parse_page("1001", None, maximum=1000)
 
 
-def test_a_link_leads_on_only_where_something_follows():
+def test_only_a_page_with_a_successor_has_a_next_page():
     page = PageRequest(2, "")
-    assert next_page(page, ["a", "b"], more=True) == {"last": "b", "n": 2}
-    assert next_page(page, ["a", "b"], more=False) is None
-    assert next_page(PageRequest(0, ""), [], more=True) is None
+    assert next_page_query(page, ["a", "b"], more=True) == {"last": "b", "n": 2}
+    assert next_page_query(page, ["a", "b"], more=False) is None
+    assert next_page_query(PageRequest(0, ""), [], more=True) is None

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import RegistryError
-from holm_registry.oci.preconditions import accepts, matches, require_match
+from holm_registry.oci.preconditions import accepts, is_not_modified, require_if_match
 
 LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
@@ -41,7 +41,7 @@ IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
         ([f'text/plain;x="a, {LIST}"'], False),
     ],
 )
-def test_accept_headers_are_understood(headers, expected):
+def test_accept_headers_are_parsed(headers, expected):
     assert accepts(headers, LIST) is expected
 
 
@@ -57,7 +57,7 @@ def test_no_accept_header_breaks_the_parser(headers):
     assert accepts(headers, LIST) in (True, False)
 
 
-def test_if_none_match_is_understood_quoted_or_not():
+def test_if_none_match_may_be_quoted_or_not():
     digest = Digest.of(b"x")
     for headers in (
         *([f'"{digest}"'], [str(digest)], [f'W/"{digest}"'], [f'"other", "{digest}"'], ["*"]),
@@ -68,16 +68,16 @@ def test_if_none_match_is_understood_quoted_or_not():
             [" * "],
         ),
     ):
-        assert matches(headers, digest)
+        assert is_not_modified(headers, digest)
     for headers in ([], [""], ['"other"'], [str(Digest.of(b"y"))], [f'"other,{digest}"'], [","]):
-        assert not matches(headers, digest)
+        assert not is_not_modified(headers, digest)
 
 
 def test_if_match_is_compared_strongly():
     digest = Digest.of(b"x")
     for headers in ([], [f'"{digest}"'], ["*"], [f'W/"other", "{digest}"'], ['"x"', f'"{digest}"']):
-        require_match(headers, digest)
+        require_if_match(headers, digest)
     for headers in ([""], ['"other"'], [f'W/"{digest}"'], [f'"other,{digest}"']):
         with pytest.raises(RegistryError) as caught:
-            require_match(headers, digest)
+            require_if_match(headers, digest)
         assert caught.value.status == 412

@@ -8,9 +8,9 @@ from holm_registry.oci.errors import RangeInvalid
 from holm_registry.oci.ranges import (
     MAX_RANGES,
     ByteRange,
+    format_upload_range,
     parse_chunk_range,
     parse_ranges,
-    upload_range,
 )
 
 
@@ -49,7 +49,7 @@ def test_one_range_is_cut_to_the_content(header, expected):
         ("bytes=-0,8-99,10-11", [(8, 10)]),
     ],
 )
-def test_several_ranges_are_given_in_the_order_asked_for(header, expected):
+def test_several_ranges_keep_the_order_of_the_header(header, expected):
     assert spans(header) == expected
 
 
@@ -65,7 +65,7 @@ def test_several_ranges_are_given_in_the_order_asked_for(header, expected):
     ],
 )
 @pytest.mark.parametrize("size", [10, 0])
-def test_a_range_without_a_byte_is_refused_with_the_size(header, size):
+def test_an_unsatisfiable_range_is_refused_with_the_size(header, size):
     with pytest.raises(RangeInvalid) as caught:
         parse_ranges(header, size)
     assert caught.value.headers == {"Content-Range": f"bytes */{size}"}
@@ -87,18 +87,18 @@ def test_a_range_without_a_byte_is_refused_with_the_size(header, size):
         ),
     ],
 )
-def test_what_makes_no_sense_or_overlaps_asks_for_everything(header):
+def test_invalid_or_overlapping_ranges_mean_the_whole_content(header):
     assert spans(header) == []
 
 
-def test_ranges_are_bounded_in_number():
+def test_the_number_of_ranges_is_limited():
     specs = [f"{2 * each}-{2 * each}" for each in range(MAX_RANGES + 1)]
     assert len(spans("bytes=" + ",".join(specs[:-1]), 10_000)) == MAX_RANGES
     assert spans("bytes=" + ",".join(specs), 10_000) == []
 
 
 @given(st.binary(min_size=1), st.integers(0, 50), st.integers(0, 50))
-def test_a_range_selects_what_a_slice_does(content, first, last):
+def test_a_range_selects_the_same_bytes_as_a_slice(content, first, last):
     try:
         (found,) = parse_ranges(f"bytes={first}-{last}", len(content))
     except RangeInvalid:
@@ -122,7 +122,7 @@ def test_no_header_breaks_the_parser(header, size):
 
 
 @pytest.mark.parametrize("header", ["0-9", "bytes 0-9/100", "bytes 0-9/*", " 0-9 "])
-def test_chunk_ranges_are_read_with_and_without_their_unit(header):
+def test_chunk_ranges_are_parsed_with_and_without_their_unit(header):
     assert parse_chunk_range(header, 0) == ByteRange(0, 10)
 
 
@@ -134,10 +134,10 @@ def test_other_chunk_ranges_are_refused(header):
         parse_chunk_range(header, 0)
 
 
-def test_no_chunk_range_is_none():
+def test_a_missing_chunk_range_is_none():
     assert parse_chunk_range(None, 0) is None
     assert parse_chunk_range("", 0) is None
 
 
 def test_an_upload_range_ends_with_its_last_byte():
-    assert [upload_range(size) for size in (0, 1, 10)] == ["0-0", "0-0", "0-9"]
+    assert [format_upload_range(size) for size in (0, 1, 10)] == ["0-0", "0-0", "0-9"]

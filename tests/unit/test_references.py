@@ -12,7 +12,7 @@ from holm_registry.oci.references import references_in
 from ..images import descriptor, image, index
 
 
-def test_an_image_names_its_config_layers_and_subject():
+def test_an_image_refers_to_its_config_layers_and_subject():
     payload = image(b"c", [b"1", b"2"], subject=descriptor(b"s", "a/b"))
     named = references_in(payload)
     assert named.blobs == {Digest.of(b"c"), Digest.of(b"1"), Digest.of(b"2")}
@@ -21,40 +21,40 @@ def test_an_image_names_its_config_layers_and_subject():
 
 
 @pytest.mark.parametrize("media_type", [media_types.OCI_INDEX, media_types.DOCKER_LIST])
-def test_an_index_names_its_children(media_type):
+def test_an_index_refers_to_its_children(media_type):
     child = image(b"c", [])
     assert references_in(index([child], media_type=media_type)).manifests == {Digest.of(child)}
 
 
-def test_a_schema_1_manifest_names_its_layers():
+def test_a_schema_1_manifest_refers_to_its_layers():
     layers = [{"blobSum": str(Digest.of(b"1"))}, {"blobSum": str(Digest.of(b"2"))}]
     named = references_in(json.dumps({"schemaVersion": 1, "fsLayers": layers}).encode())
     assert named.blobs == {Digest.of(b"1"), Digest.of(b"2")}
     assert named.is_schema1
 
 
-def test_of_an_unknown_kind_every_digest_counts():
+def test_every_digest_of_an_unsupported_kind_counts():
     payload = {"mediaType": "a/b", "deep": [{"x": f"{Digest.of(b'1', 'sha512')} and"}]}
     named = references_in(json.dumps(payload).encode())
     assert named.blobs == named.manifests == {Digest.of(b"1", "sha512")}
 
 
-def test_a_child_that_is_called_no_manifest_is_a_blob_and_no_manifest():
+def test_a_child_with_another_media_type_is_a_blob():
     cache = descriptor(b"layer", "application/vnd.oci.image.layer.v1.tar+gzip")
     child = descriptor(b"image", media_types.OCI_MANIFEST)
     unknown = descriptor(b"unknown", "application/vnd.acme.manifest+json")
     untold = {key: value for key, value in descriptor(b"?", "").items() if key != "mediaType"}
     payload = {"schemaVersion": 2, "manifests": [cache, child, unknown, untold]}
     named = references_in(json.dumps(payload).encode())
-    assert named.others == {Digest.of(b"layer")}
+    assert named.blob_children == {Digest.of(b"layer")}
     assert named.manifests == {Digest.of(b"image"), Digest.of(b"unknown"), Digest.of(b"?")}
 
 
-def test_whatever_is_mentioned_anywhere_is_told():
+def test_digests_anywhere_in_the_text_are_found():
     elsewhere = {"annotations": {"a": str(Digest.of(b"1"))}, "x": [[f"b@{Digest.of(b'2')}"]]}
     payload = image(b"c", [], subject=descriptor(b"s", "a/b"), **elsewhere)
     named = references_in(payload.replace(b"sha256:6b", b"\\u0073ha256\\u003a\\u0036b"))
-    assert named.mentioned == {Digest.of(b"1"), Digest.of(b"2")}
+    assert named.other_digests == {Digest.of(b"1"), Digest.of(b"2")}
     assert named.blobs == {Digest.of(b"c")}
 
 
@@ -66,9 +66,9 @@ def test_whatever_is_mentioned_anywhere_is_told():
         image(b"1", []).replace(b"layers", b"manifests", 1).replace(b"[]", b'[{"digest":"x"}]'),
     ],
 )
-def test_of_an_odd_shape_every_digest_counts(payload):
+def test_every_digest_of_an_unexpected_document_counts(payload):
     named = references_in(payload)
-    assert not named.is_understood
+    assert not named.is_supported
     assert named.blobs == named.manifests == {Digest.of(b"1")}
 
 
@@ -82,6 +82,6 @@ def test_of_an_odd_shape_every_digest_counts(payload):
         image(b"c", [])[:-20],
     ],
 )
-def test_what_cannot_be_understood_is_said(payload):
+def test_bytes_that_are_not_a_json_object_are_an_error(payload):
     with pytest.raises(ManifestInvalid):
         references_in(payload)

@@ -22,12 +22,12 @@ from holm_registry.oci.sizes import format_size, parse_size
         (4096, 4096),
     ],
 )
-def test_sizes_are_read_as_people_write_them(text, size):
+def test_sizes_are_parsed(text, size):
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1PB", "1 2", "iB", "1iB", "ten", None, "1e3"])
-def test_what_is_no_size_is_refused(text):
+def test_other_texts_are_not_sizes(text):
     with pytest.raises(ValueError, match="expected a size"):
         parse_size(text)
 
@@ -35,7 +35,7 @@ def test_what_is_no_size_is_refused(text):
 @pytest.mark.parametrize(
     ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 * 2**40, "3.0 TiB")]
 )
-def test_sizes_are_written_for_people(size, text):
+def test_sizes_are_formatted(size, text):
     assert format_size(size) == text
     assert parse_size(text) == size
 

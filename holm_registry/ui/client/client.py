@@ -169,7 +169,9 @@ class RegistryClient:
         digest = reference if ":" in reference else told
         # What is remembered by its digest is shown to others: it must be what it is called.
         self._require_content(path, digest, answer.body)
-        return FetchedManifest(digest, media_types.bare(answer.header("Content-Type")), answer.body)
+        return FetchedManifest(
+            digest, media_types.without_parameters(answer.header("Content-Type")), answer.body
+        )
 
     async def blob(self, repository: str, digest: str) -> bytes:
         """Fetch a small blob, such as a config (end-2)."""

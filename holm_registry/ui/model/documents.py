@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from holm_registry.oci import media_types
-from holm_registry.oci.json_text import is_deeper, readable
+from holm_registry.oci.json_text import is_nested_deeper, replace_invalid_text
 
 from .nulls import without_nulls
 
@@ -164,7 +164,7 @@ def read(content: bytes, kind: type[T]) -> T:
     try:
         return _decode(content, kind)
     except DocumentInvalid:
-        text = readable(content)
+        text = replace_invalid_text(content)
         if text == content and b"null" not in text:
             raise
     return _decode(text, kind, nulls=b"null" in text)
@@ -191,7 +191,7 @@ def _count_values(content: bytes) -> int:
 def pretty(content: bytes) -> str:
     """Indent JSON for reading; give what is none, or would become very large, as it is."""
     try:
-        if len(content) > MAX_PRETTY_BYTES or is_deeper(content, MAX_PRETTY_LEVELS):
+        if len(content) > MAX_PRETTY_BYTES or is_nested_deeper(content, MAX_PRETTY_LEVELS):
             return content.decode("utf-8", "replace")
         return msgspec.json.format(content, indent=2).decode("utf-8", "replace")
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from holm_registry.http.body import BodyTooLarge
 from holm_registry.http.request import StreamedRequest
-from holm_registry.oci.media_types import bare
+from holm_registry.oci.media_types import without_parameters
 from holm_registry.ui.errors import InvalidRequest
 
 #: The largest form taken, in bytes, and how many fields it may have.
@@ -64,7 +64,7 @@ async def read_form(request: StreamedRequest) -> Form:
 
     :raises InvalidRequest: It is none, or too large.
     """
-    content_type = bare(request.header("Content-Type") or "")
+    content_type = without_parameters(request.header("Content-Type") or "")
     if content_type not in ("", "application/x-www-form-urlencoded"):
         raise InvalidRequest(
             f"expected a form (application/x-www-form-urlencoded), got {content_type}"
