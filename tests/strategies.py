@@ -1,4 +1,4 @@
-"""What the grammar of the specification allows, for hypothesis."""
+"""Hypothesis strategies for the grammar of the specification."""
 
 from __future__ import annotations
 

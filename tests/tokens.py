@@ -1,4 +1,4 @@
-"""Tokens as issuers for registry:2 make them."""
+"""An issuer of tokens in the format of registry:2."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ISSUER = "auth.example"
 
 
 class ExternalIssuer:
-    """Signs tokens with a key of its own, for which its certificate vouches."""
+    """Signs tokens with its own key and certificate."""
 
     def __init__(self, kind: str = "ec", authority: ExternalIssuer | None = None) -> None:
         make = {
@@ -31,13 +31,13 @@ class ExternalIssuer:
         }
         self.key = make[kind]()
         self.algorithm = {"ec": "ES256", "rsa": "RS256"}[kind]
-        self.certificate = self._certified(authority or self)
+        self.certificate = self._create_certificate(authority or self)
 
-    def _certified(self, authority: ExternalIssuer) -> x509.Certificate:
+    def _create_certificate(self, authority: ExternalIssuer) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         names = [
-            x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, str(id(each)))])
-            for each in (self, authority)
+            x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, str(id(issuer)))])
+            for issuer in (self, authority)
         ]
         return (
             x509.CertificateBuilder()
@@ -52,7 +52,7 @@ class ExternalIssuer:
         )
 
     @property
-    def bare(self) -> dict[str, Any]:
+    def jwk(self) -> dict[str, Any]:
         """The public key as a JSON Web Key."""
         kind = (
             jwt.algorithms.ECAlgorithm if self.algorithm == "ES256" else jwt.algorithms.RSAAlgorithm
@@ -61,28 +61,28 @@ class ExternalIssuer:
 
     @property
     def header(self) -> dict[str, dict[str, Any]]:
-        """Each way in which a token may say what it is signed with."""
+        """The headers by which a token can name its key."""
         public = self.key.public_key()
         der = self.certificate.public_bytes(serialization.Encoding.DER)
         return {
             "libtrust": {"kid": fingerprint(public)},
             "thumbprint": {"kid": thumbprint(public)},
-            "chain": {"x5c": [base64.b64encode(der).decode()]},
-            "bare": {"jwk": self.bare},
+            "x5c": {"x5c": [base64.b64encode(der).decode()]},
+            "jwk": {"jwk": self.jwk},
         }
 
     def write_certificates(self, path: Path) -> None:
-        """Write what vouches for it, as ``rootcertbundle`` wants it."""
+        """Write the certificate, for ``rootcertbundle``."""
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def write_keys(self, path: Path, name: str = "one") -> None:
-        """Write its public key, as ``jwks`` wants it."""
-        path.write_text(json.dumps({"keys": [{**self.bare, "kid": name}]}))
+        """Write the public key, for ``jwks``."""
+        path.write_text(json.dumps({"keys": [{**self.jwk, "kid": name}]}))
 
     def sign(self, access: Any = (), header: dict[str, Any] | None = None, **claims: Any) -> str:
-        """Make a token, good for five minutes."""
+        """Return a token that is valid for five minutes."""
         now = int(time.time())
-        whole = {
+        payload = {
             "iss": ISSUER,
             "aud": SERVICE,
             "sub": "ada",
@@ -91,10 +91,10 @@ class ExternalIssuer:
             "access": access if access is None else list(access),
             **claims,
         }
-        known = {name: value for name, value in whole.items() if value is not None}
-        return jwt.encode(known, self.key, self.algorithm, header or self.header["libtrust"])
+        present = {name: value for name, value in payload.items() if value is not None}
+        return jwt.encode(present, self.key, self.algorithm, header or self.header["libtrust"])
 
 
 def grant(name: str, *actions: str, kind: str = "repository") -> dict[str, Any]:
-    """Make an entry of ``access``."""
+    """Return an entry of ``access``."""
     return {"type": kind, "name": name, "actions": list(actions)}

@@ -95,7 +95,7 @@ class Authenticator:
         """
         user = name.decode("utf-8", "replace")
         robot = None if self._robots is None else self._robots.get(user)
-        if robot is not None and robot.has(password):
+        if robot is not None and robot.has_key(password):
             return Identity(user, robot=robot.created)
         login = ""
         if self._users is not None:
@@ -109,7 +109,7 @@ class Authenticator:
     ) -> str:
         """Return the fingerprint of a login; empty if it is wrong."""
         # A user who was just removed is not known any more, nor one with a new password.
-        version = users.current()
+        version = users.current_version()
         known = self._remembered.get(version, name, password)
         if known:
             return known
@@ -137,14 +137,14 @@ class Authenticator:
         if identity.is_anonymous:
             return True
         if identity.robot is not None:
-            return self._permissions.robot_of(identity) is not None
+            return self._permissions.current_robot(identity) is not None
         if identity.login == CERTIFICATE:
             # The certificate is presented with each connection, and may have expired since.
             return bool(request.client_name == identity.name)
         if self._users is None:
             return False
-        if self._users.current() != self._users.version:
-            await self._threads.run(self._users.refresh)
+        if self._users.current_version() != self._users.version:
+            await self._threads.run(self._users.reload_if_changed)
         return bool(identity.login) and self._users.fingerprint(identity.name) == identity.login
 
 

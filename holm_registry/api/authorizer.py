@@ -154,7 +154,7 @@ class RuleAuthorizer:
             return
         detail = _detail(repository, actions)
         permitted = all(
-            self.permissions.permits(identity, repository, action) for action in actions
+            self.permissions.rules_allow(identity, repository, action) for action in actions
         )
         if identity.is_anonymous or permitted:
             # Another login, or another token of the same login, may be enough.
@@ -165,7 +165,7 @@ class RuleAuthorizer:
         """See :class:`Authorizer`."""
         try:
             identity = await self.identify(request, "")
-            if not self.permissions.may_enter(identity):
+            if not self.permissions.may_use_api(identity):
                 raise self._refuse(request, "", _insufficient(identity))
         except Unauthorized as problem:
             self.tell_audit(request, "", ("login",), problem.status)
@@ -174,9 +174,9 @@ class RuleAuthorizer:
     async def require_list(self, request: StreamedRequest) -> Callable[[str], bool] | None:
         """See :class:`Authorizer`."""
         identity = await self.identify(request, CATALOG)
-        if not self.permissions.may_list(identity):
+        if not self.permissions.may_list_catalog(identity):
             raise self._refuse(request, CATALOG, _insufficient(identity))
-        permitted = self.permissions.permitted(identity)
+        permitted = self.permissions.rule_check(identity)
         return lambda repository: permitted(repository, PULL)
 
     async def which(

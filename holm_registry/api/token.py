@@ -72,7 +72,7 @@ class TokenRoutes:
         return self._answer(request, identity, form.scopes)
 
     def _answer(self, request: StreamedRequest, identity: Identity, texts: list[str]) -> bytes:
-        robot = self._guard.permissions.robot_of(identity)
+        robot = self._guard.permissions.current_robot(identity)
         until = None if robot is None else robot.expires
         token = self._issuer.issue(identity, self._granted(identity, Scopes.parse(texts)), until)
         request.actor = identity.name
@@ -91,11 +91,11 @@ class TokenRoutes:
 
     def _granted(self, identity: Identity, wanted: Scopes) -> Scopes:
         permissions = self._guard.permissions
-        permitted = permissions.permitted(identity)
+        permitted = permissions.rule_check(identity)
         repositories = {
             name: [action for action in actions if permitted(name, action)]
             # The last ones: more do not fit into a token.
             for name, actions in list(wanted.repositories.items())[-_MAX_SCOPES:]
             if is_repository(name)
         }
-        return Scopes(repositories, wanted.catalog and permissions.may_list(identity))
+        return Scopes(repositories, wanted.catalog and permissions.may_list_catalog(identity))

@@ -1,1 +1,1 @@
-"""Who somebody is, and what they may do: plain Python, without Twisted and HTTP."""
+"""Authentication and authorization: plain Python, without Twisted and HTTP."""

@@ -1,5 +1,5 @@
 """
-Tokens that others give out, and the keys by which they are known.
+Verify tokens of another issuer (``auth.token``), with the issuer's public keys.
 
 :see: distribution, "Token Authentication Implementation"; RFC 7517, RFC 7638.
 """
@@ -33,17 +33,16 @@ from .tokens import TokenInvalid
 
 _Ed25519 = ed25519.Ed25519PublicKey
 
-#: How much the clocks of two machines may differ, in seconds.
-SKEW_SECONDS = 60.0
+#: The accepted difference between the clocks of two machines, in seconds.
+CLOCK_SKEW_SECONDS = 60.0
 
-_MAX_REMEMBERED = 1024
+_MAX_CACHED = 1024
 
-#: What a header's certificates may be at the most.
+#: The maximum number of certificates in a token's header.
 _MAX_CHAIN = 8
 
-
-#: What comes of a token that is none, whose header may hold anything at all.
-_MALFORMED = (
+#: The exceptions that decoding a malformed token may raise: its header may hold any JSON.
+_DECODE_ERRORS = (
     jwt.PyJWTError,
     msgspec.ValidationError,
     AttributeError,
@@ -54,7 +53,7 @@ _MALFORMED = (
 
 
 class KeysInvalid(Exception):
-    """Keys that cannot be used; the text says why."""
+    """Keys that cannot be used; the message is the reason."""
 
 
 class _Grant(Struct):
@@ -72,22 +71,22 @@ class _ExternalClaims(Struct):
 @frozen
 class VerificationKeys:
     """
-    :ivar named: Public keys, by each name that a token may call them.
-    :ivar roots: Certificates that vouch for those which a token brings along.
+    :ivar by_id: Public keys, by each id that a token may use for them.
+    :ivar roots: Trusted certificates, for the certificate chain in a token's header.
     """
 
-    named: Mapping[str, Any]
+    by_id: Mapping[str, Any]
     roots: tuple[x509.Certificate, ...] = ()
 
 
 @frozen
 class ExternalTokenSettings:
     """
-    :ivar service: Whom tokens must be for.
-    :ivar issuer: Whom they must be from.
-    :ivar certificates: A file of certificates in PEM; empty for none.
-    :ivar jwks: A file of a JSON Web Key Set; empty for none.
-    :ivar algorithms: How they may be signed.
+    :ivar service: The required audience of tokens.
+    :ivar issuer: The required issuer of tokens.
+    :ivar certificates: The path of a file with PEM certificates; empty for none.
+    :ivar jwks: The path of a JSON Web Key Set; empty for none.
+    :ivar algorithms: The accepted signing algorithms.
     """
 
     service: str
@@ -98,145 +97,148 @@ class ExternalTokenSettings:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All files it depends on."""
+        """The paths of the files with keys."""
         return tuple(filter(None, (self.certificates, self.jwks)))
 
 
 class ExternalTokenVerifier:
     """
-    Knows tokens that somebody else gives out, by keys that may change at any time.
+    Verifies tokens of another issuer. Reads the keys again when their files change.
 
-    :param complain: Gets a line when changed keys cannot be used: those from before stay.
-    :param now: Tells the time, in seconds since the epoch.
+    :param warn: Called with a line when changed keys cannot be used; the previous keys stay in use.
+    :param now: Returns the time in seconds since the epoch.
     :raises KeysInvalid: The keys cannot be used.
     """
 
     def __init__(
         self,
         settings: ExternalTokenSettings,
-        complain: Callable[[str], object],
+        warn: Callable[[str], object],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._complain = complain
+        self._warn = warn
         self._now = now
         self._files = FileWatcher(settings.files, now)
         self._keys = read_keys(settings)
-        self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._cached: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
 
     def verify(self, text: str) -> Identity:
         """
-        Tell whom a token is for, and what it is good for.
+        Return the identity that a token is for, limited to the token's grants.
 
-        :raises TokenInvalid: It is not to be trusted, or not good now.
+        :raises TokenInvalid: The token is not trusted, or not valid now.
         """
         now = self._now()
         if self._files.have_changed():
-            self._renew()
-        known = self._known.get(text)
-        if known is None:
-            known = self._decode(text, now)
-            self._known[text] = known
-            if len(self._known) > _MAX_REMEMBERED:
-                self._known.popitem(last=False)
-        expires, identity = known
-        if now > expires + SKEW_SECONDS:
+            self._reload_keys()
+        cached = self._cached.get(text)
+        if cached is None:
+            cached = self._cached[text] = self._decode(text, now)
+            if len(self._cached) > _MAX_CACHED:
+                self._cached.popitem(last=False)
+        expires, identity = cached
+        if now > expires + CLOCK_SKEW_SECONDS:
             raise TokenInvalid("the token has expired")
         return identity
 
     def _decode(self, text: str, now: float) -> tuple[float, Identity]:
+        claims = self._claims(text, now)
+        access = claims.access or []
+        grants: dict[str, frozenset[str]] = {}
+        for grant in access:
+            if grant.type == "repository":
+                actions = grants.get(grant.name, frozenset()) | _to_actions(grant.actions)
+                grants[grant.name] = actions
+        can_list_catalog = any(
+            (grant.type, grant.name) == ("registry", "catalog") for grant in access
+        )
+        return claims.exp, Identity(claims.sub, grants, can_list_catalog, is_external=True)
+
+    def _claims(self, text: str, now: float) -> _ExternalClaims:
         settings = self._settings
         try:
-            key = self._key(jwt.get_unverified_header(text), now)
+            key = self._select_key(jwt.get_unverified_header(text), now)
             claims = jwt.decode(
                 text,
                 key,
                 algorithms=list(settings.algorithms),
                 audience=settings.service,
                 issuer=settings.issuer,
-                # The time is ours to compare, by our clock.
+                # Times are compared here, with the clock of ``now``.
                 options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
-            if float(claims.get("nbf", now)) > now + SKEW_SECONDS:
-                raise TokenInvalid("the token is not good yet")
-            found = msgspec.convert(claims, _ExternalClaims)
-        except _MALFORMED as problem:
-            raise TokenInvalid("the token is not to be trusted") from problem
-        access = found.access or []
-        grants: dict[str, frozenset[str]] = {}
-        for each in access:
-            if each.type == "repository":
-                grants[each.name] = grants.get(each.name, frozenset()) | _actions(each.actions)
-        lists = any((each.type, each.name) == ("registry", "catalog") for each in access)
-        return found.exp, Identity(found.sub, grants, lists, is_external=True)
+            if float(claims.get("nbf", now)) > now + CLOCK_SKEW_SECONDS:
+                raise TokenInvalid("the token is not valid yet")
+            return msgspec.convert(claims, _ExternalClaims)
+        except _DECODE_ERRORS as problem:
+            raise TokenInvalid("the token is not trusted") from problem
 
-    def _key(self, header: Mapping[str, Any], now: float) -> Any:
+    def _select_key(self, header: Mapping[str, Any], now: float) -> Any:
         """
-        Find the key that a token says it is signed with, if that is trusted.
+        Return the key that a token's header names.
 
-        :raises TokenInvalid: It is not.
+        :raises TokenInvalid: The key is not trusted.
         """
-        chain, bare = header.get("x5c"), header.get("jwk")
+        chain, jwk = header.get("x5c"), header.get("jwk")
         if chain:
-            return _vouched(chain, self._keys.roots, now)
-        name = str(header.get("kid", ""))
-        if bare is not None:
-            name = thumbprint(jwt.PyJWK(bare).key)
+            return _key_of_chain(chain, self._keys.roots, now)
+        key_id = str(header.get("kid", "")) if jwk is None else thumbprint(jwt.PyJWK(jwk).key)
         try:
-            return self._keys.named[name]
+            return self._keys.by_id[key_id]
         except KeyError:
-            raise TokenInvalid("the token is signed with a key that nobody knows") from None
+            raise TokenInvalid("the token is signed with an unknown key") from None
 
-    def _renew(self) -> None:
+    def _reload_keys(self) -> None:
         try:
             self._keys = read_keys(self._settings)
         except KeysInvalid as problem:
-            self._complain(f"auth.token: {problem}; the keys from before stay")
+            self._warn(f"auth.token: {problem}; the previous keys stay in use")
         else:
-            # A key that is gone is trusted no more, whatever was signed with it.
-            self._known.clear()
+            # Tokens signed with a removed key are not trusted any longer.
+            self._cached.clear()
 
 
 def read_keys(settings: ExternalTokenSettings) -> VerificationKeys:
     """
-    Read keys from files.
+    Read the keys of all files.
 
-    :raises KeysInvalid: They cannot be read, or there is none.
+    :raises KeysInvalid: A file cannot be read, or no file has a key.
     """
-    named: dict[str, Any] = {}
+    by_id: dict[str, Any] = {}
     roots: tuple[x509.Certificate, ...] = ()
     if settings.certificates:
-        roots = tuple(_certificates(settings.certificates))
+        roots = tuple(_read_certificates(settings.certificates))
         for certificate in roots:
-            named.update(_names(certificate.public_key()))
+            by_id.update(_key_ids(certificate.public_key()))
     if settings.jwks:
-        named.update(_key_set(settings.jwks))
-    if not named:
-        raise KeysInvalid("there is no key in " + " and ".join(settings.files))
-    return VerificationKeys(named, roots)
+        by_id.update(_read_key_set(settings.jwks))
+    if not by_id:
+        raise KeysInvalid(f"{' and '.join(settings.files)}: no usable key")
+    return VerificationKeys(by_id, roots)
 
 
-def _certificates(path: str) -> list[x509.Certificate]:
+def _read_certificates(path: str) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(_content(path))
+        return x509.load_pem_x509_certificates(_read_file(path))
     except ValueError:
-        raise KeysInvalid(f"{path}: no certificate in PEM") from None
+        raise KeysInvalid(f"{path}: not a PEM certificate") from None
 
 
-def _key_set(path: str) -> Iterator[tuple[str, Any]]:
+def _read_key_set(path: str) -> Iterator[tuple[str, Any]]:
     try:
-        keys = jwt.PyJWKSet.from_json(_content(path).decode()).keys
+        keys = jwt.PyJWKSet.from_json(_read_file(path).decode()).keys
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as problem:
-        raise KeysInvalid(f"{path}: no JSON Web Key Set: {problem}") from None
+        raise KeysInvalid(f"{path}: not a JSON Web Key Set: {problem}") from None
     for key in keys:
-        # A shared secret in such a file would be one that everybody may read.
+        # Symmetric keys are ignored: a key set is a public file.
         if isinstance(key.key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, _Ed25519)):
-            yield from _names(key.key).items()
+            yield from _key_ids(key.key).items()
             if key.key_id:
                 yield key.key_id, key.key
 
 
-def _content(path: str) -> bytes:
+def _read_file(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read().removeprefix(codecs.BOM_UTF8)
@@ -244,12 +246,12 @@ def _content(path: str) -> bytes:
         raise KeysInvalid(f"{path}: {problem.strerror}") from None
 
 
-def _names(key: Any) -> dict[str, Any]:
+def _key_ids(key: Any) -> dict[str, Any]:
     return {fingerprint(key): key, thumbprint(key): key}
 
 
 def fingerprint(key: Any) -> str:
-    """Name a key as issuers for registry:2 do: groups of four of a hash in base 32."""
+    """Return the id of a key in the format of libtrust (registry:2): ``ABCD:EFGH:…``, base 32."""
     der = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -259,41 +261,45 @@ def fingerprint(key: Any) -> str:
 
 def thumbprint(key: Any) -> str:
     """
-    Name a key as RFC 7638 does.
+    Return the thumbprint of a key (RFC 7638).
 
-    :raises TypeError: It is of a kind that signs no tokens.
+    :raises TypeError: Keys of this kind do not sign tokens.
     """
     if isinstance(key, rsa.RSAPublicKey):
-        found = jwt.algorithms.RSAAlgorithm.to_jwk(key, as_dict=True)
+        jwk = jwt.algorithms.RSAAlgorithm.to_jwk(key, as_dict=True)
     elif isinstance(key, ec.EllipticCurvePublicKey):
-        found = jwt.algorithms.ECAlgorithm.to_jwk(key, as_dict=True)
+        jwk = jwt.algorithms.ECAlgorithm.to_jwk(key, as_dict=True)
     elif isinstance(key, _Ed25519):
-        found = jwt.algorithms.OKPAlgorithm.to_jwk(key, as_dict=True)
+        jwk = jwt.algorithms.OKPAlgorithm.to_jwk(key, as_dict=True)
     else:
-        raise TypeError("no key that signs tokens")
-    # What makes the key, in this order, and nothing of what else is said of it.
-    wanted = [name for name in ("crv", "e", "kty", "n", "x", "y") if name in found]
-    text = json.dumps({name: found[name] for name in wanted}, separators=(",", ":"))
+        raise TypeError("not a key that signs tokens")
+    # The required members, in lexicographic order (RFC 7638, section 3.2).
+    members = {name: jwk[name] for name in ("crv", "e", "kty", "n", "x", "y") if name in jwk}
+    text = json.dumps(members, separators=(",", ":"))
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
 
 
-def _vouched(chain: Any, roots: tuple[x509.Certificate, ...], now: float) -> Any:
-    """Give the key of the first certificate of a chain that ends at one of ours."""
+def _key_of_chain(chain: Any, roots: tuple[x509.Certificate, ...], now: float) -> Any:
+    """
+    Return the key of the first certificate of a chain.
+
+    :raises TokenInvalid: The chain does not end at one of the trusted certificates.
+    """
     if not isinstance(chain, list) or len(chain) > _MAX_CHAIN:
-        raise TokenInvalid("the token's certificates are no chain")
+        raise TokenInvalid("the token's certificates are not a chain")
     store = crypto.X509Store()
     store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
     for root in roots:
         store.add_cert(crypto.X509.from_cryptography(root))
     try:
-        found = [x509.load_der_x509_certificate(base64.b64decode(each)) for each in chain]
-        first, *others = [crypto.X509.from_cryptography(each) for each in found]
+        certificates = [x509.load_der_x509_certificate(base64.b64decode(der)) for der in chain]
+        first, *others = map(crypto.X509.from_cryptography, certificates)
         store.set_time(datetime.fromtimestamp(now, UTC))
         crypto.X509StoreContext(store, first, others).verify_certificate()
     except (ValueError, TypeError, binascii.Error, crypto.Error, crypto.X509StoreContextError):
-        raise TokenInvalid("nobody known vouches for the token's certificate") from None
-    return found[0].public_key()
+        raise TokenInvalid("the token's certificate is not trusted") from None
+    return certificates[0].public_key()
 
 
-def _actions(names: list[str]) -> frozenset[str]:
+def _to_actions(names: list[str]) -> frozenset[str]:
     return frozenset(ACTIONS if "*" in names else names)

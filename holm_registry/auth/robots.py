@@ -1,8 +1,8 @@
 """
-Robots: names for programs, each with a key, a scope, and perhaps an end.
+Robot accounts: logins for programs, each with a key, a scope and an optional time of expiry.
 
-A robot is a file of its own on the volume, ``_maintenance/robots/NAME.json``: making one and
-revoking it are one step each, seen by every server of the volume with the next request.
+Each robot is a file on the volume, ``_maintenance/robots/NAME.json``. It is created and revoked
+atomically, and every server of the volume sees the change with the next request.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from .rules import RepositoryPattern, RuleScope
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
-#: What each key begins with: programs that look for secrets in files find it by that.
+#: The prefix of each key, by which secret scanners find keys.
 _PREFIX = "holm_"
 
-#: More than a robot's file has, in bytes.
-_MAX_BYTES = 1024 * 1024
+#: The maximum size of a robot's file, in bytes.
+_MAX_FILE_BYTES = 1024 * 1024
 
-#: How many to remember.
-_MAX_ROBOTS = 1024
+#: The maximum number of cached robots.
+_MAX_CACHED = 1024
 
 
 class RobotInvalid(Exception):
-    """A robot that cannot be: its name is none, or taken, or nobody's."""
+    """A robot's name is not valid, already used, or not known; or its file is damaged."""
 
 
 class _Record(Struct):
@@ -53,7 +53,10 @@ class _Record(Struct):
 @frozen
 class Robot:
     """
-    :ivar expires: When it ends, in seconds since the epoch; None for never.
+    A robot account.
+
+    :ivar created: The time of creation, in seconds since the epoch.
+    :ivar expires: The time of expiry, in seconds since the epoch; None for never.
     """
 
     name: str
@@ -62,77 +65,77 @@ class Robot:
     expires: float | None
     _hash: str
 
-    def has(self, key: bytes) -> bool:
-        """Tell whether a key is its own."""
-        return hmac.compare_digest(_hashed(key), self._hash)
+    def has_key(self, key: bytes) -> bool:
+        """Return whether a key is the key of this robot."""
+        return hmac.compare_digest(_hash_key(key), self._hash)
 
 
 class RobotAccounts:
     """
-    The robots of a volume.
+    The robot accounts of a volume.
 
-    :param folder: Where their files are; it need not be there.
-    :param complain: Gets a line, once, for a file that cannot be used: it lets nobody in.
-    :param require_volume: Called where a robot cannot be read; raises an exception while the volume
-        is not mounted, since the robot may well exist then.
-    :param now: Tells the time, in seconds since the epoch.
+    :param directory: The directory of their files; it may be missing.
+    :param warn: Called once with a line for each file that cannot be used.
+    :param now: Returns the time in seconds since the epoch.
+    :param require_volume: Called if a robot cannot be read; raises an exception while the volume is
+        not mounted, because the robot may exist on it.
     """
 
     def __init__(
         self,
-        folder: str,
-        complain: Callable[[str], object] = print,
+        directory: str,
+        warn: Callable[[str], object] = print,
         now: Callable[[], float] = time.time,
         require_volume: Callable[[], object] = lambda: None,
     ) -> None:
-        self._folder = folder
-        self._complain = complain
+        self._directory = directory
+        self._warn = warn
         self._now = now
         self._require_volume = require_volume
-        self._known: OrderedDict[str, tuple[Hashable, Robot]] = OrderedDict()
-        self._complained: dict[str, str] = {}
+        self._cached: OrderedDict[str, tuple[Hashable, Robot]] = OrderedDict()
+        self._warnings: dict[str, str] = {}
 
     def get(self, name: str) -> Robot | None:
         """
-        Give a robot, unless there is none of this name, or it has ended.
+        Return a robot; None if it does not exist, or has expired.
 
-        It costs a look at its file's time, and a short reading when that has changed.
+        Costs one ``stat`` of its file, and a read if the file has changed.
 
         :raises VolumeLost: The volume is not mounted.
         """
         if _NAME.fullmatch(name) is None:
             return None
         try:
-            robot = self._current(name)
+            robot = self._get_cached(name)
         except FileNotFoundError:
             self._require_volume()
             return None
         except (OSError, RobotInvalid) as problem:
             self._require_volume()
-            # There is a file, or a folder that hides it: so many names, and no more, can come here.
-            if self._complained.get(name) != str(problem) and len(self._complained) < _MAX_ROBOTS:
-                self._complained[name] = str(problem)
-                self._complain(f"auth.robots: {problem}")
+            # The name has a file that cannot be used. Their number is limited by the volume.
+            if self._warnings.get(name) != str(problem) and len(self._warnings) < _MAX_CACHED:
+                self._warnings[name] = str(problem)
+                self._warn(f"auth.robots: {problem}")
             return None
-        is_over = robot.expires is not None and robot.expires <= self._now()
-        return None if is_over else robot
+        has_expired = robot.expires is not None and robot.expires <= self._now()
+        return None if has_expired else robot
 
     def create(self, name: str, scope: RuleScope, seconds: float | None = None) -> str:
         """
-        Make a robot, durably.
+        Create a robot durably.
 
-        :param seconds: How long it is to be good; None for ever.
-        :return: Its key, which is kept nowhere.
-        :raises RobotInvalid: The name is none, or taken.
-        :raises OSError: It cannot be written.
+        :param seconds: The lifetime; None for unlimited.
+        :return: The key, which is not stored.
+        :raises RobotInvalid: The name is not valid, or already used.
+        :raises OSError: The file cannot be written.
         """
         if _NAME.fullmatch(name) is None:
-            raise RobotInvalid(f"{name!r} is no name: letters a-z, digits and . _ - make one")
+            raise RobotInvalid(f"{name!r} is not a valid name: use a-z, 0-9 and . _ -")
         key = _PREFIX + secrets.token_urlsafe(32)
         now = self._now()
         record = _Record(
-            _hashed(key.encode()),
-            [each.text for each in scope.patterns],
+            _hash_key(key.encode()),
+            [pattern.text for pattern in scope.patterns],
             sorted(scope.actions),
             now,
             None if seconds is None else now + seconds,
@@ -142,46 +145,45 @@ class RobotAccounts:
 
     def revoke(self, name: str) -> None:
         """
-        End a robot.
+        Revoke a robot durably.
 
-        :raises RobotInvalid: There is none of this name.
-        :raises OSError: It cannot be removed.
+        :raises RobotInvalid: The robot does not exist.
+        :raises OSError: The file cannot be removed.
         """
-        known = _NAME.fullmatch(name) is not None
-        if known:
+        exists = _NAME.fullmatch(name) is not None
+        if exists:
             try:
                 os.unlink(self._path(name))
-                # What was revoked must not come back with a power cut.
+                # A revoked robot must not return after a power failure.
                 self._sync()
             except FileNotFoundError:
-                known = False
-        if not known:
-            raise RobotInvalid(f"there is no robot {name!r}")
+                exists = False
+        if not exists:
+            raise RobotInvalid(f"robot {name!r} does not exist")
 
-    def all(self) -> Iterator[Robot]:
-        """Give each robot, those that have ended included, in order of their names."""
+    def list_all(self) -> Iterator[Robot]:
+        """Return all robots, with the expired ones, sorted by name."""
         names: list[str] = []
         with suppress(FileNotFoundError):
-            names = sorted(os.listdir(self._folder))
+            names = sorted(os.listdir(self._directory))
         for file in names:
             name, _, suffix = file.rpartition(".")
             if suffix == "json" and _NAME.fullmatch(name):
-                yield self._current(name)
+                yield self._get_cached(name)
 
-    def _current(self, name: str) -> Robot:
+    def _get_cached(self, name: str) -> Robot:
         stat = os.stat(self._path(name))
         version = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-        known = self._known.get(name)
-        if known is None or known[0] != version:
-            known = (version, self._read(name))
-            self._known[name] = known
-            if len(self._known) > _MAX_ROBOTS:
-                self._known.popitem(last=False)
-        return known[1]
+        cached = self._cached.get(name)
+        if cached is None or cached[0] != version:
+            cached = self._cached[name] = (version, self._read(name))
+            if len(self._cached) > _MAX_CACHED:
+                self._cached.popitem(last=False)
+        return cached[1]
 
     def _read(self, name: str) -> Robot:
         with open(open_regular(self._path(name)), "rb") as file:
-            content = file.read(_MAX_BYTES)
+            content = file.read(_MAX_FILE_BYTES)
         try:
             record = msgspec.json.decode(content, type=_Record)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
@@ -191,45 +193,45 @@ class RobotAccounts:
         return Robot(name, scope, record.created, record.expires, record.hash)
 
     def _write(self, name: str, content: bytes) -> None:
-        os.makedirs(os.path.dirname(self._folder), exist_ok=True)
+        os.makedirs(os.path.dirname(self._directory), exist_ok=True)
         with suppress(FileExistsError):
-            os.mkdir(self._folder, 0o700)
-            self._give_away(self._folder)
-        aside = f"{self._folder}/.{uuid.uuid4().hex}"
-        file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.mkdir(self._directory, 0o700)
+            self._chown_to_volume_owner(self._directory)
+        temporary = f"{self._directory}/.{uuid.uuid4().hex}"
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
                 os.write(file, content)
                 os.fsync(file)
             finally:
                 os.close(file)
-            self._give_away(aside)
-            # Unlike a renaming, this never takes another robot's place.
-            os.link(aside, self._path(name))
+            self._chown_to_volume_owner(temporary)
+            # Unlike a rename, a link never replaces the file of another robot.
+            os.link(temporary, self._path(name))
             self._sync()
         except FileExistsError:
-            raise RobotInvalid(f"there is a robot {name!r} already") from None
+            raise RobotInvalid(f"robot {name!r} already exists") from None
         finally:
-            os.unlink(aside)
+            os.unlink(temporary)
 
     def _sync(self) -> None:
-        """Make the folder's entries durable: whoever has a key must find that it works."""
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        """Make the entries of the directory durable."""
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(folder)
+            os.fsync(directory)
         finally:
-            os.close(folder)
+            os.close(directory)
 
-    def _give_away(self, path: str) -> None:
-        """Let whoever has the volume read what root has made for them."""
+    def _chown_to_volume_owner(self, path: str) -> None:
+        """Give the volume's owner access to files that root created."""
         if os.geteuid() == 0:
-            owner = os.stat(os.path.dirname(self._folder))
+            owner = os.stat(os.path.dirname(self._directory))
             os.chown(path, owner.st_uid, owner.st_gid)
 
     def _path(self, name: str) -> str:
-        return f"{self._folder}/{name}.json"
+        return f"{self._directory}/{name}.json"
 
 
-def _hashed(key: bytes) -> str:
-    # A key is 256 bits of chance: nothing slower than this makes it harder to guess.
+def _hash_key(key: bytes) -> str:
+    # A key has 256 random bits: a slow hash would not make it harder to guess.
     return hashlib.sha256(key).hexdigest()

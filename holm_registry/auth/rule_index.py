@@ -1,8 +1,8 @@
 """
-The rules of one subject, found by what their patterns begin and end with.
+An index of the rules of one subject, by prefix and suffix of their patterns.
 
-A token may be asked for with hundreds of names, and a list has thousands: looking through all rules
-for each of them takes seconds where there are thousands of rules.
+A token request may name hundreds of repositories, and a catalog thousands. With thousands of rules,
+a search through all rules for each of them would take seconds.
 """
 
 from __future__ import annotations
@@ -14,100 +14,102 @@ from attrs import frozen
 
 
 @frozen
-class Entry:
+class PatternEntry:
     """
-    A pattern, with all that has it.
+    A pattern, and the rules that contain it.
 
-    :ivar letters: How many letters it has beside its stars.
-    :ivar middle: What a name must match as well; None where its beginning and end are all there is.
-    :ivar places: The places of the rules that have it.
-    :ivar actions: What any of these allows.
+    :ivar literal_length: The number of its characters, without ``*``.
+    :ivar regex: The whole pattern; None if prefix and suffix are the whole pattern.
+    :ivar positions: The positions of the rules that contain it.
+    :ivar actions: The actions that any of these rules allows.
     """
 
-    letters: int
-    middle: re.Pattern[str] | None
-    places: tuple[int, ...]
+    literal_length: int
+    regex: re.Pattern[str] | None
+    positions: tuple[int, ...]
     actions: frozenset[str]
 
     def matches(self, repository: str) -> bool:
-        """Tell whether it matches a name that begins and ends as it does."""
-        if self.middle is not None:
-            return self.middle.fullmatch(repository) is not None
-        # Its beginning and its end may not overlap.
-        return len(repository) >= self.letters
+        """Return whether a name that has its prefix and its suffix matches the pattern."""
+        if self.regex is not None:
+            return self.regex.fullmatch(repository) is not None
+        # Prefix and suffix must not overlap.
+        return len(repository) >= self.literal_length
 
 
-class _ByEnd:
-    """Entries with one beginning, by their ends, the most specific first."""
+class _SuffixIndex:
+    """The patterns with one prefix, by suffix; the most specific ones first."""
 
-    def __init__(self, entries: Iterable[tuple[str, Entry]]) -> None:
-        self._entries: dict[str, list[Entry]] = {}
-        for end, entry in entries:
-            self._entries.setdefault(end, []).append(entry)
-        for same in self._entries.values():
-            same.sort(key=lambda entry: -entry.letters)
-        self._lengths = sorted(set(map(len, self._entries)))
+    def __init__(self, entries: Iterable[tuple[str, PatternEntry]]) -> None:
+        self._entries: dict[str, list[PatternEntry]] = {}
+        for suffix, entry in entries:
+            self._entries.setdefault(suffix, []).append(entry)
+        for same_suffix in self._entries.values():
+            same_suffix.sort(key=lambda entry: -entry.literal_length)
+        self._suffix_lengths = sorted(set(map(len, self._entries)))
 
-    def candidates(self, repository: str) -> Iterator[Sequence[Entry]]:
-        for length in self._lengths:
+    def candidates(self, repository: str) -> Iterator[Sequence[PatternEntry]]:
+        for length in self._suffix_lengths:
             if length > len(repository):
                 return
-            found = self._entries.get(repository[len(repository) - length :])
-            if found is not None:
-                yield found
+            entries = self._entries.get(repository[len(repository) - length :])
+            if entries is not None:
+                yield entries
 
 
 class RuleIndex:
     """
     Finds the most specific patterns for a name.
 
-    :param patterns: Each pattern with the place of the rule that has it, and what that allows.
+    :param patterns: The patterns, each with the position and the actions of its rule.
     """
 
     def __init__(self, patterns: Iterable[tuple[str, int, frozenset[str]]]) -> None:
-        places: dict[str, dict[int, frozenset[str]]] = {}
-        for text, place, actions in patterns:
-            places.setdefault(text, {})[place] = actions
-        self._names: dict[str, Entry] = {}
-        by_beginning: dict[str, list[tuple[str, Entry]]] = {}
-        for text, rules in places.items():
+        positions: dict[str, dict[int, frozenset[str]]] = {}
+        for text, position, actions in patterns:
+            positions.setdefault(text, {})[position] = actions
+        self._exact: dict[str, PatternEntry] = {}
+        by_prefix: dict[str, list[tuple[str, PatternEntry]]] = {}
+        for text, rules in positions.items():
             parts = text.split("*")
-            entry = Entry(
+            entry = PatternEntry(
                 sum(map(len, parts)),
-                _compiled(parts) if len(parts) > 2 else None,
+                _compile(parts) if len(parts) > 2 else None,
                 tuple(rules),
                 frozenset().union(*rules.values()),
             )
             if len(parts) == 1:
-                self._names[text] = entry
+                self._exact[text] = entry
             else:
-                by_beginning.setdefault(parts[0], []).append((parts[-1], entry))
-        self._patterns = {text: _ByEnd(entries) for text, entries in by_beginning.items()}
-        self._lengths = sorted(set(map(len, self._patterns)))
+                by_prefix.setdefault(parts[0], []).append((parts[-1], entry))
+        self._by_prefix = {text: _SuffixIndex(entries) for text, entries in by_prefix.items()}
+        self._prefix_lengths = sorted(set(map(len, self._by_prefix)))
 
-    def most_specific(self, repository: str) -> list[Entry]:
-        """Give the most specific pattern that a name matches, or several that are equally so."""
-        name = self._names.get(repository)
-        if name is not None:
-            return [name]
-        best: list[Entry] = []
+    def most_specific(self, repository: str) -> list[PatternEntry]:
+        """Return the most specific patterns for a name; several if they are equally specific."""
+        exact = self._exact.get(repository)
+        if exact is not None:
+            return [exact]
+        best: list[PatternEntry] = []
         for entries in self.candidates(repository):
             for entry in entries:
-                if best and entry.letters < best[0].letters:
+                if best and entry.literal_length < best[0].literal_length:
                     break
                 if entry.matches(repository):
-                    best = [*(best if best and best[0].letters == entry.letters else ()), entry]
+                    if best and entry.literal_length > best[0].literal_length:
+                        best = []
+                    best.append(entry)
         return best
 
-    def candidates(self, repository: str) -> Iterator[Sequence[Entry]]:
-        """Give the patterns with stars that begin and end as a name does."""
-        for length in self._lengths:
+    def candidates(self, repository: str) -> Iterator[Sequence[PatternEntry]]:
+        """Return the patterns with ``*`` whose prefix and suffix a name has."""
+        for length in self._prefix_lengths:
             if length > len(repository):
                 return
-            found = self._patterns.get(repository[:length])
-            if found is not None:
-                yield from found.candidates(repository)
+            suffixes = self._by_prefix.get(repository[:length])
+            if suffixes is not None:
+                yield from suffixes.candidates(repository)
 
 
-def _compiled(parts: Sequence[str]) -> re.Pattern[str]:
+def _compile(parts: Sequence[str]) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, parts)), re.DOTALL)

@@ -1,9 +1,9 @@
 """
-Who may do what: rules of subjects, repositories and actions.
+Access rules: which subjects may perform which actions on which repositories.
 
-A user is several subjects: themselves, each of their groups, and everybody (``anonymous``). For
-each of these, the rules with the most specific pattern for the repository count, and no others; a
-user may do what they allow to any of these subjects. What none allows is denied.
+A user has several subjects: the user, each group of the user, and ``anonymous``. For each subject,
+only the rules with the most specific pattern for the repository count. An action is allowed if they
+allow it to any of these subjects, and denied otherwise.
 """
 
 from __future__ import annotations
@@ -14,60 +14,62 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from .rule_index import Entry, RuleIndex
+from .rule_index import PatternEntry, RuleIndex
 
-#: The subject that is everybody, with or without a login.
-EVERYBODY = "anonymous"
+#: The subject of all clients, with or without a login.
+ANONYMOUS_SUBJECT = "anonymous"
 
-#: How many decisions to remember.
-_REMEMBERED = 8192
+#: The maximum number of cached decisions, and of compiled patterns.
+_MAX_CACHED = 8192
 
 
 @frozen
 class RepositoryPattern:
-    """A pattern for repositories: ``*`` is any text, slashes included; all else is itself."""
+    """A pattern for repositories: ``*`` matches any text, including slashes."""
 
     text: str
 
     def matches(self, repository: str) -> bool:
-        """Tell whether a repository's name is one of these."""
-        return _compiled(self.text).fullmatch(repository) is not None
+        """Return whether the pattern matches the name of a repository."""
+        return _compile(self.text).fullmatch(repository) is not None
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """How specific it is: a name before any pattern, and more letters before fewer."""
+        """How specific it is: names before patterns, then the number of literal characters."""
         return ("*" not in self.text, len(self.text.replace("*", "")))
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _compiled(text: str) -> re.Pattern[str]:
+@lru_cache(maxsize=_MAX_CACHED)
+def _compile(text: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
 
 
 @frozen
 class RuleScope:
-    """What may be done where, to whoever it belongs."""
+    """Actions on repositories, for example those of a robot."""
 
     patterns: tuple[RepositoryPattern, ...]
     actions: frozenset[str]
 
     def allows(self, repository: str, action: str) -> bool:
-        """Tell whether this may be done."""
-        return action in self.actions and any(each.matches(repository) for each in self.patterns)
+        """Return whether the scope contains an action on a repository."""
+        return action in self.actions and any(
+            pattern.matches(repository) for pattern in self.patterns
+        )
 
     def __str__(self) -> str:
         patterns = ", ".join(pattern.text for pattern in self.patterns)
-        return f"{', '.join(sorted(self.actions, key=_order)) or 'nothing'} in {patterns}"
+        return f"{', '.join(sorted(self.actions, key=_action_order)) or 'nothing'} in {patterns}"
 
 
-def _order(action: str) -> int:
+def _action_order(action: str) -> int:
     return ("pull", "push", "delete").index(action)
 
 
 @frozen
 class Rule:
     """
-    One line of ``access``.
+    One entry of ``access``.
 
     :ivar catalog: Whether its subjects may list the catalog.
     """
@@ -86,9 +88,9 @@ class Rule:
 @frozen
 class Decision:
     """
-    Whether something is allowed, and why.
+    Whether an action is allowed, and why.
 
-    :ivar rules: The rules that decided; none where none speaks of it.
+    :ivar rules: The rules that decided; none if no rule matches.
     """
 
     allowed: bool
@@ -97,9 +99,10 @@ class Decision:
 
 class Rules:
     """
-    All rules together.
+    All access rules.
 
-    :param rules: None: whoever has a login may do everything, and others nothing.
+    :param rules: None if no rules are configured: users may then do everything, and anonymous
+        clients nothing.
     :param groups: The users of each group.
     """
 
@@ -113,69 +116,74 @@ class Rules:
         for group, users in (groups or {}).items():
             for user in users:
                 self._groups.setdefault(user, set()).add(group)
-        self._opened: set[str] = set()
-        self._listing: set[str] = set()
-        self._indexes = self._indexed(rules or ())
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._actions)
+        self._allowed_subjects: set[str] = set()
+        self._catalog_subjects: set[str] = set()
+        self._indexes = self._build_indexes(rules or ())
+        self._cached_actions = lru_cache(maxsize=_MAX_CACHED)(self._actions)
 
-    def _indexed(self, rules: Sequence[Rule]) -> dict[str, RuleIndex]:
+    def _build_indexes(self, rules: Sequence[Rule]) -> dict[str, RuleIndex]:
         patterns: dict[str, list[tuple[str, int, frozenset[str]]]] = {}
-        for place, rule in enumerate(rules):
+        for position, rule in enumerate(rules):
             if rule.actions or rule.catalog:
-                self._opened |= rule.subjects
+                self._allowed_subjects |= rule.subjects
             if rule.catalog:
-                self._listing |= rule.subjects
+                self._catalog_subjects |= rule.subjects
             for subject in rule.subjects:
-                known = patterns.setdefault(subject, [])
-                known += [(each.text, place, rule.actions) for each in rule.patterns]
-        return {subject: RuleIndex(known) for subject, known in patterns.items()}
+                patterns.setdefault(subject, []).extend(
+                    (pattern.text, position, rule.actions) for pattern in rule.patterns
+                )
+        return {subject: RuleIndex(indexed) for subject, indexed in patterns.items()}
 
     @property
-    def are_given(self) -> bool:
-        """Whether there are any: without, a login or a token is all it takes."""
+    def are_configured(self) -> bool:
+        """Whether rules are configured; without rules, a login or a token is enough."""
         return self._rules is not None
 
     def decide(self, user: str, repository: str, action: str) -> Decision:
         """
-        Decide whether a user may do something, and tell by which rules.
+        Return whether a user may perform an action, with the rules that decide.
 
-        :param user: Their name; empty for nobody in particular.
+        :param user: The user's name; empty for an anonymous client.
         """
         if self._rules is None:
             return Decision(bool(user))
-        places = {place for entry in self._deciding(user, repository) for place in entry.places}
-        deciding = tuple(self._rules[place] for place in sorted(places))
+        positions = {
+            position
+            for entry in self._deciding_patterns(user, repository)
+            for position in entry.positions
+        }
+        deciding = tuple(self._rules[position] for position in sorted(positions))
         return Decision(self.allows(user, repository, action), deciding)
 
     def allows(self, user: str, repository: str, action: str) -> bool:
-        """Tell whether a user may do something."""
+        """Return whether a user may perform an action on a repository."""
         if self._rules is None:
             return bool(user)
-        return action in self._remembered(user, repository)
+        return action in self._cached_actions(user, repository)
 
-    def opens_anything(self, user: str) -> bool:
-        """Return whether a user may do anything anywhere."""
+    def allows_anything(self, user: str) -> bool:
+        """Return whether a user may perform any action on any repository."""
         if self._rules is None:
             return bool(user)
-        return not self._opened.isdisjoint(self._subjects(user))
+        return not self._allowed_subjects.isdisjoint(self._subjects(user))
 
-    def lists(self, user: str) -> bool:
+    def allows_catalog(self, user: str) -> bool:
         """
         Return whether a rule lets a user list the catalog.
 
-        :param user: Their name; empty for an anonymous client.
+        :param user: The user's name; empty for an anonymous client.
         """
-        return not self._listing.isdisjoint(self._subjects(user))
+        return not self._catalog_subjects.isdisjoint(self._subjects(user))
 
     def _actions(self, user: str, repository: str) -> frozenset[str]:
-        """Tell what a user may do to a repository."""
-        return frozenset().union(*(each.actions for each in self._deciding(user, repository)))
+        entries = self._deciding_patterns(user, repository)
+        return frozenset().union(*(entry.actions for entry in entries))
 
-    def _deciding(self, user: str, repository: str) -> Iterator[Entry]:
+    def _deciding_patterns(self, user: str, repository: str) -> Iterator[PatternEntry]:
         for subject in self._subjects(user):
             index = self._indexes.get(subject)
             if index is not None:
                 yield from index.most_specific(repository)
 
     def _subjects(self, user: str) -> set[str]:
-        return {EVERYBODY, *self._groups.get(user, ()), *([user] if user else [])}
+        return {ANONYMOUS_SUBJECT, *self._groups.get(user, ()), *([user] if user else [])}

@@ -1,5 +1,5 @@
 """
-Scopes: what a token is asked for, and what it is valid for.
+The scopes of tokens: actions on repositories, and the catalog.
 
 :see: distribution, "Token Scope Documentation"; RFC 6749, 3.3.
 """
@@ -29,9 +29,9 @@ class Scopes:
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Scopes:
         """
-        Read scopes, several of which may be in one text, separated by spaces.
+        Parse scopes; one text may hold several, separated by spaces.
 
-        What is no scope of a repository or of the catalog is ignored. Names are not checked.
+        Other scopes than those of repositories and the catalog are ignored. Names are not checked.
         """
         repositories: dict[str, list[str]] = {}
         catalog = False
@@ -41,17 +41,17 @@ class Scopes:
             name, _, actions = rest.rpartition(":")
             if kind != "repository" or not name:
                 continue
-            # A repository that is named again moves to the end: it was asked for last.
-            wanted = {*repositories.pop(name, ()), *_actions(actions)}
-            repositories[name] = [action for action in ACTIONS if action in wanted]
+            # A repository that is repeated moves to the end: it was requested last.
+            requested = {*repositories.pop(name, ()), *_actions(actions)}
+            repositories[name] = [action for action in ACTIONS if action in requested]
         return cls(repositories, catalog)
 
-    def last(self, max_bytes: int) -> str:
-        """Return them as text, without the first ones if all together are too long."""
+    def last_fitting(self, max_bytes: int) -> str:
+        """Return the scopes as text, without the first ones if the text would be too long."""
         kept: list[str] = []
         size = 0
         for scope in reversed(list(self._texts())):
-            # Names are ASCII; each but the last is followed by a space.
+            # Names are ASCII; a space separates the scopes.
             size += len(scope) + 1
             if size - 1 > max_bytes:
                 break

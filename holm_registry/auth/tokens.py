@@ -1,5 +1,5 @@
 """
-Tokens that this registry gives out and takes: one password for many requests.
+Issue and verify tokens of this registry (``auth.issuer``).
 
 :see: distribution, "Token Authentication Specification"; RFC 8693, 4.2, for the claim ``scope``.
 """
@@ -26,17 +26,17 @@ from .scopes import Scopes
 _ALGORITHM = "HS256"
 _KEY_BYTES = 32
 
-#: How much clocks of servers of one volume may differ, in seconds.
-_SKEW_SECONDS = 30.0
+#: The accepted difference between the clocks of servers that share a volume, in seconds.
+_CLOCK_SKEW_SECONDS = 30.0
 
-_MAX_REMEMBERED = 1024
+_MAX_CACHED = 1024
 
 #: The longest token issued, in bytes: nginx and others take a header line of 8 KiB by default.
 MAX_TOKEN_BYTES = 7 * 1024
 
 
 class TokenInvalid(Exception):
-    """A token that is none, is not ours, has expired, or whose login has ended."""
+    """A token that is malformed, not trusted or expired, or whose login has ended."""
 
 
 class _IssuedClaims(Struct):
@@ -50,9 +50,10 @@ class _IssuedClaims(Struct):
 @frozen
 class IssuedToken:
     """
-    A token that was issued.
+    An issued token.
 
-    :ivar scope: What it is valid for, as ``scope`` of OAuth 2: scopes separated by spaces.
+    :ivar scope: The scopes it is valid for, separated by spaces (``scope`` of OAuth 2).
+    :ivar issued_at: The time of issue, in seconds since the epoch.
     :ivar seconds: How long it is valid.
     """
 
@@ -64,14 +65,15 @@ class IssuedToken:
 
 class TokenIssuer:
     """
-    Issues tokens, and verifies its own.
+    Issues tokens, and verifies the tokens that it issued.
 
-    A token is limited to its scopes, and valid no longer than the login behind it: it names the
-    login, which the caller of :meth:`verify` compares with what it is now.
+    A token is limited to its scopes, and valid no longer than the login it was issued for. It
+    contains that login: the caller of :meth:`verify` compares it with the current one.
 
-    :param key: Who has it can make tokens: kept on the volume, for all servers of it.
+    :param key: The secret that signs tokens, shared by all servers of a volume.
     :param service: The audience of the tokens: other services refuse them.
-    :param now: Tells the time, in seconds since the epoch.
+    :param seconds: The lifetime of tokens.
+    :param now: Returns the time in seconds since the epoch.
     """
 
     def __init__(
@@ -81,16 +83,16 @@ class TokenIssuer:
         self.service = service
         self._seconds = seconds
         self._now = now
-        self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._cached: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
 
     def issue(self, identity: Identity, scopes: Scopes, until: float | None = None) -> IssuedToken:
         """
         Issue a token.
 
         :param identity: The user, robot or anonymous client that it is for.
-        :param scopes: What it is to be valid for. A token has to fit into a header: of more scopes
-            than that, it gets the last ones, which a client that collects scopes asked for last.
-        :param until: When its login ends, in seconds since the epoch; None if that is not known.
+        :param scopes: The scopes to be valid for. A token must fit into a header line: of too many
+            scopes it gets the last ones, which a client that collects scopes requested last.
+        :param until: The end of the login, in seconds since the epoch; None if it is not known.
         """
         now = self._now()
         seconds = self._seconds if until is None else max(0.0, min(self._seconds, until - now))
@@ -99,7 +101,7 @@ class TokenIssuer:
             "aud": self.service,
             "sub": identity.name,
             "iat": int(now),
-            "nbf": int(now - _SKEW_SECONDS),
+            "nbf": int(now - _CLOCK_SKEW_SECONDS),
             "exp": int(now + seconds),
             "jti": uuid.uuid4().hex,
             "scope": "",
@@ -107,87 +109,90 @@ class TokenIssuer:
             "robot": identity.robot,
         }
         room = MAX_TOKEN_BYTES - len(jwt.encode(claims, self._key, _ALGORITHM))
-        # Three bytes make four characters, and the last ones may be padded.
-        scope = claims["scope"] = scopes.last(max(0, room * 3 // 4 - 3))
+        # Base64 encodes three bytes as four characters, and may add padding.
+        scope = claims["scope"] = scopes.last_fitting(max(0, room * 3 // 4 - 3))
         return IssuedToken(jwt.encode(claims, self._key, _ALGORITHM), scope, now, seconds)
 
     def verify(self, text: str) -> Identity:
         """
         Return the identity that a token is for.
 
-        :raises TokenInvalid: It is none of ours, or has expired.
+        :raises TokenInvalid: This registry did not issue the token, or it has expired.
         """
-        known = self._known.get(text)
-        if known is None:
-            known = self._decode(text)
-            self._known[text] = known
-            if len(self._known) > _MAX_REMEMBERED:
-                self._known.popitem(last=False)
-        expires, identity = known
-        if self._now() > expires + _SKEW_SECONDS:
+        cached = self._cached.get(text)
+        if cached is None:
+            cached = self._cached[text] = self._decode(text)
+            if len(self._cached) > _MAX_CACHED:
+                self._cached.popitem(last=False)
+        expires, identity = cached
+        if self._now() > expires + _CLOCK_SKEW_SECONDS:
             raise TokenInvalid("the token has expired")
         return identity
 
     def _decode(self, text: str) -> tuple[float, Identity]:
         try:
-            claims = jwt.decode(
+            payload = jwt.decode(
                 text,
                 self._key,
                 algorithms=[_ALGORITHM],
                 audience=self.service,
                 issuer=self.service,
-                # The time is ours to compare, by our clock.
+                # Times are compared here, with the clock of ``now``.
                 options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
-            found = msgspec.convert(claims, _IssuedClaims)
+            claims = msgspec.convert(payload, _IssuedClaims)
         except (jwt.PyJWTError, msgspec.ValidationError, UnicodeError, ValueError) as problem:
-            raise TokenInvalid("the token is none of this registry's") from problem
-        scopes = Scopes.parse([found.scope])
+            raise TokenInvalid("this registry did not issue the token") from problem
+        scopes = Scopes.parse([claims.scope])
         identity = Identity(
-            found.sub,
+            claims.sub,
             {name: frozenset(actions) for name, actions in scopes.repositories.items()},
             scopes.catalog,
-            robot=found.robot,
-            login=found.login,
+            robot=claims.robot,
+            login=claims.login,
         )
-        return found.exp, identity
+        return claims.exp, identity
 
 
-def read_key(path: str) -> bytes:
+def load_or_create_key(path: str) -> bytes:
     """
-    Read the key of a volume, or make it.
+    Return the key that signs tokens, after creating it if it does not exist.
 
-    :raises OSError: It cannot be read, or made.
+    :raises OSError: The key cannot be read or created.
     """
     with suppress(FileNotFoundError):
-        return _key_in(path)
+        return _read_key(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = f"{path}.{uuid.uuid4().hex}"
-    file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    _create_key(path)
+    return _read_key(path)
+
+
+def _create_key(path: str) -> None:
+    temporary = f"{path}.{uuid.uuid4().hex}"
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         os.write(file, os.urandom(_KEY_BYTES))
         os.fsync(file)
     except OSError:
-        os.unlink(aside)
+        os.unlink(temporary)
         raise
     finally:
         os.close(file)
     try:
-        # Of two servers that start at once, the first makes the key of both.
-        os.link(aside, path)
+        # If two servers start at once, both use the key of the first one.
+        os.link(temporary, path)
     except FileExistsError:
         pass
     except OSError:
-        # A file system without links: the last one makes it.
-        os.replace(aside, path)
+        # A file system without hard links: both use the key of the last one.
+        os.replace(temporary, path)
     with suppress(FileNotFoundError):
-        os.unlink(aside)
-    return _key_in(path)
+        os.unlink(temporary)
 
 
-def _key_in(path: str) -> bytes:
+def _read_key(path: str) -> bytes:
     with open(open_regular(path), "rb") as file:
         key = file.read(_KEY_BYTES * 2)
     if len(key) < _KEY_BYTES:
-        raise OSError(22, "the key of tokens is damaged; remove it to have a new one made", path)
+        raise OSError(22, "the token key is damaged; delete the file to create a new key", path)
     return key

@@ -9,7 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from holm_registry.auth.htpasswd import HtpasswdInvalid, hashed, parse_htpasswd, require_name
+from holm_registry.auth.htpasswd import (
+    HtpasswdInvalid,
+    hash_password,
+    parse_htpasswd,
+    require_user_name,
+)
 from holm_registry.file_lock import Busy, open_locked
 from holm_registry.storage.durable import sync_folder
 
@@ -59,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> list[str]:
     """Do what was asked for; return what to print."""
     if arguments.verb == "list":
         return [_name(line) for line in _read(arguments.file) if not line.startswith("#")]
-    name = require_name(arguments.name)
+    name = require_user_name(arguments.name)
     return [(_add if arguments.verb == "add" else _remove)(arguments, name)]
 
 
@@ -68,7 +73,7 @@ def _add(arguments: argparse.Namespace, name: str) -> str:
     path = arguments.file
     # What takes long, or fails, comes before the file is made and locked.
     may_replace = arguments.replace or (_has(path, name) and _may_replace(path, name))
-    line = f"{name}:{hashed(_password(name))}"
+    line = f"{name}:{hash_password(_password(name))}"
     with _locked(path, create=True):
         lines = _read(path)
         left = [each for each in lines if _name(each) != name]

@@ -78,7 +78,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     try:
-        for robot in _robots(arguments).all():
+        for robot in _robots(arguments).list_all():
             print(f"{robot.name} may {robot.scope}{_ends(robot)}")
     except (OSError, RobotInvalid) as problem:
         refuse(problem)

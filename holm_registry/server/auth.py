@@ -15,7 +15,7 @@ from holm_registry.api.locations import Locations
 from holm_registry.auth.htpasswd import HtpasswdFile, HtpasswdInvalid
 from holm_registry.auth.robots import RobotAccounts
 from holm_registry.auth.rules import RepositoryPattern, Rule, Rules
-from holm_registry.auth.tokens import TokenIssuer, read_key
+from holm_registry.auth.tokens import TokenIssuer, load_or_create_key
 from holm_registry.config.model import SIGNING_ALGORITHMS, Config, HtpasswdSection, TokenSection
 from holm_registry.http.request import StreamedRequest
 from holm_registry.storage import layout
@@ -113,7 +113,7 @@ def _build_issuer(config: Config) -> TokenIssuer | None:
     root = storage.filesystem.rootdirectory.rstrip("/")
     path = f"{root}/{layout.MAINTENANCE}/tokens.key"
     try:
-        return TokenIssuer(read_key(path), issuer.service, issuer.expiration)
+        return TokenIssuer(load_or_create_key(path), issuer.service, issuer.expiration)
     except OSError as problem:
         if problem.errno not in NO_SPACE:
             raise AccessInvalid(f"auth.issuer: {path}: {problem.strerror}") from problem

@@ -8,7 +8,7 @@ import os
 from holm_registry.auth.htpasswd import parse_htpasswd
 from holm_registry.auth.robots import RobotAccounts
 from holm_registry.auth.rules import RepositoryPattern, RuleScope
-from holm_registry.auth.tokens import read_key
+from holm_registry.auth.tokens import load_or_create_key
 from holm_registry.commands import htpasswd
 from holm_registry.notifications import queue as module
 from holm_registry.notifications.queue import EventQueue
@@ -31,10 +31,10 @@ def test_a_robot_that_was_made_works_and_one_that_was_revoked_does_not(tmp_path,
         state["revoked"] = True
 
     def check(deadline):
-        robots = RobotAccounts(str(tmp_path / str(deadline) / "robots"), complain=lambda _: 1 / 0)
+        robots = RobotAccounts(str(tmp_path / str(deadline) / "robots"), warn=lambda _: 1 / 0)
         for name, key in state["keys"].items():
-            assert robots.get(name).has(key.encode())
-        assert {each.name for each in robots.all()} <= {"first", "second"}
+            assert robots.get(name).has_key(key.encode())
+        assert {each.name for each in robots.list_all()} <= {"first", "second"}
         if state.get("revoked"):
             assert robots.get("first") is None
         robots.create("after", scope)
@@ -45,7 +45,7 @@ def test_a_robot_that_was_made_works_and_one_that_was_revoked_does_not(tmp_path,
 def test_a_user_who_was_added_can_log_in(tmp_path, monkeypatch):
     state = []
     monkeypatch.setattr(htpasswd, "_password", lambda _: b"secret")
-    monkeypatch.setattr(htpasswd, "hashed", lambda _: "$2y$05$" + "." * 53)
+    monkeypatch.setattr(htpasswd, "hash_password", lambda _: "$2y$05$" + "." * 53)
 
     def path(deadline):
         return str(tmp_path / f"users-{deadline}")
@@ -76,10 +76,10 @@ def test_the_key_of_tokens_is_whole_or_made_anew(tmp_path, monkeypatch):
 
     def live(deadline):
         state.clear()
-        state["key"] = read_key(str(tmp_path / str(deadline) / "tokens.key"))
+        state["key"] = load_or_create_key(str(tmp_path / str(deadline) / "tokens.key"))
 
     def check(deadline):
-        found = read_key(str(tmp_path / str(deadline) / "tokens.key"))
+        found = load_or_create_key(str(tmp_path / str(deadline) / "tokens.key"))
         assert found == state.get("key", found)
 
     assert every_death(monkeypatch, live, check) > 2

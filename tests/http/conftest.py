@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from holm_registry.auth import htpasswd as module
-from holm_registry.auth.htpasswd import HtpasswdFile, hashed
+from holm_registry.auth.htpasswd import HtpasswdFile, hash_password
 from holm_registry.auth.robots import RobotAccounts
 from holm_registry.auth.rules import RepositoryPattern, RuleScope
 from holm_registry.auth.tokens import TokenIssuer
@@ -39,7 +39,7 @@ def memory():
 def users(tmp_path_factory):
     path = tmp_path_factory.mktemp("users") / "htpasswd"
     rounds, module.ROUNDS = module.ROUNDS, 4
-    path.write_text("".join(f"{name}:{hashed(name.encode())}\n" for name in USERS))
+    path.write_text("".join(f"{name}:{hash_password(name.encode())}\n" for name in USERS))
     module.ROUNDS = rounds
     return HtpasswdFile(str(path), print)
 

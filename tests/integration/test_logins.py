@@ -277,13 +277,13 @@ def test_robots_are_listed_and_revoked(tmp_path):
         listed = registry("token", "list", file).stdout.splitlines()
         assert [each.partition(",")[0] for each in listed] == ["admin may pull", "ci may pull"]
         again = registry("token", "create", "--name=ci", "--repository=x", file, check=False)
-        assert again.stderr.endswith("registry: there is a robot 'ci' already\n")
+        assert again.stderr.endswith("registry: robot 'ci' already exists\n")
         revoked = registry("token", "revoke", "ci", file)
         assert revoked.stdout == "revoked ci: its key is no longer accepted\n"
         assert f"configuration from file {file}, storage in {tmp_path}/root" in revoked.stderr
         assert server.request("GET", "/v2/", **login("ci", secrets["ci"])).status == 401
         unknown = registry("token", "revoke", "ci", file, check=False)
-        assert unknown.stderr.endswith("registry: there is no robot 'ci'\n")
+        assert unknown.stderr.endswith("registry: robot 'ci' does not exist\n")
     (tmp_path / "plain.yml").write_text(
         f"{CONFIG}storage: {{filesystem: {{rootdirectory: /tmp}}}}\n"
     )

@@ -9,7 +9,7 @@ import pytest
 from holm_registry.api.authorizer import RuleAuthorizer
 from holm_registry.api.bearer_scheme import BearerScheme
 from holm_registry.auth import htpasswd as module
-from holm_registry.auth.htpasswd import HtpasswdFile, hashed
+from holm_registry.auth.htpasswd import HtpasswdFile, hash_password
 from holm_registry.auth.rules import RepositoryPattern, Rule, Rules
 from holm_registry.auth.tokens import TokenIssuer
 from holm_registry.threads import ImmediateThreads
@@ -46,7 +46,9 @@ def login(name, password=None):
 def ui(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ROUNDS", 4)
     path = tmp_path / "htpasswd"
-    path.write_text("".join(f"{name}:{hashed(name.encode())}\n" for name in ("reader", "admin")))
+    path.write_text(
+        "".join(f"{name}:{hash_password(name.encode())}\n" for name in ("reader", "admin"))
+    )
     open_server = Server()
     for name in ("public/app", "private/app"):
         open_server.push_image(name, "v1", b"{}", [b"layer"])

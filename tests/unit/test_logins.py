@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.auth import htpasswd as module
-from holm_registry.auth.credential_cache import REMEMBERED_SECONDS, CredentialCache
+from holm_registry.auth.credential_cache import CACHE_SECONDS, CredentialCache
 from holm_registry.auth.htpasswd import (
     HtpasswdFile,
     HtpasswdInvalid,
-    hashed,
+    hash_password,
     parse_htpasswd,
-    require_name,
+    require_user_name,
 )
 from holm_registry.auth.identity import Identity
 from holm_registry.auth.scopes import Scopes
-from holm_registry.auth.tokens import MAX_TOKEN_BYTES, TokenInvalid, TokenIssuer, read_key
+from holm_registry.auth.tokens import MAX_TOKEN_BYTES, TokenInvalid, TokenIssuer, load_or_create_key
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +32,11 @@ def quick(monkeypatch):
 @pytest.fixture
 def path(tmp_path):
     found = tmp_path / "htpasswd"
-    found.write_text(f"# users\n\nalice:{hashed(b'one')}\nbob:{hashed(b'two')}\n")
+    found.write_text(f"# users\n\nalice:{hash_password(b'one')}\nbob:{hash_password(b'two')}\n")
     return found
 
 
-def test_who_has_the_password_is_who_they_say(path):
+def test_the_right_password_is_accepted(path):
     users = HtpasswdFile(str(path), pytest.fail)
     assert users.check("alice", b"one")
     assert users.check("bob", b"two")
@@ -51,7 +51,7 @@ def test_who_has_the_password_is_who_they_say(path):
         assert not users.check(name, password)
 
 
-def test_a_user_there_is_not_takes_as_long_as_most_there_are(path, monkeypatch):
+def test_an_unknown_user_takes_as_long_as_most_users(path, monkeypatch):
     tried = []
     real = module.bcrypt.checkpw
     monkeypatch.setattr(
@@ -63,33 +63,35 @@ def test_a_user_there_is_not_takes_as_long_as_most_there_are(path, monkeypatch):
     assert [each[4:7] for each in tried] == [b"04$"] * 2
 
 
-def test_apaches_own_hashes_are_taken(tmp_path):
+def test_hashes_of_apaches_htpasswd_are_accepted(tmp_path):
     found = tmp_path / "htpasswd"
     # htpasswd -nbB -C 4 alice one
-    known = "$2y$04$" + hashed(b"one").split("$")[3]
+    known = "$2y$04$" + hash_password(b"one").split("$")[3]
     found.write_text(f"alice:{known}\n")
     assert HtpasswdFile(str(found), pytest.fail).check("alice", b"one")
 
 
-def test_a_file_that_changes_is_read_again_and_a_broken_one_changes_nothing(path):
-    complaints = []
-    users = HtpasswdFile(str(path), complaints.append)
-    path.write_text(f"alice:{hashed(b'new')}\n")
-    assert users.current() != users.version
+def test_a_changed_file_is_read_again_and_an_invalid_one_ignored(path):
+    warnings = []
+    users = HtpasswdFile(str(path), warnings.append)
+    path.write_text(f"alice:{hash_password(b'new')}\n")
+    assert users.current_version() != users.version
     assert users.check("alice", b"new")
-    assert users.current() == users.version
+    assert users.current_version() == users.version
     assert not users.check("bob", b"two")
     path.write_text("no colon here\n")
     assert users.check("alice", b"new")
     assert users.check("alice", b"new")
-    assert complaints == ["auth.htpasswd.path: line 1 is not NAME:HASH; the users from before stay"]
+    assert warnings == [
+        "auth.htpasswd.path: line 1 is not NAME:HASH; the previous users stay in use"
+    ]
     os.unlink(path)
     assert users.check("alice", b"new")
-    assert "No such file" in complaints[-1]
+    assert "No such file" in warnings[-1]
 
 
-def test_users_whose_hash_is_of_another_kind_are_named_and_the_others_can_log_in():
-    text = f"alice:{hashed(b'one')}\nold:$apr1$abc$def\nplain:secret\n"
+def test_users_with_another_kind_of_hash_are_reported_and_ignored():
+    text = f"alice:{hash_password(b'one')}\nold:$apr1$abc$def\nplain:secret\n"
     users, warnings = parse_htpasswd(text)
     assert set(users) == {"alice"}
     assert len(warnings) == 2
@@ -98,24 +100,24 @@ def test_users_whose_hash_is_of_another_kind_are_named_and_the_others_can_log_in
 
 
 @pytest.mark.parametrize("text", ["nothing", ":hash", "a:b\nc"])
-def test_what_is_no_file_of_users_is_refused(text):
+def test_invalid_files_are_refused(text):
     with pytest.raises(HtpasswdInvalid):
         parse_htpasswd(text)
 
 
 @pytest.mark.parametrize("password", [b"", b"x" * 73])
-def test_passwords_that_bcrypt_cannot_tell_apart_are_refused(password):
+def test_empty_and_too_long_passwords_are_refused(password):
     with pytest.raises(HtpasswdInvalid):
-        hashed(password)
+        hash_password(password)
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "a b", "a\n", "#a"])
-def test_names_that_would_break_the_file_are_refused(name):
+def test_invalid_user_names_are_refused(name):
     with pytest.raises(HtpasswdInvalid):
-        require_name(name)
+        require_user_name(name)
 
 
-def test_a_login_is_remembered_for_a_while_and_for_one_file():
+def test_a_login_is_cached_for_a_limited_time_and_one_file_version():
     now = [0.0]
     remembered = CredentialCache(lambda: now[0])
     remembered.add(1, "alice", b"pa55", "fingerprint")
@@ -124,15 +126,15 @@ def test_a_login_is_remembered_for_a_while_and_for_one_file():
     assert remembered.get(1, "alice", b"other") == ""
     assert remembered.get(1, "alice\0", b"pa55") == ""
     assert "pa55" not in repr(vars(remembered))
-    now[0] = REMEMBERED_SECONDS
+    now[0] = CACHE_SECONDS
     assert remembered.get(1, "alice", b"pa55") == ""
 
 
-def test_remembered_logins_are_bounded():
+def test_the_number_of_cached_logins_is_limited():
     remembered = CredentialCache()
     for number in range(5000):
         remembered.add(1, str(number), b"x", "f")
-    assert len(remembered._known) <= 1024
+    assert len(remembered._cached) <= 1024
     assert remembered.get(1, "4999", b"x")
 
 
@@ -154,13 +156,13 @@ def issuer(now):
     return TokenIssuer(b"k" * 32, "registry", 900.0, now)
 
 
-def test_a_token_says_whom_it_is_for_and_what_it_is_good_for(issuer, now):
+def test_a_token_contains_its_identity_and_scopes(issuer, now):
     scopes = Scopes({"a/b": ["push", "pull"], "c": []}, catalog=True)
     token = issuer.issue(Identity("alice", login="hash"), scopes)
     assert token.scope == "repository:a/b:push,pull registry:catalog:*"
     found = issuer.verify(token.text)
     granted = {"a/b": frozenset({"pull", "push"})}
-    assert found == Identity("alice", granted, lists=True, login="hash")
+    assert found == Identity("alice", granted, can_list_catalog=True, login="hash")
     assert found.is_granted("a/b", "push")
     assert not found.is_granted("a/b", "delete")
     assert not found.is_granted("d", "pull")
@@ -176,7 +178,7 @@ def test_a_token_says_whom_it_is_for_and_what_it_is_good_for(issuer, now):
     st.lists(st.integers(min_value=1, max_value=250), max_size=300),
     st.booleans(),
 )
-def test_a_token_fits_into_a_header_and_is_for_what_was_asked_for_last(name, lengths, catalog):
+def test_a_token_fits_into_a_header_with_the_last_scopes(name, lengths, catalog):
     issuer = TokenIssuer(b"k" * 32, "registry", 900.0)
     names = [f"{number:03}/{'a' * length}" for number, length in enumerate(lengths)]
     scopes = Scopes({each: ["pull", "push"] for each in names}, catalog)
@@ -185,12 +187,12 @@ def test_a_token_fits_into_a_header_and_is_for_what_was_asked_for_last(name, len
     found = issuer.verify(token.text)
     granted = list(found.grants)
     assert granted == names[len(names) - len(granted) :]
-    assert found.lists is catalog
+    assert found.can_list_catalog is catalog
     if len(granted) < len(names):
         assert len(token.text) > MAX_TOKEN_BYTES - 400, "as many as fit"
 
 
-def test_a_token_for_a_hundred_repositories_has_them_all():
+def test_a_token_has_room_for_a_hundred_repositories():
     scopes = Scopes({f"team/application-{n:03}": ["pull", "push"] for n in range(100)})
     token = TokenIssuer(b"k" * 32, "registry", 900.0).issue(Identity("ci", login="f" * 32), scopes)
     assert len(token.scope.split(" ")) == 100
@@ -212,16 +214,18 @@ def test_a_token_for_a_hundred_repositories_has_them_all():
         (["repository:host:5000/a:pull"], "repository:host:5000/a:pull"),
     ],
 )
-def test_scopes_are_read_and_written(texts, expected):
+def test_scopes_are_parsed_and_formatted(texts, expected):
     scopes = Scopes.parse(texts)
-    assert scopes.last(10_000) == expected
-    assert Scopes.parse([expected]).last(10_000) == expected
+    assert scopes.last_fitting(10_000) == expected
+    assert Scopes.parse([expected]).last_fitting(10_000) == expected
 
 
-def test_servers_of_one_volume_take_each_others_tokens(issuer, now, tmp_path):
+def test_servers_of_one_volume_accept_each_others_tokens(issuer, now, tmp_path):
     path = str(tmp_path / "deep/tokens.key")
     keys = []
-    threads = [threading.Thread(target=lambda: keys.append(read_key(path))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: keys.append(load_or_create_key(path))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -233,20 +237,20 @@ def test_servers_of_one_volume_take_each_others_tokens(issuer, now, tmp_path):
     assert two.verify(one.issue(Identity("alice"), Scopes({})).text).name == "alice"
 
 
-def test_a_file_system_without_links_can_keep_a_key(tmp_path, monkeypatch):
+def test_a_key_is_created_on_a_file_system_without_links(tmp_path, monkeypatch):
     def failing(*_):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", failing)
     path = str(tmp_path / "tokens.key")
-    assert read_key(path) == read_key(path)
+    assert load_or_create_key(path) == load_or_create_key(path)
     assert os.listdir(tmp_path) == ["tokens.key"]
 
 
-def test_a_key_that_is_damaged_is_said(tmp_path):
+def test_a_damaged_key_is_reported(tmp_path):
     (tmp_path / "key").write_bytes(b"short")
     with pytest.raises(OSError, match="damaged"):
-        read_key(str(tmp_path / "key"))
+        load_or_create_key(str(tmp_path / "key"))
 
 
 def forged(now, key=b"k" * 32, algorithm="HS256", **changed):
@@ -263,7 +267,7 @@ def forged(now, key=b"k" * 32, algorithm="HS256", **changed):
     return jwt.encode(claims, key, algorithm)
 
 
-def test_what_was_signed_by_us_is_taken(issuer, now):
+def test_tokens_of_this_registry_are_accepted(issuer, now):
     assert issuer.verify(forged(now)).name == "admin"
 
 
@@ -286,12 +290,12 @@ def test_what_was_signed_by_us_is_taken(issuer, now):
         {"robot": "x"},
     ],
 )
-def test_tokens_that_are_none_of_ours_are_refused(issuer, now, changed):
+def test_other_tokens_are_refused(issuer, now, changed):
     with pytest.raises(TokenInvalid):
         issuer.verify(forged(now, **changed))
 
 
 @given(st.text(max_size=200) | st.binary(max_size=100).map(lambda b: b.decode("latin-1")))
-def test_no_text_is_a_fault(text):
+def test_any_text_is_refused_without_an_error(text):
     with pytest.raises(TokenInvalid):
         TokenIssuer(b"k" * 32, "registry", 900.0).verify(text)
