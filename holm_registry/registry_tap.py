@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from twisted.application.service import IService
 from twisted.logger import Logger
 
-from .config.load import ConfigInvalid, File, Loaded, Option, load
+from .config.load import ConfigFile, ConfigInvalid, ConfigOption, LoadedConfig, load
 from .config.model import Config
-from .config.parse import decode
+from .config.parse import decode_text
 from .server.plugin_options import PluginOptions, end, give_memory_back
 from .storage.permissions import why_unusable
 
@@ -39,9 +39,9 @@ def fail(*lines: object) -> NoReturn:
 def read_configuration(
     path: str | None,
     environ: Mapping[str, str],
-    options: tuple[Option, ...] = (),
+    options: tuple[ConfigOption, ...] = (),
     default_files: Sequence[str] = DEFAULT_FILES,
-) -> Loaded:
+) -> LoadedConfig:
     """
     Find and load the configuration.
 
@@ -55,7 +55,7 @@ def read_configuration(
     if path is None:
         return load(None, environ, options)
     with open(path, "rb") as file:
-        return load(File(path, decode(file.read())), environ, options)
+        return load(ConfigFile(path, decode_text(file.read())), environ, options)
 
 
 class Options(PluginOptions):
@@ -76,7 +76,7 @@ class Options(PluginOptions):
     ]
 
     environ: Mapping[str, str] = os.environ
-    loaded: Loaded
+    loaded: LoadedConfig
 
     def postOptions(self) -> None:
         """Load the configuration, or end with a line for each complaint."""
@@ -86,11 +86,11 @@ class Options(PluginOptions):
         except OSError as problem:
             fail(f"configuration file {problem.filename}: {problem.strerror}")
         except ConfigInvalid as problem:
-            fail(*problem.complaints)
+            fail(*problem.errors)
         log = self.config.log
         self.tell_twistd(self.config.log_level, log.formatter, log.fields)
 
-    def read(self) -> Loaded:
+    def read(self) -> LoadedConfig:
         """
         Load the configuration.
 
@@ -103,13 +103,13 @@ class Options(PluginOptions):
         """The configuration that was loaded."""
         return self.loaded.config
 
-    def _given(self) -> list[Option]:
+    def _given(self) -> list[ConfigOption]:
         paths = {
             "root": ("storage", "filesystem", "rootdirectory"),
             "log-level": ("log", "level"),
         }
         return [
-            Option(f"--{name}", path, self[name])
+            ConfigOption(f"--{name}", path, self[name])
             for name, path in paths.items()
             if self[name] is not None
         ]
@@ -152,7 +152,7 @@ def _serving(options: Options, parts: Services, reactor: Any) -> IService:
         drain_seconds=options.config.http.draintimeout,
         greeting=_greeting(options),
         tls=_tls(options.config),
-        warnings=options.loaded.tree.warnings,
+        warnings=options.loaded.layers.warnings,
     )
 
 
@@ -186,7 +186,7 @@ def _debugging(options: Options, parts: Services, reactor: Any) -> tuple[IServic
     try:
         where = endpoint(reactor, options.config.http.debug.addr)
     except OSError as problem:
-        fail(f"http.debug.addr: {problem.strerror} (from {options.loaded.tree.source_of(path)})")
+        fail(f"http.debug.addr: {problem.strerror} (from {options.loaded.layers.source_of(path)})")
     service = SiteService(
         reactor,
         site,
@@ -202,7 +202,7 @@ def _where(options: Options, reactor: Any) -> Any:
     from .server.endpoints import described_endpoint, endpoint  # noqa: PLC0415 - imports endpoints
 
     listen, http = options["listen"], options.config.http
-    source = options.loaded.tree.source_of(("http", "addr"))
+    source = options.loaded.layers.source_of(("http", "addr"))
     try:
         if listen is not None:
             return described_endpoint(reactor, listen)
@@ -213,7 +213,7 @@ def _where(options: Options, reactor: Any) -> Any:
         fail(f"http.addr: {problem.strerror} (from {source})")
 
 
-def _require_root(loaded: Loaded) -> None:
+def _require_root(loaded: LoadedConfig) -> None:
     """Make sure that the store can be used, before anybody is told that it is served."""
     storage = loaded.config.storage
     if storage.filesystem is None:
@@ -222,7 +222,7 @@ def _require_root(loaded: Loaded) -> None:
     problem = why_unusable(storage.filesystem.rootdirectory, writing=writing)
     if problem is not None:
         path = ("storage", "filesystem", "rootdirectory")
-        lines = [f"{'.'.join(path)}: {problem} (from {loaded.tree.source_of(path)})"]
+        lines = [f"{'.'.join(path)}: {problem} (from {loaded.layers.source_of(path)})"]
         if writing and why_unusable(storage.filesystem.rootdirectory, writing=False) is None:
             option = "storage.maintenance.readonly.enabled"
             lines.append(f"to serve what is on it, and take no pushes, set {option} to true")
@@ -234,5 +234,5 @@ def _greeting(options: Options) -> str:
 
     storage = options.config.storage
     where = "memory" if storage.filesystem is None else storage.filesystem.rootdirectory
-    configuration = re.sub(r"^default$", "defaults", options.loaded.tree.source_of(()))
+    configuration = re.sub(r"^default$", "defaults", options.loaded.layers.source_of(()))
     return f"Holm Registry {__version__}, configuration from {configuration}, storage in {where}"

@@ -37,16 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(loaded: Any) -> int:
-    from holm_registry.config.show import show  # noqa: PLC0415
+    from holm_registry.config.show import format_config  # noqa: PLC0415
 
     # Of a file that cannot be read, defaults would say nothing.
-    if loaded.tree.is_readable:
-        print(show(loaded), end="")
-    for warning in loaded.tree.warnings:
+    if loaded.layers.is_file_valid:
+        print(format_config(loaded), end="")
+    for warning in loaded.layers.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    for complaint in loaded.tree.complaints:
+    for complaint in loaded.layers.errors:
         print(f"error: {complaint}", file=sys.stderr)
-    return 1 if loaded.tree.complaints else 0
+    return 1 if loaded.layers.errors else 0
 
 
 def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
@@ -58,7 +58,7 @@ def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
     try:
         config = loaded.require()
     except ConfigInvalid as problem:
-        refuse(*problem.complaints)
+        refuse(*problem.errors)
     if not asks_for_logins(config):
         print("allowed: there are no logins and no rules")
         return 0

@@ -29,27 +29,27 @@ def open_store(
     :param arguments: What :func:`add_file` has added, and perhaps ``quiet``.
     :param may_be_new: Whether nothing need be stored yet.
     """
-    from holm_registry.config.load import ConfigInvalid, Option  # noqa: PLC0415 - quick to help
+    from holm_registry.config.load import ConfigInvalid, ConfigOption  # noqa: PLC0415 - quick to help
     from holm_registry.registry_tap import read_configuration  # noqa: PLC0415
 
     path = ("storage", "filesystem", "rootdirectory")
-    options = () if arguments.root is None else (Option("--root", path, arguments.root),)
+    options = () if arguments.root is None else (ConfigOption("--root", path, arguments.root),)
     try:
         loaded = read_configuration(arguments.file, os.environ, options)
         config = loaded.require()
     except OSError as problem:
         refuse(f"configuration file {problem.filename}: {problem.strerror}")
     except ConfigInvalid as problem:
-        refuse(*problem.complaints)
+        refuse(*problem.errors)
     if config.storage.filesystem is None:
         refuse("storage is in memory: only a running registry knows what is in it")
     root = config.storage.filesystem.rootdirectory.rstrip("/")
     if lacks := _what_lacks(root, may_be_new=may_be_new):
-        source = loaded.tree.source_of(path)
+        source = loaded.layers.source_of(path)
         lines = [f"storage.filesystem.rootdirectory: {root!r} {lacks} (from {source})"]
         refuse(*lines, *([] if arguments.root else ["use --root DIR, or name a configuration"]))
     if not getattr(arguments, "quiet", False):
-        source = loaded.tree.source_of(())
+        source = loaded.layers.source_of(())
         origin = "defaults" if source == "default" else source
         print(f"registry: configuration from {origin}, storage in {root}", file=sys.stderr)
     return config, FilesystemDriver(root)

@@ -18,10 +18,10 @@ from typing import Any
 
 from holm_registry.oci.numbers import parse_decimal
 
-from .layers import ConfigError, ConfigLayers, nearest
+from .layers import ConfigError, ConfigLayers, suggest_key
 from .model import Config
 from .parse import YamlInvalid, parse_yaml
-from .schema import Path, is_leaf, item_of, keys, section_of, value_of
+from .schema import Path, is_scalar, item_type, keys, section_type, value_type
 
 PREFIX = "REGISTRY_"
 
@@ -35,7 +35,7 @@ _SERVICE = re.compile(
 _BARE_STAR = re.compile(r"(?<=[\[,])(\s*)\*(\s*)(?=[,\]])")
 
 
-class _Unknown(Exception):
+class _UnknownKey(Exception):
     """A variable names nothing known."""
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class _Unknown(Exception):
         self.path = path
 
 
-def apply_environment(tree: ConfigLayers, environ: Mapping[str, str]) -> None:
+def apply_environment(layers: ConfigLayers, environ: Mapping[str, str]) -> None:
     """Lay all ``REGISTRY_*`` variables over a tree, in the order of their names."""
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name == CONFIGURATION_PATH or _SERVICE.fullmatch(name):
@@ -51,21 +51,21 @@ def apply_environment(tree: ConfigLayers, environ: Mapping[str, str]) -> None:
         parts = name.removeprefix(PREFIX).split("_")
         source = f"environment variable {name}"
         try:
-            path, hint = _resolve(tree.values, parts)
-        except _Unknown as unknown:
-            _report_unknown(tree, name, parts, unknown.path)
+            path, hint = _resolve_path(layers.values, parts)
+        except _UnknownKey as unknown:
+            _report_unknown(layers, name, parts, unknown.path)
         except (ValueError, IndexError) as problem:
-            tree.complaints.append(ConfigError((), source, str(problem)))
+            layers.errors.append(ConfigError((), source, str(problem)))
         else:
             try:
                 value = parse_value(environ[name].removeprefix("\ufeff"), hint)
             except YamlInvalid as problem:
                 path = (*path, *problem.path)
                 text = f"does not parse as YAML: {problem}" if not problem.path else str(problem)
-                tree.complaints.append(ConfigError(path, source, text))
+                layers.errors.append(ConfigError(path, source, text))
             else:
-                _set(tree.values, path, value)
-                tree.set_source(path, source)
+                _set(layers.values, path, value)
+                layers.set_source(path, source)
 
 
 def parse_value(text: str, hint: Any = Any) -> Any:
@@ -78,13 +78,13 @@ def parse_value(text: str, hint: Any = Any) -> Any:
     :param hint: The type of the key.
     :raises YamlInvalid: It is neither.
     """
-    item = item_of(hint)
+    item = item_type(hint)
     if not text.strip():
         return None
-    if hint is not Any and item is None and is_leaf(hint):
-        return _text(text)
-    if item is not None and is_leaf(item):
-        return _texts(text)
+    if hint is not Any and item is None and is_scalar(hint):
+        return _parse_string(text)
+    if item is not None and is_scalar(item):
+        return _parse_strings(text)
     try:
         return parse_yaml(_BARE_STAR.sub(r"\1'*'\2", text))
     except YamlInvalid:
@@ -93,7 +93,7 @@ def parse_value(text: str, hint: Any = Any) -> Any:
         raise
 
 
-def _text(text: str) -> str:
+def _parse_string(text: str) -> str:
     """Read a text, which may be in quotes, or a block as YAML has them."""
     start = text.lstrip()
     if start.startswith(('"', "'", "!!")) or (start[0] in "|>" and "\n" in text):
@@ -106,7 +106,7 @@ def _text(text: str) -> str:
     return text.strip()
 
 
-def _texts(text: str) -> Any:
+def _parse_strings(text: str) -> Any:
     """Read texts: a list as YAML has them, or one alone."""
     stripped = text.strip()
     try:
@@ -121,19 +121,19 @@ def _texts(text: str) -> Any:
         # Something else than texts, which is complained of as such.
         return found
     if is_list:
-        return [_text(each) for each in inner.split(",") if each.strip()]
-    return [_text(text)]
+        return [_parse_string(each) for each in inner.split(",") if each.strip()]
+    return [_parse_string(text)]
 
 
-def _report_unknown(tree: ConfigLayers, name: str, parts: list[str], path: Path) -> None:
+def _report_unknown(layers: ConfigLayers, name: str, parts: list[str], path: Path) -> None:
     if any(parts[0] in key.names for key in keys(Config).values()):
         source = f"environment variable {name}"
-        tree.complaints.append(ConfigError(path, source, f"unknown key{nearest(path)}"))
+        layers.errors.append(ConfigError(path, source, f"unknown key{suggest_key(path)}"))
     else:
-        tree.warnings.append(f"ignoring environment variable {name}: it names no known key")
+        layers.warnings.append(f"ignoring environment variable {name}: it names no known key")
 
 
-def _resolve(values: Any, parts: list[str]) -> tuple[Path, Any]:
+def _resolve_path(values: Any, parts: list[str]) -> tuple[Path, Any]:
     """Find the path that a variable's parts mean, and its type, given what the tree holds."""
     if parts == ["VERSION"]:
         raise ValueError("version cannot be overridden")
@@ -141,25 +141,27 @@ def _resolve(values: Any, parts: list[str]) -> tuple[Path, Any]:
     path: Path = ()
     rest = list(parts)
     while rest:
-        part, hint, rest = _step(hint, values, rest, path)
+        part, hint, rest = _next_key(hint, values, rest, path)
         path = (*path, part)
         values = _child(values, part)
     return path, hint
 
 
-def _step(hint: Any, values: Any, rest: list[str], path: Path) -> tuple[str | int, Any, list[str]]:
-    section = section_of(hint)
+def _next_key(
+    hint: Any, values: Any, rest: list[str], path: Path
+) -> tuple[str | int, Any, list[str]]:
+    section = section_type(hint)
     if section is not None:
         for key in keys(section).values():
             if rest[0] in key.names:
                 return key.name, key.type, rest[1:]
-        raise _Unknown((*path, *(part.lower() for part in rest)))
-    item = item_of(hint)
+        raise _UnknownKey((*path, *(part.lower() for part in rest)))
+    item = item_type(hint)
     if item is not None:
         return _index(values, rest[0]), item, rest[1:]
-    value = value_of(hint)
+    value = value_type(hint)
     if value is None:
-        raise _Unknown((*path, *(part.lower() for part in rest)))
+        raise _UnknownKey((*path, *(part.lower() for part in rest)))
     return _free_key(values, rest, value)
 
 
@@ -177,7 +179,7 @@ def _free_key(values: Any, rest: list[str], value: Any) -> tuple[str, Any, list[
     whole = "_".join(rest)
     if whole.upper() in known:
         return known[whole.upper()], value, []
-    if value is Any or item_of(value) is None:
+    if value is Any or item_type(value) is None:
         return known.get(rest[0].upper(), rest[0].lower()), value, rest[1:]
     return whole.lower(), value, []
 

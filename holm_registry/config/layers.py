@@ -10,10 +10,10 @@ from typing import Any
 from attrs import Factory, define, frozen
 
 from .model import Config
-from .schema import Path, all_paths, dotted, item_of, keys, section_of, value_of
+from .schema import Path, all_paths, dotted, item_type, keys, section_type, value_type
 
 #: How much of a value to repeat in a message, in characters.
-_LONGEST_SHOWN = 100
+_MAX_SHOWN = 100
 
 
 @frozen
@@ -40,15 +40,15 @@ class ConfigLayers:
     :ivar values: Nested mappings and lists, by the keys of the file.
     :ivar sources: Where each value came from, by its path or by that of something above it.
     :ivar origin: The file that was read, if any.
-    :ivar is_readable: Whether the file was read, so that there is a configuration to speak of.
+    :ivar is_file_valid: Whether the file was read, so that there is a configuration to speak of.
     """
 
     values: dict[str, Any] = Factory(dict)
     sources: dict[Path, str] = Factory(dict)
-    complaints: list[ConfigError] = Factory(list)
+    errors: list[ConfigError] = Factory(list)
     warnings: list[str] = Factory(list)
     origin: str = "default"
-    is_readable: bool = True
+    is_file_valid: bool = True
 
     def source_of(self, path: Path) -> str:
         """Tell where the value at a path came from; of a section, where one of its parts did."""
@@ -67,11 +67,11 @@ class ConfigLayers:
             del self.sources[known]
         self.sources[path] = source
 
-    def complain(self, path: Path, problem: str) -> None:
+    def add_error(self, path: Path, problem: str) -> None:
         """Note what is wrong with the value at a path."""
-        self.complaints.append(ConfigError(path, self.source_of(path), problem))
+        self.errors.append(ConfigError(path, self.source_of(path), problem))
 
-    def given(self, path: Path) -> Any:
+    def value_at(self, path: Path) -> Any:
         """Give the value at a path; None where nobody gave one."""
         value: Any = self.values
         for part in path:
@@ -81,27 +81,27 @@ class ConfigLayers:
         return value
 
 
-def shortened(value: object) -> str:
+def shorten(value: object) -> str:
     """Write a value that was given, for a message; the beginning of a long one."""
     text = repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
-def nearest(path: Path) -> str:
+def suggest_key(path: Path) -> str:
     """
     Suggest a known key for an unknown one, as the end of a sentence: one of the same section with
     a similar name, or the only one of this name anywhere.
     """
     hint: Any = Config
     for place, part in enumerate(path):
-        section = section_of(hint)
+        section = section_type(hint)
         if section is not None and part not in keys(section):
             close = difflib.get_close_matches(str(part), keys(section), n=1, cutoff=0.6)
-            found = [(*path[:place], *close)] if close else _named(path[-1])
+            found = [(*path[:place], *close)] if close else _paths_ending_with(path[-1])
             return f"; did you mean {dotted(found[0])}?" if len(found) == 1 else ""
-        hint = keys(section)[str(part)].type if section else item_of(hint) or value_of(hint)
+        hint = keys(section)[str(part)].type if section else item_type(hint) or value_type(hint)
     return ""
 
 
-def _named(name: str | int) -> list[Path]:
+def _paths_ending_with(name: str | int) -> list[Path]:
     return [known for known in all_paths(Config) if known[-1] == name]

@@ -8,7 +8,7 @@ import yaml
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: What a plain scalar may be beside text.
-_KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+_RESOLVED_TAGS = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
 
 #: More values than any configuration has, each counted as often as an alias repeats it; and more
 #: levels.
@@ -38,12 +38,12 @@ class _TextLoader(_Base):  # type: ignore[misc] # a loader in C where there is o
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's interface
-        first: [(tag, pattern) for tag, pattern in resolvers if tag in _KEPT]
+        first: [(tag, pattern) for tag, pattern in resolvers if tag in _RESOLVED_TAGS]
         for first, resolvers in _Base.yaml_implicit_resolvers.items()
     }
 
 
-def decode(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """
     Read the bytes of a file as text: UTF-8, or UTF-16 where its first bytes say so.
 
@@ -67,7 +67,7 @@ def parse_yaml(text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        _NodeCheck().look(node, (), ())
+        _NodeCheck().check(node, (), ())
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as problem:
         raise YamlInvalid(str(problem.problem or problem.context), _line(problem)) from None
@@ -92,7 +92,7 @@ class _NodeCheck:
     def __init__(self) -> None:
         self._count = 0
 
-    def look(self, node: yaml.Node, path: tuple[str, ...], above: tuple[yaml.Node, ...]) -> None:
+    def check(self, node: yaml.Node, path: tuple[str, ...], above: tuple[yaml.Node, ...]) -> None:
         """
         Look at a node and all below it.
 
@@ -108,15 +108,15 @@ class _NodeCheck:
         if len(above) > _MAX_DEPTH:
             raise YamlInvalid("it is nested too deep", line, path)
         if isinstance(node, yaml.MappingNode):
-            self._require_single(node, path)
+            self._require_unique_keys(node, path)
             for key, value in node.value:
-                self.look(key, path, (*above, node))
-                self.look(value, (*path, str(key.value)[:100]), (*above, node))
+                self.check(key, path, (*above, node))
+                self.check(value, (*path, str(key.value)[:100]), (*above, node))
         elif isinstance(node, yaml.SequenceNode):
             for value in node.value:
-                self.look(value, path, (*above, node))
+                self.check(value, path, (*above, node))
 
-    def _require_single(self, node: yaml.MappingNode, path: tuple[str, ...]) -> None:
+    def _require_unique_keys(self, node: yaml.MappingNode, path: tuple[str, ...]) -> None:
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):

@@ -37,30 +37,30 @@ def keys(section: type[msgspec.Struct]) -> dict[str, Key]:
     for field in msgspec.structs.fields(section):
         hint = hints[field.name]
         names = {field.encode_name.upper(), *_go_names(hint)}
-        found[field.encode_name] = Key(field.encode_name, _bare(hint), frozenset(names))
+        found[field.encode_name] = Key(field.encode_name, _unwrap(hint), frozenset(names))
     return found
 
 
-def section_of(hint: Any) -> type[msgspec.Struct] | None:
+def section_type(hint: Any) -> type[msgspec.Struct] | None:
     """Give the section a type stands for, if it is one."""
-    hint = _bare(hint)
+    hint = _unwrap(hint)
     return hint if isinstance(hint, type) and issubclass(hint, msgspec.Struct) else None
 
 
-def item_of(hint: Any) -> Any:
+def item_type(hint: Any) -> Any:
     """Give the type of a list's entries, or None for what is no list."""
-    hint = _bare(hint)
+    hint = _unwrap(hint)
     return get_args(hint)[0] if get_origin(hint) is list else None
 
 
-def is_leaf(hint: Any) -> bool:
+def is_scalar(hint: Any) -> bool:
     """Tell whether a type is that of one plain value: no section, list or mapping."""
-    return section_of(hint) is None and item_of(hint) is None and value_of(hint) is None
+    return section_type(hint) is None and item_type(hint) is None and value_type(hint) is None
 
 
-def value_of(hint: Any) -> Any:
+def value_type(hint: Any) -> Any:
     """Give the type of a mapping's values, or None for what is no mapping with free keys."""
-    hint = _bare(hint)
+    hint = _unwrap(hint)
     if hint is Any:
         return Any
     return get_args(hint)[1] if get_origin(hint) is dict else None
@@ -76,7 +76,7 @@ def all_paths(section: type[msgspec.Struct], above: Path = ()) -> Iterator[Path]
     """Give the path of every key, sections included."""
     for key in keys(section).values():
         yield (*above, key.name)
-        below = section_of(key.type)
+        below = section_type(key.type)
         if below is not None:
             yield from all_paths(below, (*above, key.name))
 
@@ -88,10 +88,10 @@ def _go_names(hint: Any) -> Iterator[str]:
                 yield meta.extra["go"]
 
 
-def _bare(hint: Any) -> Any:
+def _unwrap(hint: Any) -> Any:
     """Take ``Optional`` and notes off a type, leaving bounds for its conversion."""
     if get_origin(hint) in (Union, types.UnionType):
-        return next(_bare(arg) for arg in get_args(hint) if arg is not type(None))
+        return next(_unwrap(arg) for arg in get_args(hint) if arg is not type(None))
     if get_origin(hint) is Annotated and any(_go_names(hint)):
         return get_args(hint)[0]
     return hint

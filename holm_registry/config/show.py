@@ -8,21 +8,21 @@ import msgspec
 from holm_registry.oci.sizes import Size
 
 from .durations import Duration, format_duration
-from .load import Loaded
+from .load import LoadedConfig
 from .model import Config
 from .schema import Path, dotted
 
-_SECRETS = ("secret", "password", "secretkey", "accountkey", "accesskey", "keyid")
+_SECRET_KEYS = ("secret", "password", "secretkey", "accountkey", "accesskey", "keyid")
 
 
-def show(loaded: Loaded) -> str:
+def format_config(loaded: LoadedConfig) -> str:
     """Write an effective configuration, a line each key, with where its value came from."""
     rows = list(_rows(loaded, loaded.config, ()))
     width = max(len(left) for left, _ in rows)
     return "".join(f"{left:<{width}}  # {source}\n" for left, source in rows)
 
 
-def _rows(loaded: Loaded, value: Any, path: Path) -> Iterator[tuple[str, str]]:
+def _rows(loaded: LoadedConfig, value: Any, path: Path) -> Iterator[tuple[str, str]]:
     if isinstance(value, msgspec.Struct):
         for field in msgspec.structs.fields(type(value)):
             below = getattr(value, field.name)
@@ -35,11 +35,11 @@ def _rows(loaded: Loaded, value: Any, path: Path) -> Iterator[tuple[str, str]]:
         for index, below in enumerate(value):
             yield from _rows(loaded, below, (*path, index))
     else:
-        yield f"{dotted(path)}: {_text(value, path)}", loaded.tree.source_of(path)
+        yield f"{dotted(path)}: {_text(value, path)}", loaded.layers.source_of(path)
 
 
 def _text(value: Any, path: Path) -> str:
-    if value and (path[-1] in _SECRETS or _is_sent(path)):
+    if value and (path[-1] in _SECRET_KEYS or _is_sent_header(path)):
         return '"********"'
     if isinstance(value, Duration):
         return format_duration(value)
@@ -48,12 +48,12 @@ def _text(value: Any, path: Path) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _is_sent(path: Path) -> bool:
+def _is_sent_header(path: Path) -> bool:
     """Tell whether a value is a header that we send to others, as logins are."""
     return path[0] in ("notifications", "health") and "headers" in path
 
 
-def changed(before: Config, after: Config) -> list[str]:
+def changed_keys(before: Config, after: Config) -> list[str]:
     """Name the keys that two configurations differ in."""
     old, new = dict(_leaves(before, ())), dict(_leaves(after, ()))
     paths = [*old, *(path for path in new if path not in old)]

@@ -20,84 +20,93 @@ from .storage import DRIVERS
 
 
 @frozen
-class _Rule:
+class _UnsupportedKey:
     """
     :ivar path: The key, and whatever lies below it.
-    :ivar used: Tells from its value whether somebody relies on it; None where it is enough that
+    :ivar is_used: Tells from its value whether somebody relies on it; None where it is enough that
         somebody gave it.
-    :ivar excuse: Why it may be passed over; empty if it may not.
-    :ivar unless: A key with which it is served after all, if that has a value.
+    :ivar reason: Why it may be passed over; empty if it may not.
+    :ivar unless_set: A key with which it is served after all, if that has a value.
     """
 
     path: Path
-    used: Callable[[Any], bool] | None = bool
-    excuse: str = ""
-    unless: Path = ()
+    is_used: Callable[[Any], bool] | None = bool
+    reason: str = ""
+    unless_set: Path = ()
 
 
 def _any_enabled(entries: list[Any]) -> bool:
     return any(not entry.disabled for entry in entries)
 
 
-def _given(value: Any) -> bool:
+def _is_present(value: Any) -> bool:
     return value is not None
 
 
-_OWN_CACHE = "this registry needs no such cache"
+_NO_CACHE_NEEDED = "this registry needs no such cache"
 
-_RULES = (
+_UNSUPPORTED_KEYS = (
     *(
-        _Rule(("storage", driver), _given)
+        _UnsupportedKey(("storage", driver), _is_present)
         for driver in DRIVERS
         if driver not in ("filesystem", "inmemory")
     ),
-    _Rule(("auth", "silly"), _given),
-    *(_Rule(("middleware", kind), _any_enabled) for kind in ("registry", "repository", "storage")),
-    _Rule(
+    _UnsupportedKey(("auth", "silly"), _is_present),
+    *(
+        _UnsupportedKey(("middleware", kind), _any_enabled)
+        for kind in ("registry", "repository", "storage")
+    ),
+    _UnsupportedKey(
         ("http", "tls", "minimumtls"),
         lambda version: version in ("tls1.0", "tls1.1"),
         "TLS 1.2 is the oldest spoken",
     ),
-    _Rule(("http", "tls", "letsencrypt", "email")),
-    _Rule(("http", "tls", "letsencrypt", "hosts")),
-    _Rule(("proxy", "remoteurl")),
-    _Rule(("policy", "repository", "classes")),
-    _Rule(("http", "secret"), excuse="uploads need no secret: their state is in the store"),
-    _Rule(
+    _UnsupportedKey(("http", "tls", "letsencrypt", "email")),
+    _UnsupportedKey(("http", "tls", "letsencrypt", "hosts")),
+    _UnsupportedKey(("proxy", "remoteurl")),
+    _UnsupportedKey(("policy", "repository", "classes")),
+    _UnsupportedKey(
+        ("http", "secret"), reason="uploads need no secret: their state is in the store"
+    ),
+    _UnsupportedKey(
         ("http", "debug", "prometheus"),
         lambda debug: debug.enabled,
         "http.debug.addr does not say where to show figures",
-        unless=("http", "debug", "addr"),
+        unless_set=("http", "debug", "addr"),
     ),
-    _Rule(("http", "h2c", "enabled"), excuse="HTTP/1.1 is spoken"),
-    _Rule(("log", "hooks"), excuse="no log hooks yet"),
-    _Rule(("log", "reportcaller"), excuse="logs name their module already"),
-    _Rule(("redis",), excuse=_OWN_CACHE),
-    _Rule(("storage", "cache", "blobdescriptor"), lambda v: v == "redis", _OWN_CACHE),
-    _Rule(("storage", "tag", "concurrencylimit"), excuse="tags are looked up without"),
-    _Rule(("reporting",), excuse="nothing is reported anywhere"),
-    _Rule(("compatibility",), excuse="schema 1 manifests are served, and no longer accepted"),
+    _UnsupportedKey(("http", "h2c", "enabled"), reason="HTTP/1.1 is spoken"),
+    _UnsupportedKey(("log", "hooks"), reason="no log hooks yet"),
+    _UnsupportedKey(("log", "reportcaller"), reason="logs name their module already"),
+    _UnsupportedKey(("redis",), reason=_NO_CACHE_NEEDED),
+    _UnsupportedKey(
+        ("storage", "cache", "blobdescriptor"), lambda v: v == "redis", _NO_CACHE_NEEDED
+    ),
+    _UnsupportedKey(("storage", "tag", "concurrencylimit"), reason="tags are looked up without"),
+    _UnsupportedKey(("reporting",), reason="nothing is reported anywhere"),
+    _UnsupportedKey(
+        ("compatibility",), reason="schema 1 manifests are served, and no longer accepted"
+    ),
 )
 
 
-def check_support(tree: ConfigLayers, config: Config) -> None:
+def check_unsupported(layers: ConfigLayers, config: Config) -> None:
     """Refuse what would be missed, and warn of the rest."""
-    for rule in _RULES:
-        if not _is_used(rule, tree, config):
+    for rule in _UNSUPPORTED_KEYS:
+        if not _is_used(rule, layers, config):
             continue
-        if rule.excuse:
-            source = tree.source_of(rule.path)
-            tree.warnings.append(f"{dotted(rule.path)} is ignored: {rule.excuse} (from {source})")
+        if rule.reason:
+            source = layers.source_of(rule.path)
+            layers.warnings.append(f"{dotted(rule.path)} is ignored: {rule.reason} (from {source})")
         else:
-            tree.complain(rule.path, "not supported yet")
+            layers.add_error(rule.path, "not supported yet")
 
 
-def _is_used(rule: _Rule, tree: ConfigLayers, config: Config) -> bool:
-    if rule.unless and _value(config, rule.unless):
+def _is_used(rule: _UnsupportedKey, layers: ConfigLayers, config: Config) -> bool:
+    if rule.unless_set and _value(config, rule.unless_set):
         return False
-    if rule.used is None:
-        return tree.given(rule.path) is not None
-    return rule.used(_value(config, rule.path))
+    if rule.is_used is None:
+        return layers.value_at(rule.path) is not None
+    return rule.is_used(_value(config, rule.path))
 
 
 def _value(config: Config, path: Path) -> Any:

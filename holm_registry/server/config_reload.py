@@ -4,8 +4,8 @@ from typing import Any, Protocol
 
 from twisted.logger import Logger
 
-from holm_registry.config.load import ConfigInvalid, Loaded
-from holm_registry.config.show import changed
+from holm_registry.config.load import ConfigInvalid, LoadedConfig
+from holm_registry.config.show import changed_keys
 from holm_registry.http.site import StreamingSite
 from holm_registry.logs.observer import LOG
 
@@ -19,9 +19,9 @@ _log = Logger()
 
 
 class _Options(Protocol):
-    loaded: Loaded
+    loaded: LoadedConfig
 
-    def read(self) -> Loaded: ...
+    def read(self) -> LoadedConfig: ...
 
 
 class ConfigReloader:
@@ -50,13 +50,13 @@ class ConfigReloader:
             _log.error("configuration not reloaded: {problem}", problem=problem)
             return
         except ConfigInvalid as problem:
-            for complaint in problem.complaints:
+            for complaint in problem.errors:
                 _log.error("configuration not reloaded: {complaint}", complaint=str(complaint))
             return
         self._take_over(loaded)
 
-    def _take_over(self, loaded: Loaded) -> None:
-        keys = changed(self._options.loaded.config, loaded.config)
+    def _take_over(self, loaded: LoadedConfig) -> None:
+        keys = changed_keys(self._options.loaded.config, loaded.config)
         left = [key for key in keys if key not in _RELOADED]
         self._options.loaded = loaded
         LOG.set_level(loaded.config.log_level)

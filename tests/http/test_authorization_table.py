@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 
 from holm_registry.api.locations import Locations
 from holm_registry.auth.rules import RepositoryPattern, RuleScope
-from holm_registry.config.load import File, load
+from holm_registry.config.load import ConfigFile, load
 from holm_registry.oci.digest import Digest
 from holm_registry.server.auth import build_authorizer, build_robots
 from holm_registry.threads import ImmediateThreads
@@ -106,7 +106,9 @@ def folder(tmp_path_factory, users):
     shutil.copy(users._path, found / "htpasswd")
     issuer = ExternalIssuer()
     issuer.write_certificates(found / "roots.pem")
-    config = load(File("c", f"version: 0.1\nauth: {{robots: {{}}}}\n{storage(found)}")).require()
+    config = load(
+        ConfigFile("c", f"version: 0.1\nauth: {{robots: {{}}}}\n{storage(found)}")
+    ).require()
     scope = RuleScope((RepositoryPattern("*"),), frozenset({"pull"}))
     key = build_robots(config).create("robot", scope)
     return SimpleNamespace(path=found, issuer=issuer, key=key)
@@ -120,7 +122,7 @@ def guard_of(folder, setup: Setup):
     auth = ", ".join(filter(None, [LOGINS[setup.logins], TOKENS[setup.tokens]]))
     text = f"version: 0.1\n{RULES[setup.rules]}{storage(folder.path)}"
     text += f"auth: {{{auth}}}\n" if auth else ""
-    config = load(File("c", text.replace("FOLDER", str(folder.path)))).require()
+    config = load(ConfigFile("c", text.replace("FOLDER", str(folder.path)))).require()
     return build_authorizer(config, ImmediateThreads(), Locations())
 
 

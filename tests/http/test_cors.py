@@ -124,6 +124,6 @@ def test_what_no_browser_takes_is_warned_of(headers, warnings):
     environ = {f"REGISTRY_HTTP_HEADERS_{name}": f"{value}" for name, value in headers.items()}
     loaded = load(None, environ)
     loaded.require()
-    assert len(loaded.tree.warnings) == len(warnings)
-    for warning, said in zip(loaded.tree.warnings, warnings, strict=True):
+    assert len(loaded.layers.warnings) == len(warnings)
+    for warning, said in zip(loaded.layers.warnings, warnings, strict=True):
         assert said.lower() in warning.lower()

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.config.addresses import parse_address
-from holm_registry.config.load import ConfigInvalid, File, Option, load
-from holm_registry.config.show import show
+from holm_registry.config.load import ConfigFile, ConfigInvalid, ConfigOption, load
+from holm_registry.config.show import format_config
 from holm_registry.server.builder import build_quotas
 
 #: What the image of registry:2 ships.
@@ -35,7 +35,7 @@ health: {storagedriver: {enabled: true, interval: 10s, threshold: 3}}
 
 
 def from_text(text: str, environ=None, options=()):
-    return load(File("/c.yml", text), environ, options)
+    return load(ConfigFile("/c.yml", text), environ, options)
 
 
 EXPOSED = [
@@ -46,7 +46,7 @@ EXPOSED = [
 
 
 def complaints(loaded):
-    return [str(complaint) for complaint in loaded.tree.complaints]
+    return [str(complaint) for complaint in loaded.layers.errors]
 
 
 def test_with_nothing_at_all_the_table_of_the_readme_holds():
@@ -91,7 +91,7 @@ def test_option_beats_environment_beats_file_beats_default():
     path = ("storage", "filesystem", "rootdirectory")
     text = "version: 0.1\nstorage: {filesystem: {rootdirectory: /file}}"
     environ = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": "/environment"}
-    option = Option("--root", path, "/option")
+    option = ConfigOption("--root", path, "/option")
     found = [
         load(),
         from_text(text),
@@ -100,7 +100,7 @@ def test_option_beats_environment_beats_file_beats_default():
     ]
     roots = [loaded.require().storage.filesystem.rootdirectory for loaded in found]
     assert roots == ["/var/lib/registry", "/file", "/environment", "/option"]
-    assert [loaded.tree.source_of(path) for loaded in found] == [
+    assert [loaded.layers.source_of(path) for loaded in found] == [
         "default",
         "file /c.yml",
         "environment variable REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY",
@@ -196,14 +196,14 @@ def test_variables_seen_in_the_wild_set_their_keys(name, value, read):
 )
 def test_variables_of_kubernetes_services_are_none_of_ours(name):
     loaded = load(None, {f"REGISTRY_{name}": "tcp://10.0.0.1:5000"})
-    assert loaded.tree.complaints == []
-    assert loaded.tree.warnings == []
+    assert loaded.layers.errors == []
+    assert loaded.layers.warnings == []
 
 
 def test_variables_of_other_programs_are_passed_over_with_a_warning():
     loaded = load(None, {"REGISTRY_URL": "http://x", "OTHER": "y", "REGISTRY_version": "1"})
     loaded.require()
-    assert loaded.tree.warnings == [
+    assert loaded.layers.warnings == [
         "ignoring environment variable REGISTRY_URL: it names no known key",
         "ignoring environment variable REGISTRY_version: it names no known key",
     ]
@@ -342,7 +342,7 @@ def test_headers_that_are_no_texts_are_complained_of(value):
 
 def test_what_is_shown_names_each_source_and_hides_secrets():
     environ = {"REGISTRY_HTTP_SECRET": "do-not-tell", "REGISTRY_LOG_LEVEL": "warn"}
-    text = show(from_text(SHIPPED_2, environ))
+    text = format_config(from_text(SHIPPED_2, environ))
     lines = {line.split(":")[0]: line for line in text.splitlines()}
     assert "do-not-tell" not in text
     assert lines["log.level"].endswith("# environment variable REGISTRY_LOG_LEVEL")
@@ -352,14 +352,14 @@ def test_what_is_shown_names_each_source_and_hides_secrets():
 
 
 def test_keys_without_effect_here_are_said_to_be_ignored():
-    warnings = from_text(SHIPPED_3).tree.warnings
+    warnings = from_text(SHIPPED_3).layers.warnings
     assert any(text.startswith("storage.tag.concurrencylimit is ignored") for text in warnings)
     text = "version: 0.1\nhttp: {debug: {prometheus: {enabled: true}}}"
-    (warning,) = from_text(text).tree.warnings
+    (warning,) = from_text(text).layers.warnings
     assert warning.startswith("http.debug.prometheus is ignored: http.debug.addr does not say")
     name = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED"
-    assert load().tree.warnings == []
-    assert load(None, {name: "true"}).tree.warnings == []
+    assert load().layers.warnings == []
+    assert load(None, {name: "true"}).layers.warnings == []
 
 
 @pytest.mark.parametrize(
@@ -386,8 +386,8 @@ sections = st.sampled_from(["HTTP", "STORAGE", "LOG", "HEALTH", "AUTH", "NOTIFIC
 )
 def test_no_environment_breaks_the_loader(environ):
     loaded = load(None, environ)
-    assert show(loaded)
-    for complaint in loaded.tree.complaints:
+    assert format_config(loaded)
+    for complaint in loaded.layers.errors:
         assert "\n" not in str(complaint)
 
 
@@ -397,7 +397,7 @@ yaml_texts = st.one_of(st.text(max_size=40), st.builds("version: 0.1\n{}".format
 @given(yaml_texts)
 def test_no_file_breaks_the_loader(text):
     loaded = from_text(text)
-    assert all("\n" not in str(complaint) for complaint in loaded.tree.complaints)
+    assert all("\n" not in str(complaint) for complaint in loaded.layers.errors)
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ notifications: {endpoints: [{name: a, url: 'http://a', headers: {Authorization: 
 health: {http: [{uri: 'http://a', headers: {Authorization: [hidden-2]}}]}
 http: {headers: {X-Shown: [shown]}}
 """
-    shown = show(from_text(text))
+    shown = format_config(from_text(text))
     assert "hidden" not in shown
     assert "shown" in shown
     (complaint,) = complaints(
@@ -511,7 +511,7 @@ def test_sizes_are_read_from_file_and_environment():
     storage = loaded.require().storage
     assert (storage.limits.blob, storage.limits.free) == (10 * 2**30, 2**30)
     assert storage.quota == {"": 8 * 2**30, "team/*": 500_000_000}
-    assert "storage.limits.blob: 10737418240 " in show(loaded)
+    assert "storage.limits.blob: 10737418240 " in format_config(loaded)
     assert build_quotas(storage).limits == {"": 8 * 2**30, "team/": 500_000_000}
 
 

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pytest
 
 from holm_registry.config.durations import Duration
-from holm_registry.config.leaf import MAX_NUMBER
-from holm_registry.config.load import File, load
+from holm_registry.config.load import ConfigFile, load
 from holm_registry.config.model import Config
-from holm_registry.config.schema import dotted, item_of, keys, section_of
+from holm_registry.config.scalar import MAX_NUMBER
+from holm_registry.config.schema import dotted, item_type, keys, section_type
 from holm_registry.oci.sizes import Size
 
 
 def leaves(hint=Config, path=()):
     """Give the path and the type of each plain value, those of lists at their first place."""
-    section, item = section_of(hint), item_of(hint)
+    section, item = section_type(hint), item_type(hint)
     if section is not None:
         for key in keys(section).values():
             yield from leaves(key.type, (*path, key.name))
@@ -36,7 +36,7 @@ def complaints(path, value):
     for part in reversed(path):
         tree = [tree] if isinstance(part, int) else {part: tree}
     environ = {f"REGISTRY_{path[0].upper()}": as_yaml(tree[path[0]])}
-    found = [str(each) for each in load(None, environ).tree.complaints]
+    found = [str(each) for each in load(None, environ).layers.errors]
     return [each for each in found if each.startswith(f"{dotted(path)}: ")]
 
 
@@ -102,7 +102,7 @@ def test_no_message_speaks_of_types_of_a_program(path):
     ],
 )
 def test_only_what_is_like_an_unknown_key_is_proposed(text, complaint):
-    found = load(File("/c.yml", f"version: 0.1\n{text}")).tree.complaints
+    found = load(ConfigFile("/c.yml", f"version: 0.1\n{text}")).layers.errors
     assert any(str(each).startswith(complaint) for each in found), list(map(str, found))
 
 
@@ -118,7 +118,7 @@ def test_only_what_is_like_an_unknown_key_is_proposed(text, complaint):
     ],
 )
 def test_so_it_is_with_variables(name, complaint):
-    (found,) = load(None, {name: "x"}).tree.complaints
+    (found,) = load(None, {name: "x"}).layers.errors
     assert str(found).startswith(complaint)
 
 
@@ -131,6 +131,6 @@ def test_so_it_is_with_variables(name, complaint):
     ],
 )
 def test_a_file_that_is_no_mapping_is_told_what_it_is(text, kind):
-    (found,) = load(File("/c.yml", text)).tree.complaints
+    (found,) = load(ConfigFile("/c.yml", text)).layers.errors
     assert str(found).startswith(f"the file is {kind}")
     assert str(found).endswith("it begins with version: 0.1 (from file /c.yml)")

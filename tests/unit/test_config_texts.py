@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from holm_registry.auth.htpasswd import HtpasswdFile
 from holm_registry.cli import build_parser
-from holm_registry.config.load import ConfigInvalid, File, load
-from holm_registry.config.parse import decode
+from holm_registry.config.load import ConfigFile, ConfigInvalid, load
+from holm_registry.config.parse import decode_text
 from holm_registry.http.tls import TlsInvalid, TlsSettings, build_context
 from holm_registry.registry_tap import _require_root
 
@@ -106,7 +106,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
 )
 def test_what_a_file_cannot_mean_is_said_with_key_and_line(text, complaint):
     with pytest.raises(ConfigInvalid) as caught:
-        load(File("/c.yml", text)).require()
+        load(ConfigFile("/c.yml", text)).require()
     said = str(caught.value)
     assert complaint in said
     assert len(said) < 400, "a long value is not repeated whole"
@@ -120,7 +120,7 @@ def test_a_key_that_a_variable_gives_twice_is_said_too():
 
 def test_aliases_and_merges_are_taken():
     text = "version: 0.1\nlog: {fields: &f {a: b}}\nredis: {<<: *f, c: d}\nproxy: {}\n"
-    assert load(File("/c.yml", text)).require().redis == {"a": "b", "c": "d"}
+    assert load(ConfigFile("/c.yml", text)).require().redis == {"a": "b", "c": "d"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -128,8 +128,8 @@ def test_aliases_and_merges_are_taken():
 def test_a_file_of_any_editor_is_read(encoding, end):
     text = f"version: 0.1{end}http:{end}  secret: gehé{end}"
     mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
-    decoded = decode(mark + text.encode(encoding))
-    assert load(File("/c.yml", decoded)).require().http.secret == "gehé"
+    decoded = decode_text(mark + text.encode(encoding))
+    assert load(ConfigFile("/c.yml", decoded)).require().http.secret == "gehé"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import holm_registry
-from holm_registry.config.load import File, load
+from holm_registry.config.load import ConfigFile, load
 from holm_registry.ui.web.settings import read_settings
 
 FOLDER = Path(__file__).parents[2] / "manifests"
@@ -134,9 +134,9 @@ def test_the_registry_has_its_volume_alone():
 
 def test_the_registry_understands_its_file_and_its_variables():
     text = found("ConfigMap", "registry-config")["data"]["config.yml"]
-    loaded = load(File("config.yml", text), environment("registry"))
+    loaded = load(ConfigFile("config.yml", text), environment("registry"))
     config = loaded.require()
-    assert loaded.tree.warnings == []
+    assert loaded.layers.warnings == []
     assert container("registry")["args"] == ["/etc/docker/registry/config.yml"]
     assert config.http.addr == ":5000"
     assert config.storage.filesystem.rootdirectory == "/var/lib/registry"

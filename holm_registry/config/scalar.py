@@ -16,13 +16,13 @@ from .durations import Duration, parse_duration
 MAX_NUMBER = 2**31 - 1
 
 #: What YAML calls true and false.
-_TRUTH = {
+_BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "y"), True),
     **dict.fromkeys(("false", "no", "off", "n"), False),
 }
 
 
-def convert_leaf(hint: Any, value: Any) -> Any:
+def convert_scalar(hint: Any, value: Any) -> Any:
     """
     Give a plain value the type of its key.
 
@@ -33,7 +33,7 @@ def convert_leaf(hint: Any, value: Any) -> Any:
     if hint is Size:
         return parse_size(value)
     if hint is bool and isinstance(value, str):
-        value = _TRUTH.get(value.lower(), value)
+        value = _BOOLEANS.get(value.lower(), value)
     try:
         found = msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError:
@@ -46,7 +46,7 @@ def convert_leaf(hint: Any, value: Any) -> Any:
 
 def expected(hint: Any) -> str:
     """Say which values a type has."""
-    bare, least = _without_bounds(hint)
+    bare, least = _split_bounds(hint)
     if get_origin(bare) is Literal:
         return f"expected one of {', '.join(each for each in get_args(bare) if each)}"
     if bare is bool:
@@ -58,7 +58,7 @@ def expected(hint: Any) -> str:
     return "expected a text"
 
 
-def _without_bounds(hint: Any) -> tuple[Any, float | None]:
+def _split_bounds(hint: Any) -> tuple[Any, float | None]:
     """Give a type without its notes, and the least number that they allow."""
     if get_origin(hint) is not Annotated:
         return hint, None
