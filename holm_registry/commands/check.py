@@ -44,8 +44,8 @@ def _show(loaded: Any) -> int:
         print(format_config(loaded), end="")
     for warning in loaded.layers.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    for complaint in loaded.layers.errors:
-        print(f"error: {complaint}", file=sys.stderr)
+    for error in loaded.layers.errors:
+        print(f"error: {error}", file=sys.stderr)
     return 1 if loaded.layers.errors else 0
 
 

@@ -1,1 +1,1 @@
-"""Configuration: text and mappings in, a typed :class:`.model.Config` out. Reads no environment."""
+"""Configuration: from text and mappings to a typed :class:`.model.Config`, without any IO."""

@@ -7,7 +7,7 @@ from holm_registry.oci.numbers import parse_decimal
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: Networks by name. What comes by a local socket comes from this machine, as from ``loopback``.
+#: Networks by name. Connections of a local socket count as ``loopback``.
 NAMED_NETWORKS = {
     "loopback": ("127.0.0.0/8", "::1/128"),
     "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
@@ -16,9 +16,9 @@ NAMED_NETWORKS = {
 
 def parse_address(addr: str) -> tuple[str, int]:
     """
-    Read ``host:port`` as Go does: an empty host is every address of the machine.
+    Parse ``host:port`` as Go does: an empty host means all addresses of the machine.
 
-    :raises ValueError: It is not one.
+    :raises ValueError: The text is not an address.
     """
     host, colon, port = addr.rpartition(":")
     number = parse_decimal(port) if colon else None
@@ -29,10 +29,10 @@ def parse_address(addr: str) -> tuple[str, int]:
 
 def parse_networks(names: Sequence[str]) -> tuple[list[Network], bool]:
     """
-    Read networks: ``10.1.0.0/16``, single addresses, or names of :data:`NAMED_NETWORKS`.
+    Parse networks: ``10.1.0.0/16``, single addresses, or names of :data:`NAMED_NETWORKS`.
 
-    :return: The networks, and whether local sockets belong to them.
-    :raises ValueError: One of them is none of these.
+    :return: The networks, and whether they include local sockets.
+    :raises ValueError: A text is not a network.
     """
     networks: list[Network] = []
     for name in names:
@@ -40,8 +40,8 @@ def parse_networks(names: Sequence[str]) -> tuple[list[Network], bool]:
             try:
                 networks.append(ipaddress.ip_network(text, strict=False))
             except ValueError:
-                known = ", ".join(NAMED_NETWORKS)
+                supported = ", ".join(NAMED_NETWORKS)
                 raise ValueError(
-                    f"expected a network such as 10.0.0.0/8, an address, or one of {known}"
+                    f"expected a network such as 10.0.0.0/8, an address, or one of {supported}"
                 ) from None
     return networks, "loopback" in names

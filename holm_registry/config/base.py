@@ -4,4 +4,4 @@ from msgspec import Struct
 
 
 class Section(Struct, frozen=True):
-    """Part of the tree: its attributes are named as the keys of the file are."""
+    """A section of the configuration; its attributes have the names of the keys in the file."""

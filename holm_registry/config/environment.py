@@ -1,10 +1,10 @@
 """
-``REGISTRY_*`` variables, by registry:2's rule: split at underscores, walk down the fields, read the
-rest as YAML.
+``REGISTRY_*`` environment variables, with the rule of registry:2: the parts of the name between
+underscores are the keys, and the value is YAML.
 
-Its traps are mended: a variable for a free mapping never panics, both a field's name and its key in
-the file are understood, and a header named in another case replaces rather than doubles. Variables
-that Kubernetes sets for services whose names begin with ``registry`` are none of ours.
+Differences from registry:2: variables for mappings with free keys never fail, both the name of Go's
+field and the key of the file are accepted, and a header in different case replaces the existing
+one. Variables that Kubernetes sets for services named ``registry…`` are ignored.
 
 :see: distribution, ``configuration/parser.go``.
 """
@@ -25,7 +25,7 @@ from .schema import Path, is_scalar, item_type, keys, section_type, value_type
 
 PREFIX = "REGISTRY_"
 
-#: Says which file to read, and is no key itself.
+#: The variable with the path of the configuration file; it does not set a key.
 CONFIGURATION_PATH = "REGISTRY_CONFIGURATION_PATH"
 
 _SERVICE = re.compile(
@@ -36,7 +36,7 @@ _BARE_STAR = re.compile(r"(?<=[\[,])(\s*)\*(\s*)(?=[,\]])")
 
 
 class _UnknownKey(Exception):
-    """A variable names nothing known."""
+    """The name of a variable does not match any key."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class _UnknownKey(Exception):
 
 
 def apply_environment(layers: ConfigLayers, environ: Mapping[str, str]) -> None:
-    """Lay all ``REGISTRY_*`` variables over a tree, in the order of their names."""
+    """Set the values of all ``REGISTRY_*`` variables, sorted by name."""
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name == CONFIGURATION_PATH or _SERVICE.fullmatch(name):
             continue
@@ -70,13 +70,13 @@ def apply_environment(layers: ConfigLayers, environ: Mapping[str, str]) -> None:
 
 def parse_value(text: str, hint: Any = Any) -> Any:
     """
-    Read a variable's value: as text where its key takes a text, else as YAML.
+    Parse the value of a variable: as a string if the key takes one, as YAML otherwise.
 
-    A text in quotes is what YAML reads in them. A list of texts may be one text alone, and its
-    entries may begin with what YAML gives a meaning to (``[*, @a, %b]``).
+    Quoted strings and blocks are parsed as YAML. A list of strings may be a single string, and its
+    entries may begin with characters that have a meaning in YAML (``[*, @a, %b]``).
 
     :param hint: The type of the key.
-    :raises YamlInvalid: It is neither.
+    :raises YamlInvalid: The value is not valid YAML.
     """
     item = item_type(hint)
     if not text.strip():
@@ -94,34 +94,34 @@ def parse_value(text: str, hint: Any = Any) -> Any:
 
 
 def _parse_string(text: str) -> str:
-    """Read a text, which may be in quotes, or a block as YAML has them."""
+    """Parse a string: plain text, or a quoted string or block of YAML."""
     start = text.lstrip()
     if start.startswith(('"', "'", "!!")) or (start[0] in "|>" and "\n" in text):
         try:
-            found = parse_yaml(text)
+            value = parse_yaml(text)
         except YamlInvalid:
-            found = None
-        if isinstance(found, str):
-            return found
+            value = None
+        if isinstance(value, str):
+            return value
     return text.strip()
 
 
 def _parse_strings(text: str) -> Any:
-    """Read texts: a list as YAML has them, or one alone."""
+    """Parse strings: a list of YAML, or a single string."""
     stripped = text.strip()
     try:
-        found = parse_yaml(_BARE_STAR.sub(r"\1'*'\2", text))
+        value = parse_yaml(_BARE_STAR.sub(r"\1'*'\2", text))
     except YamlInvalid:
-        found = None
+        value = None
     is_list = stripped.startswith("[") and stripped.endswith("]")
     inner = stripped[1:-1] if is_list else stripped
-    if isinstance(found, list) and all(isinstance(each, str) for each in found):
-        return found
-    if found is not None and (inner.startswith("{") or (is_list and re.search(r"[\[{]", inner))):
-        # Something else than texts, which is complained of as such.
-        return found
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return value
+    if value is not None and (inner.startswith("{") or (is_list and re.search(r"[\[{]", inner))):
+        # Not strings: the conversion to the key's type reports it.
+        return value
     if is_list:
-        return [_parse_string(each) for each in inner.split(",") if each.strip()]
+        return [_parse_string(entry) for entry in inner.split(",") if entry.strip()]
     return [_parse_string(text)]
 
 
@@ -134,7 +134,11 @@ def _report_unknown(layers: ConfigLayers, name: str, parts: list[str], path: Pat
 
 
 def _resolve_path(values: Any, parts: list[str]) -> tuple[Path, Any]:
-    """Find the path that a variable's parts mean, and its type, given what the tree holds."""
+    """
+    Return the path and the type of the key that the parts of a variable's name mean.
+
+    :param values: The present values, for free keys and the lengths of lists.
+    """
     if parts == ["VERSION"]:
         raise ValueError("version cannot be overridden")
     hint: Any = Config
@@ -167,21 +171,21 @@ def _next_key(
 
 def _index(values: Any, text: str) -> int:
     length = len(values) if isinstance(values, list) else 0
-    place = parse_decimal(text)
-    if place is None or place > length:
-        raise ValueError(f"{text!r} is no place in a list of {length}; the next one is {length}")
-    return place
+    index = parse_decimal(text)
+    if index is None or index > length:
+        raise ValueError(f"{text!r} is not an index of the list; the next index is {length}")
+    return index
 
 
 def _free_key(values: Any, rest: list[str], value: Any) -> tuple[str, Any, list[str]]:
-    """Find the key of a mapping that may have any: a known one in whatever case, or a new one."""
-    known = {key.upper(): key for key in values} if isinstance(values, dict) else {}
-    whole = "_".join(rest)
-    if whole.upper() in known:
-        return known[whole.upper()], value, []
+    """Return the free key of a mapping: an existing one, ignoring case, or a new one."""
+    existing = {key.upper(): key for key in values} if isinstance(values, dict) else {}
+    name = "_".join(rest)
+    if name.upper() in existing:
+        return existing[name.upper()], value, []
     if value is Any or item_type(value) is None:
-        return known.get(rest[0].upper(), rest[0].lower()), value, rest[1:]
-    return whole.lower(), value, []
+        return existing.get(rest[0].upper(), rest[0].lower()), value, rest[1:]
+    return name.lower(), value, []
 
 
 def _child(values: Any, part: str | int) -> Any:
@@ -197,7 +201,7 @@ def _set(values: Any, path: Path, value: Any) -> None:
         below = _child(values, part)
         empty: Any = [] if isinstance(following, int) else {}
         if not isinstance(below, type(empty)):
-            # A bare name, as in "storage: inmemory", stands for a section with nothing in it.
+            # A plain name, as in "storage: inmemory", means an empty section.
             below = {below: {}} if isinstance(below, str) and isinstance(empty, dict) else empty
             _put(values, part, below)
         values = below

@@ -57,7 +57,7 @@ class H2cSection(Section, frozen=True):
     enabled: bool = False
 
 
-#: What a page in a browser needs of an answer: to page, to push, to log in, to delete, to explain.
+#: The response headers that scripts in a browser may read: for paging, pushes, logins and errors.
 _EXPOSED = (
     *("Docker-Content-Digest", "Link", "Location", "Range", "Content-Range", "ETag", "Allow"),
     *("WWW-Authenticate", "OCI-Subject", "OCI-Tag", "OCI-Filters-Applied", "Docker-Upload-UUID"),
@@ -76,8 +76,8 @@ def _default_headers() -> dict[str, list[str]]:
 
 class LimitsSection(Section, frozen=True):
     """
-    ``http.limits``: ours; 0 for as many connections as the process can have files for, up to a
-    bound, and for any number of requests.
+    ``http.limits``: only in this registry. 0 connections means a limit that depends on the
+    process's limit of open files; 0 requests per second means no limit.
     """
 
     headers: Duration = Duration(30)

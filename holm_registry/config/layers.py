@@ -1,5 +1,5 @@
 """
-The configuration while it is put together: values, where each came from, and what is wrong.
+The layers of a configuration: values, the source of each value, errors and warnings.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from attrs import Factory, define, frozen
 from .model import Config
 from .schema import Path, all_paths, dotted, item_type, keys, section_type, value_type
 
-#: How much of a value to repeat in a message, in characters.
+#: The maximum length of a value in a message, in characters.
 _MAX_SHOWN = 100
 
 
 @frozen
 class ConfigError:
     """
-    Something that keeps the registry from starting.
+    An error in the configuration, with which the registry does not start.
 
-    :ivar path: The key it is about; empty where it is about a whole source.
-    :ivar source: Where it came from: a file, a variable, an option.
+    :ivar path: The key; empty if the error concerns a whole source.
+    :ivar source: The source of the value: a file, a variable, an option.
+    :ivar problem: What is wrong.
     """
 
     path: Path
@@ -37,10 +38,12 @@ class ConfigError:
 @define
 class ConfigLayers:
     """
+    The values of a file, of the environment and of options, merged.
+
     :ivar values: Nested mappings and lists, by the keys of the file.
-    :ivar sources: Where each value came from, by its path or by that of something above it.
-    :ivar origin: The file that was read, if any.
-    :ivar is_file_valid: Whether the file was read, so that there is a configuration to speak of.
+    :ivar sources: The source of each value, by its path or the path of a section above it.
+    :ivar origin: The source of the file, if there is one.
+    :ivar is_file_valid: Whether the file could be parsed; if not, there is nothing to show.
     """
 
     values: dict[str, Any] = Factory(dict)
@@ -51,9 +54,9 @@ class ConfigLayers:
     is_file_valid: bool = True
 
     def source_of(self, path: Path) -> str:
-        """Tell where the value at a path came from; of a section, where one of its parts did."""
+        """Return the source of the value at a path; for a section, the source of a value in it."""
         if path and path not in self.sources:
-            below = [known for known in self.sources if known[: len(path)] == path]
+            below = self._sources_below(path)
             if below:
                 return self.sources[below[0]]
         for length in range(len(path), 0, -1):
@@ -62,17 +65,20 @@ class ConfigLayers:
         return "default" if path else self.origin
 
     def set_source(self, path: Path, source: str) -> None:
-        """Note where all at and below a path came from."""
-        for known in [known for known in self.sources if known[: len(path)] == path]:
-            del self.sources[known]
+        """Set the source of the values at and below a path."""
+        for replaced in self._sources_below(path):
+            del self.sources[replaced]
         self.sources[path] = source
 
+    def _sources_below(self, path: Path) -> list[Path]:
+        return [below for below in self.sources if below[: len(path)] == path]
+
     def add_error(self, path: Path, problem: str) -> None:
-        """Note what is wrong with the value at a path."""
+        """Add an error about the value at a path."""
         self.errors.append(ConfigError(path, self.source_of(path), problem))
 
     def value_at(self, path: Path) -> Any:
-        """Give the value at a path; None where nobody gave one."""
+        """Return the value at a path; None if no source sets it."""
         value: Any = self.values
         for part in path:
             if not isinstance(value, dict) or part not in value:
@@ -82,7 +88,7 @@ class ConfigLayers:
 
 
 def shorten(value: object) -> str:
-    """Write a value that was given, for a message; the beginning of a long one."""
+    """Return the ``repr`` of a value for a message, cut to a maximum length."""
     text = repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 

@@ -1,9 +1,9 @@
 """
-The whole of ``config.yml``, of registry:2 and registry:3, as types.
+The sections of ``config.yml``, of registry:2 and registry:3, as types.
 
-Attributes are named as the keys are, for they are the contract. What a key means here, or that it
-is not served yet, is said in :mod:`.support`. A key whose field has another name in distribution's
-code, which is how its environment variables are spelled, notes that name as ``go``.
+Attributes have the names of the keys, which users depend on. :mod:`.unsupported` lists the keys
+that are not supported. ``go`` is the name of a field in distribution's code, if it differs from the
+key: environment variables use it.
 
 :see: distribution, ``configuration/configuration.go`` and "Configuring a registry".
 """
@@ -53,7 +53,7 @@ class HookSection(Section, frozen=True):
 
 
 class AuditSection(Section, frozen=True):
-    """``log.audit``: ours."""
+    """``log.audit``: only in this registry."""
 
     path: str = ""
     pulls: bool = False
@@ -85,7 +85,7 @@ class SillySection(Section, frozen=True):
     service: str = ""
 
 
-#: How tokens of others may be signed: by a key that nobody else has, and known by its other half.
+#: The supported signing algorithms of external tokens: asymmetric keys only.
 SIGNING_ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA"),
@@ -106,18 +106,18 @@ class TokenSection(Section, frozen=True):
 
 
 class IssuerSection(Section, frozen=True):
-    """``auth.issuer``: ours. The registry gives out tokens for the logins of ``auth.htpasswd``."""
+    """``auth.issuer``: only in this registry. It issues tokens for its own logins."""
 
     service: str = "holm-registry"
     expiration: Duration = Duration(15 * 60)
 
 
 class RobotAccountsSection(Section, frozen=True):
-    """``auth.robots``: ours. Robots can log in, though nobody can by a password."""
+    """``auth.robots``: only in this registry. Robots can log in, even without ``htpasswd``."""
 
 
 class AuthSection(Section, frozen=True):
-    """``auth``: the ways to log in, and whether tokens are given out for them."""
+    """``auth``: the ways to log in."""
 
     none: dict[str, Any] | None = None
     silly: SillySection | None = None
@@ -127,15 +127,15 @@ class AuthSection(Section, frozen=True):
     robots: RobotAccountsSection | None = None
 
 
-#: The keys of ``auth``, each of them a way to authenticate.
+#: The keys of ``auth``.
 AUTH_TYPES = ("none", "silly", "htpasswd", "token", "issuer", "robots")
 
 
 class AccessRuleSection(Section, frozen=True):
     """
-    ``access[]``: ours. ``anonymous`` among ``subjects`` is everybody.
+    ``access[]``: only in this registry. The subject ``anonymous`` means all clients.
 
-    :ivar catalog: Whether ``anonymous`` may list the catalog; users may in any case.
+    :ivar catalog: Whether ``anonymous`` may list the catalog; users always may.
     """
 
     subjects: list[str] = []
@@ -319,7 +319,7 @@ class PolicySection(Section, frozen=True):
 
 
 class Config(Section, frozen=True):
-    """Everything; with no word from anybody, what the README's table says."""
+    """The whole configuration; the defaults are those of docs/configuration.md."""
 
     version: str = "0.1"
     log: LogSection = LogSection()
@@ -343,5 +343,5 @@ class Config(Section, frozen=True):
 
     @property
     def log_level(self) -> str:
-        """The level to log at: ``log.level``, or the older ``loglevel`` where only that is set."""
+        """The log level: ``log.level``, or the older ``loglevel`` if only that is set."""
         return self.log.level if self.log.level != "info" else self.loglevel or "info"

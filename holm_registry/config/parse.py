@@ -7,21 +7,20 @@ import yaml
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-#: What a plain scalar may be beside text.
+#: The types that a plain scalar may have, besides string.
 _RESOLVED_TAGS = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
 
-#: More values than any configuration has, each counted as often as an alias repeats it; and more
-#: levels.
+#: The maximum number of values (an alias counts each time it is used), and of levels.
 _MAX_NODES = 20_000
 _MAX_DEPTH = 50
 
 
 class YamlInvalid(Exception):
     """
-    Text that is not YAML, or not such as can be read; the exception's text says why.
+    Text that is not YAML, or that breaks a limit; the message is the reason.
 
-    :ivar path: The key it is about; empty if it is about none.
-    :ivar line: Where, from 1 on; None if that is not known.
+    :ivar path: The key; empty if the error concerns the whole text.
+    :ivar line: The line, counted from 1; None if it is not known.
     """
 
     def __init__(self, problem: str, line: int | None = None, path: tuple[str, ...] = ()) -> None:
@@ -32,9 +31,9 @@ class YamlInvalid(Exception):
 
 class _TextLoader(_Base):  # type: ignore[misc] # a loader in C where there is one
     """
-    Leaves plain scalars the text they are.
+    Loads plain scalars as strings.
 
-    What a value is, its key knows: a header's value ``yes`` or ``1_000`` is text, and stays it.
+    The key decides the type of a value: the value of a header, ``yes`` or ``1_000``, is a string.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's interface
@@ -45,9 +44,9 @@ class _TextLoader(_Base):  # type: ignore[misc] # a loader in C where there is o
 
 def decode_text(content: bytes) -> str:
     """
-    Read the bytes of a file as text: UTF-8, or UTF-16 where its first bytes say so.
+    Decode the bytes of a file: UTF-8, or UTF-16 if the file begins with its byte order mark.
 
-    What is neither is replaced by characters that no key has.
+    Invalid bytes are replaced by U+FFFD, which no key contains.
     """
     if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return content.decode("utf-16", "replace")
@@ -56,10 +55,10 @@ def decode_text(content: bytes) -> str:
 
 def parse_yaml(text: str) -> Any:
     """
-    Read YAML as mappings, lists, texts and None.
+    Parse YAML into mappings, lists, strings and None.
 
-    :raises YamlInvalid: It is not YAML, gives a key twice, or has aliases that lead back to
-        themselves or repeat too much.
+    :raises YamlInvalid: The text is not YAML, has a key twice, has an alias that contains itself,
+        or too many values.
     """
     loader = None
     try:
@@ -72,7 +71,7 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as problem:
         raise YamlInvalid(str(problem.problem or problem.context), _line(problem)) from None
     except (yaml.YAMLError, ValueError) as problem:
-        # What no YAML may hold, such as a control character.
+        # Characters that YAML does not allow, such as control characters.
         raise YamlInvalid(str(problem).splitlines()[0]) from None
     except RecursionError:
         raise YamlInvalid("it is nested too deep") from None
@@ -87,21 +86,21 @@ def _line(problem: yaml.MarkedYAMLError) -> int | None:
 
 
 class _NodeCheck:
-    """Looks at nodes as often as they are repeated, before anything is made of them."""
+    """Checks nodes before values are built from them; repeats count each time."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def check(self, node: yaml.Node, path: tuple[str, ...], above: tuple[yaml.Node, ...]) -> None:
         """
-        Look at a node and all below it.
+        Check a node and all nodes below it.
 
-        :param above: The nodes that it lies in.
-        :raises YamlInvalid: It holds itself, a key twice, or too much.
+        :param above: The nodes that contain it.
+        :raises YamlInvalid: A node contains itself, or a key twice, or there are too many nodes.
         """
         line = node.start_mark.line + 1
         self._count += 1
-        if any(node is each for each in above):
+        if any(node is ancestor for ancestor in above):
             raise YamlInvalid("an alias leads back to itself", line, path)
         if self._count > _MAX_NODES:
             raise YamlInvalid("it has too many values; do aliases repeat one another?", line, path)

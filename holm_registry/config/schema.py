@@ -1,5 +1,5 @@
 """
-What the types of :mod:`.model` say of the tree: which keys a section has, what lies under a key.
+The schema of the configuration, derived from the types of :mod:`.model`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 from attrs import frozen
 
-#: The way to a place in the tree: keys, and numbers for the entries of lists.
+#: The path of a value: keys of mappings and indexes of lists.
 Path = tuple[str | int, ...]
 
 
@@ -21,7 +21,7 @@ class Key:
     """
     One key of a section.
 
-    :ivar names: What an environment variable may call it, in capitals.
+    :ivar names: Its names in environment variables, in upper case.
     """
 
     name: str
@@ -31,35 +31,35 @@ class Key:
 
 @cache
 def keys(section: type[msgspec.Struct]) -> dict[str, Key]:
-    """Give the keys of a section by name."""
+    """Return the keys of a section by name."""
     hints = get_type_hints(section, include_extras=True)
-    found = {}
+    keys_by_name = {}
     for field in msgspec.structs.fields(section):
         hint = hints[field.name]
         names = {field.encode_name.upper(), *_go_names(hint)}
-        found[field.encode_name] = Key(field.encode_name, _unwrap(hint), frozenset(names))
-    return found
+        keys_by_name[field.encode_name] = Key(field.encode_name, _unwrap(hint), frozenset(names))
+    return keys_by_name
 
 
 def section_type(hint: Any) -> type[msgspec.Struct] | None:
-    """Give the section a type stands for, if it is one."""
+    """Return the type of a section; None for another type."""
     hint = _unwrap(hint)
     return hint if isinstance(hint, type) and issubclass(hint, msgspec.Struct) else None
 
 
 def item_type(hint: Any) -> Any:
-    """Give the type of a list's entries, or None for what is no list."""
+    """Return the type of a list's entries; None for another type."""
     hint = _unwrap(hint)
     return get_args(hint)[0] if get_origin(hint) is list else None
 
 
 def is_scalar(hint: Any) -> bool:
-    """Tell whether a type is that of one plain value: no section, list or mapping."""
+    """Return whether a type is that of a single value: not a section, list or mapping."""
     return section_type(hint) is None and item_type(hint) is None and value_type(hint) is None
 
 
 def value_type(hint: Any) -> Any:
-    """Give the type of a mapping's values, or None for what is no mapping with free keys."""
+    """Return the type of the values of a mapping with free keys; None for another type."""
     hint = _unwrap(hint)
     if hint is Any:
         return Any
@@ -67,13 +67,13 @@ def value_type(hint: Any) -> Any:
 
 
 def dotted(path: Path) -> str:
-    """Write a path as people do: ``http.headers``, ``health.file[0].file``."""
+    """Format a path: ``http.headers``, ``health.file[0].file``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
 def all_paths(section: type[msgspec.Struct], above: Path = ()) -> Iterator[Path]:
-    """Give the path of every key, sections included."""
+    """Return the paths of all keys and sections."""
     for key in keys(section).values():
         yield (*above, key.name)
         below = section_type(key.type)
@@ -89,7 +89,7 @@ def _go_names(hint: Any) -> Iterator[str]:
 
 
 def _unwrap(hint: Any) -> Any:
-    """Take ``Optional`` and notes off a type, leaving bounds for its conversion."""
+    """Remove ``Optional`` and Go names from a type; keep bounds, which the conversion checks."""
     if get_origin(hint) in (Union, types.UnionType):
         return next(_unwrap(arg) for arg in get_args(hint) if arg is not type(None))
     if get_origin(hint) is Annotated and any(_go_names(hint)):

@@ -16,7 +16,7 @@ _SECRET_KEYS = ("secret", "password", "secretkey", "accountkey", "accesskey", "k
 
 
 def format_config(loaded: LoadedConfig) -> str:
-    """Write an effective configuration, a line each key, with where its value came from."""
+    """Format a configuration, a line for each key, with the source of its value."""
     rows = list(_rows(loaded, loaded.config, ()))
     width = max(len(left) for left, _ in rows)
     return "".join(f"{left:<{width}}  # {source}\n" for left, source in rows)
@@ -49,12 +49,12 @@ def _text(value: Any, path: Path) -> str:
 
 
 def _is_sent_header(path: Path) -> bool:
-    """Tell whether a value is a header that we send to others, as logins are."""
+    """Return whether a value is a header sent to other servers, which may contain credentials."""
     return path[0] in ("notifications", "health") and "headers" in path
 
 
 def changed_keys(before: Config, after: Config) -> list[str]:
-    """Name the keys that two configurations differ in."""
+    """Return the keys whose values differ in two configurations."""
     old, new = dict(_leaves(before, ())), dict(_leaves(after, ()))
     paths = [*old, *(path for path in new if path not in old)]
     return [dotted(path) for path in paths if old.get(path) != new.get(path)]

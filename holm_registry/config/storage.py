@@ -14,7 +14,7 @@ from .durations import Duration
 
 
 class FilesystemSection(Section, frozen=True):
-    """``storage.filesystem``; ``maxthreads`` bounds how much is read and written at once."""
+    """``storage.filesystem``; ``maxthreads`` limits the number of concurrent reads and writes."""
 
     rootdirectory: str = "/var/lib/registry"
     maxthreads: Annotated[int, Meta(ge=1)] = 100
@@ -62,7 +62,7 @@ class ReadOnlySection(Section, frozen=True):
 
 
 class CollectSection(Section, frozen=True):
-    """``storage.maintenance.collect``: ours."""
+    """``storage.maintenance.collect``: only in this registry."""
 
     enabled: bool = True
     interval: Duration = Duration(24 * 3600)
@@ -79,7 +79,7 @@ class MaintenanceSection(Section, frozen=True):
 
 
 class StorageLimitsSection(Section, frozen=True):
-    """``storage.limits``: ours; 0 for any."""
+    """``storage.limits``: only in this registry; 0 means no limit."""
 
     blob: Size = Size(0)
     manifest: Size = Size(MAX_MANIFEST_BYTES)
@@ -89,7 +89,7 @@ class StorageLimitsSection(Section, frozen=True):
 
 
 class StorageSection(Section, frozen=True):
-    """``storage``: one driver, and what holds for any; ``quota`` is by prefix of names."""
+    """``storage``: one driver, and settings for all drivers; ``quota`` is by prefix of names."""
 
     filesystem: FilesystemSection | None = None
     inmemory: dict[str, Any] | None = None

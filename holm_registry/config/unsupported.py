@@ -1,9 +1,8 @@
 """
-Which of the known keys this registry does not serve, and what it does about each.
+The keys of registry:2 that this registry does not support.
 
-A key is refused where passing over it would change who may do what, or where content goes. Where
-passing over it is harmless it is accepted with a warning, so that a file written for registry:2
-works.
+A key is refused if ignoring it would change permissions or the place of content. A key that can be
+ignored without harm is accepted with a warning, so that configuration files of registry:2 work.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from .storage import DRIVERS
 @frozen
 class _UnsupportedKey:
     """
-    :ivar path: The key, and whatever lies below it.
-    :ivar is_used: Tells from its value whether somebody relies on it; None where it is enough that
-        somebody gave it.
-    :ivar reason: Why it may be passed over; empty if it may not.
-    :ivar unless_set: A key with which it is served after all, if that has a value.
+    :ivar path: The key, with all keys below it.
+    :ivar is_used: Returns whether a value asks for the unsupported feature; None if every value
+        does.
+    :ivar reason: Why the key can be ignored; empty if it is refused.
+    :ivar unless_set: Another key; if that has a value, this key is supported.
     """
 
     path: Path
@@ -59,7 +58,7 @@ _UNSUPPORTED_KEYS = (
     _UnsupportedKey(
         ("http", "tls", "minimumtls"),
         lambda version: version in ("tls1.0", "tls1.1"),
-        "TLS 1.2 is the oldest spoken",
+        "the oldest supported version is TLS 1.2",
     ),
     _UnsupportedKey(("http", "tls", "letsencrypt", "email")),
     _UnsupportedKey(("http", "tls", "letsencrypt", "hosts")),
@@ -71,26 +70,24 @@ _UNSUPPORTED_KEYS = (
     _UnsupportedKey(
         ("http", "debug", "prometheus"),
         lambda debug: debug.enabled,
-        "http.debug.addr does not say where to show figures",
+        "http.debug.addr, the address of the metrics, is not set",
         unless_set=("http", "debug", "addr"),
     ),
-    _UnsupportedKey(("http", "h2c", "enabled"), reason="HTTP/1.1 is spoken"),
-    _UnsupportedKey(("log", "hooks"), reason="no log hooks yet"),
+    _UnsupportedKey(("http", "h2c", "enabled"), reason="only HTTP/1.1 is supported"),
+    _UnsupportedKey(("log", "hooks"), reason="log hooks are not supported"),
     _UnsupportedKey(("log", "reportcaller"), reason="logs name their module already"),
     _UnsupportedKey(("redis",), reason=_NO_CACHE_NEEDED),
     _UnsupportedKey(
         ("storage", "cache", "blobdescriptor"), lambda v: v == "redis", _NO_CACHE_NEEDED
     ),
-    _UnsupportedKey(("storage", "tag", "concurrencylimit"), reason="tags are looked up without"),
-    _UnsupportedKey(("reporting",), reason="nothing is reported anywhere"),
-    _UnsupportedKey(
-        ("compatibility",), reason="schema 1 manifests are served, and no longer accepted"
-    ),
+    _UnsupportedKey(("storage", "tag", "concurrencylimit"), reason="tag lookups need no limit"),
+    _UnsupportedKey(("reporting",), reason="error reporting is not supported"),
+    _UnsupportedKey(("compatibility",), reason="schema 1 manifests are served, but not accepted"),
 )
 
 
 def check_unsupported(layers: ConfigLayers, config: Config) -> None:
-    """Refuse what would be missed, and warn of the rest."""
+    """Add an error or a warning for each unsupported key that is used."""
     for rule in _UNSUPPORTED_KEYS:
         if not _is_used(rule, layers, config):
             continue

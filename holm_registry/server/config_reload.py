@@ -50,8 +50,8 @@ class ConfigReloader:
             _log.error("configuration not reloaded: {problem}", problem=problem)
             return
         except ConfigInvalid as problem:
-            for complaint in problem.errors:
-                _log.error("configuration not reloaded: {complaint}", complaint=str(complaint))
+            for error in problem.errors:
+                _log.error("configuration not reloaded: {error}", error=str(error))
             return
         self._take_over(loaded)
 

@@ -45,11 +45,11 @@ EXPOSED = [
 ]
 
 
-def complaints(loaded):
-    return [str(complaint) for complaint in loaded.layers.errors]
+def errors(loaded):
+    return [str(message) for message in loaded.layers.errors]
 
 
-def test_with_nothing_at_all_the_table_of_the_readme_holds():
+def test_the_defaults_are_those_of_the_documentation():
     config = load().require()
     assert config.http.addr == ":5000"
     assert config.storage.filesystem.rootdirectory == "/var/lib/registry"
@@ -63,11 +63,11 @@ def test_with_nothing_at_all_the_table_of_the_readme_holds():
 
 
 @pytest.mark.parametrize("text", [SHIPPED_2, SHIPPED_3])
-def test_the_shipped_files_of_both_registries_are_taken(text):
+def test_the_shipped_files_of_both_registries_are_accepted(text):
     assert from_text(text).require().storage.filesystem.rootdirectory == "/var/lib/registry"
 
 
-def test_the_table_as_environment_variables_says_the_same():
+def test_environment_variables_can_set_the_defaults():
     environ = {
         "REGISTRY_HTTP_ADDR": ":5000",
         "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": "/var/lib/registry",
@@ -87,7 +87,7 @@ def test_the_table_as_environment_variables_says_the_same():
     assert config.http.headers == lowered
 
 
-def test_option_beats_environment_beats_file_beats_default():
+def test_options_override_environment_overrides_file_overrides_defaults():
     path = ("storage", "filesystem", "rootdirectory")
     text = "version: 0.1\nstorage: {filesystem: {rootdirectory: /file}}"
     environ = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": "/environment"}
@@ -194,13 +194,13 @@ def test_variables_seen_in_the_wild_set_their_keys(name, value, read):
         "HTTP_SERVICE_HOST",
     ],
 )
-def test_variables_of_kubernetes_services_are_none_of_ours(name):
+def test_variables_of_kubernetes_services_are_ignored(name):
     loaded = load(None, {f"REGISTRY_{name}": "tcp://10.0.0.1:5000"})
     assert loaded.layers.errors == []
     assert loaded.layers.warnings == []
 
 
-def test_variables_of_other_programs_are_passed_over_with_a_warning():
+def test_variables_of_other_programs_are_ignored_with_a_warning():
     loaded = load(None, {"REGISTRY_URL": "http://x", "OTHER": "y", "REGISTRY_version": "1"})
     loaded.require()
     assert loaded.layers.warnings == [
@@ -210,7 +210,7 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
 
 
 @pytest.mark.parametrize(
-    ("environ", "complaint"),
+    ("environ", "message"),
     [
         (
             {"REGISTRY_STORAGE_DELETE_ENABLE": "true"},
@@ -228,9 +228,9 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
         ({"REGISTRY_HTTP_PREFIX": "x"}, "http.prefix: must begin and end with a slash"),
         ({"REGISTRY_HTTP_HOST": "r.example"}, "http.host: expected https://"),
         ({"REGISTRY_VALIDATION_MANIFESTS_URLS_ALLOW": "['(']"}, "not a regular expression"),
-        ({"REGISTRY_HEALTH_FILECHECKERS_3_FILE": "x"}, "'3' is no place in a list of 0"),
-        ({"REGISTRY_HEALTH_FILECHECKERS_²_FILE": "x"}, "'²' is no place in a list of 0"),
-        ({f"REGISTRY_HEALTH_FILECHECKERS_{'9' * 5000}_FILE": "x"}, "is no place in a list of 0"),
+        ({"REGISTRY_HEALTH_FILECHECKERS_3_FILE": "x"}, "'3' is not an index of the list"),
+        ({"REGISTRY_HEALTH_FILECHECKERS_²_FILE": "x"}, "'²' is not an index of the list"),
+        ({f"REGISTRY_HEALTH_FILECHECKERS_{'9' * 5000}_FILE": "x"}, "is not an index of the list"),
         ({"REGISTRY_HTTP_ADDR": f":{'9' * 5000}"}, "a port up to 65535"),
         ({"REGISTRY_HTTP_ADDR": ":²"}, "a port up to 65535"),
         ({"REGISTRY_HTTP_DRAINTIMEOUT": f"'{'9' * 5000}'"}, "expected a duration"),
@@ -264,15 +264,15 @@ def test_variables_of_other_programs_are_passed_over_with_a_warning():
         ),
     ],
 )
-def test_bad_variables_are_complained_of_by_name(environ, complaint):
+def test_errors_in_variables_name_the_key_or_the_variable(environ, message):
     with pytest.raises(ConfigInvalid) as caught:
         load(None, environ).require()
-    assert complaint in str(caught.value)
+    assert message in str(caught.value)
     assert next(iter(environ)) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("", "the file is empty; it begins with version: 0.1"),
         ("- a", "the file is a list, not a mapping of keys to values"),
@@ -289,26 +289,26 @@ def test_bad_variables_are_complained_of_by_name(environ, complaint):
         ("version: 0.1\nauth: {silly: {realm: x}}", "auth.silly: not supported yet"),
     ],
 )
-def test_bad_files_are_complained_of_by_key(text, complaint):
+def test_errors_in_files_name_the_key(text, message):
     with pytest.raises(ConfigInvalid) as caught:
         from_text(text).require()
-    assert complaint in str(caught.value)
+    assert message in str(caught.value)
     assert "/c.yml" in str(caught.value)
 
 
 def test_a_second_driver_from_the_environment_is_refused_with_both_sources():
     loaded = from_text(SHIPPED_2, {"REGISTRY_STORAGE_S3_BUCKET": "b"})
-    (found,) = [text for text in complaints(loaded) if "several storage drivers" in text]
+    (found,) = [text for text in errors(loaded) if "several storage drivers" in text]
     assert "filesystem from file /c.yml" in found
     assert "s3 from environment variable REGISTRY_STORAGE_S3_BUCKET" in found
 
 
-def test_every_complaint_is_found_at_once():
+def test_all_errors_are_reported_at_once():
     loaded = from_text("version: 0.1\na: 1\nhttp: {addr: x, b: 2}\nlog: {level: loud}")
-    assert len(complaints(loaded)) == 4
+    assert len(errors(loaded)) == 4
 
 
-def test_a_header_named_in_another_case_replaces_the_default():
+def test_a_header_in_different_case_replaces_the_default():
     loaded = from_text(
         "version: 0.1\nhttp: {headers: {access-control-allow-origin: [a]}}",
         {"REGISTRY_HTTP_HEADERS_Access-Control-Allow-Origin": "[b]"},
@@ -319,7 +319,7 @@ def test_a_header_named_in_another_case_replaces_the_default():
     assert headers["Access-Control-Expose-Headers"] == EXPOSED
 
 
-def test_values_are_what_their_keys_make_of_their_text():
+def test_keys_decide_the_types_of_values():
     text = """
 version: 0.1
 http: {headers: {A: [yes, 1_000, 0x1F, 5:30, null, 2026-01-01], B: on}, secret: 010}
@@ -335,12 +335,12 @@ storage: {delete: {enabled: off}, filesystem: {rootdirectory: 123, maxthreads: 7
 
 
 @pytest.mark.parametrize("value", ["[[a]]", "[{a: b}]", "{a: b}"])
-def test_headers_that_are_no_texts_are_complained_of(value):
+def test_headers_must_be_strings(value):
     loaded = load(None, {"REGISTRY_HTTP_HEADERS_X": value})
-    assert complaints(loaded)
+    assert errors(loaded)
 
 
-def test_what_is_shown_names_each_source_and_hides_secrets():
+def test_the_formatted_configuration_names_sources_and_hides_secrets():
     environ = {"REGISTRY_HTTP_SECRET": "do-not-tell", "REGISTRY_LOG_LEVEL": "warn"}
     text = format_config(from_text(SHIPPED_2, environ))
     lines = {line.split(":")[0]: line for line in text.splitlines()}
@@ -351,12 +351,12 @@ def test_what_is_shown_names_each_source_and_hides_secrets():
     assert lines["catalog.maxentries"].endswith("# default")
 
 
-def test_keys_without_effect_here_are_said_to_be_ignored():
+def test_ignored_keys_cause_a_warning():
     warnings = from_text(SHIPPED_3).layers.warnings
     assert any(text.startswith("storage.tag.concurrencylimit is ignored") for text in warnings)
     text = "version: 0.1\nhttp: {debug: {prometheus: {enabled: true}}}"
     (warning,) = from_text(text).layers.warnings
-    assert warning.startswith("http.debug.prometheus is ignored: http.debug.addr does not say")
+    assert warning.startswith("http.debug.prometheus is ignored: http.debug.addr, the address")
     name = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED"
     assert load().layers.warnings == []
     assert load(None, {name: "true"}).layers.warnings == []
@@ -371,7 +371,7 @@ def test_keys_without_effect_here_are_said_to_be_ignored():
         ("localhost:0", ("localhost", 0)),
     ],
 )
-def test_addresses_are_read_as_go_does(text, expected):
+def test_addresses_are_parsed_as_by_go(text, expected):
     assert parse_address(text) == expected
 
 
@@ -387,8 +387,8 @@ sections = st.sampled_from(["HTTP", "STORAGE", "LOG", "HEALTH", "AUTH", "NOTIFIC
 def test_no_environment_breaks_the_loader(environ):
     loaded = load(None, environ)
     assert format_config(loaded)
-    for complaint in loaded.layers.errors:
-        assert "\n" not in str(complaint)
+    for message in loaded.layers.errors:
+        assert "\n" not in str(message)
 
 
 yaml_texts = st.one_of(st.text(max_size=40), st.builds("version: 0.1\n{}".format, st.text()))
@@ -397,11 +397,11 @@ yaml_texts = st.one_of(st.text(max_size=40), st.builds("version: 0.1\n{}".format
 @given(yaml_texts)
 def test_no_file_breaks_the_loader(text):
     loaded = from_text(text)
-    assert all("\n" not in str(complaint) for complaint in loaded.layers.errors)
+    assert all("\n" not in str(message) for message in loaded.layers.errors)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("http: {debug: {addr: x}}", "http.debug.addr: expected host:port"),
         (
@@ -484,12 +484,12 @@ def test_no_file_breaks_the_loader(text):
         ("health: {http: [{uri: 'http://[x'}]}", "health.http[0].uri: expected https://"),
     ],
 )
-def test_what_could_never_be_looked_at_is_refused(text, complaint):
-    (found,) = complaints(from_text(f"version: 0.1\n{text}"))
-    assert found.startswith(complaint)
+def test_invalid_values_are_refused(text, message):
+    (found,) = errors(from_text(f"version: 0.1\n{text}"))
+    assert found.startswith(message)
 
 
-def test_what_is_sent_to_others_as_a_login_is_shown_to_nobody():
+def test_credentials_for_other_servers_are_hidden():
     text = """
 version: 0.1
 notifications: {endpoints: [{name: a, url: 'http://a', headers: {Authorization: [hidden-1]}}]}
@@ -499,13 +499,11 @@ http: {headers: {X-Shown: [shown]}}
     shown = format_config(from_text(text))
     assert "hidden" not in shown
     assert "shown" in shown
-    (complaint,) = complaints(
-        from_text("version: 0.1\nhealth: {http: [{uri: 'ftp://me:hidden@x'}]}")
-    )
-    assert "hidden" not in complaint
+    (message,) = errors(from_text("version: 0.1\nhealth: {http: [{uri: 'ftp://me:hidden@x'}]}"))
+    assert "hidden" not in message
 
 
-def test_sizes_are_read_from_file_and_environment():
+def test_sizes_are_parsed_from_file_and_environment():
     text = "version: 0.1\nstorage: {limits: {blob: 10GiB}, quota: {'': 8Gi, 'team/*': 500MB}}"
     loaded = from_text(text, {"REGISTRY_STORAGE_LIMITS_FREE": "1GiB"})
     storage = loaded.require().storage
@@ -515,7 +513,7 @@ def test_sizes_are_read_from_file_and_environment():
     assert build_quotas(storage).limits == {"": 8 * 2**30, "team/": 500_000_000}
 
 
-def test_tokens_of_others_are_configured_by_environment_alone():
+def test_external_tokens_can_be_configured_by_environment_alone():
     names = {"REALM": "https://a/token", "SERVICE": "s", "ISSUER": "i", "ROOTCERTBUNDLE": "/r.pem"}
     environ = {f"REGISTRY_AUTH_TOKEN_{name}": value for name, value in names.items()}
     config = load(None, {"REGISTRY_AUTH": "token", **environ}).require()

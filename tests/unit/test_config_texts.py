@@ -28,7 +28,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_a_variable_for_a_text_is_that_text(text):
+def test_a_variable_for_a_string_is_taken_literally(text):
     environ = {"REGISTRY_HTTP_SECRET": text, "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": text}
     config = load(None, environ).require()
     assert config.http.secret == text
@@ -42,18 +42,18 @@ def test_a_variable_for_a_text_is_that_text(text):
         *(("''", ""), ("!!str 5", "5"), ("|\n  a\n  b\n", "a\nb\n")),
     ],
 )
-def test_a_text_in_quotes_is_what_is_in_them(text, value):
+def test_quotes_of_a_string_are_removed(text, value):
     assert load(None, {"REGISTRY_HTTP_SECRET": text}).require().http.secret == value
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Zs", "Zl", "Zp"])))
-def test_any_text_without_quotes_around_it_is_itself(text):
+def test_any_string_without_quotes_is_taken_literally(text):
     if text[:1] not in {"", "'", '"', "!", "|", ">", "\ufeff"}:
         assert load(None, {"REGISTRY_HTTP_SECRET": text}).require().http.secret == text
 
 
 @pytest.mark.parametrize("addr", ["[::]:5000", "[::1]:5000", ":5000", "'[::]:5000'"])
-def test_an_address_of_ipv6_is_one(addr):
+def test_an_ipv6_address_is_a_string(addr):
     assert load(None, {"REGISTRY_HTTP_ADDR": addr}).require().http.addr == addr.strip("'")
 
 
@@ -67,11 +67,11 @@ def test_an_address_of_ipv6_is_one(addr):
         ("'a' 'b'", ["'a' 'b'"]),
     ],
 )
-def test_a_variable_for_texts_is_a_list_or_one_of_them(text, values):
+def test_a_variable_for_strings_is_a_list_or_one_string(text, values):
     assert load(None, {"REGISTRY_HTTP_HEADERS_X": text}).require().http.headers["x"] == values
 
 
-def test_an_empty_variable_says_nothing():
+def test_an_empty_variable_keeps_the_default():
     assert load(None, {"REGISTRY_HTTP_ADDR": " "}).require().http.addr == ":5000"
 
 
@@ -82,7 +82,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("version: 0.1\nhttp: {addr: a:1}\nlog: {}\nhttp: {}", "http: given twice, in line 2 and"),
         ("version: 0.1\nhttp:\n  addr: :1\n  addr: :2", "http.addr: given twice, in line 3 and in"),
@@ -104,28 +104,28 @@ BOMB = "a: &a [x, x]\n" + "".join(
         ("version: 0.1\nstorage: {filesystem: {maxthreads: " + "9" * 5000 + "}}", "maxthreads: "),
     ],
 )
-def test_what_a_file_cannot_mean_is_said_with_key_and_line(text, complaint):
+def test_errors_in_files_name_key_and_line(text, message):
     with pytest.raises(ConfigInvalid) as caught:
         load(ConfigFile("/c.yml", text)).require()
     said = str(caught.value)
-    assert complaint in said
+    assert message in said
     assert len(said) < 400, "a long value is not repeated whole"
     assert "\n" not in said
 
 
-def test_a_key_that_a_variable_gives_twice_is_said_too():
+def test_a_repeated_key_in_a_variable_is_an_error():
     with pytest.raises(ConfigInvalid, match=r"http\.debug\.addr: given twice"):
         load(None, {"REGISTRY_HTTP_DEBUG": "{addr: a:1, addr: a:2}"}).require()
 
 
-def test_aliases_and_merges_are_taken():
+def test_aliases_and_merges_are_accepted():
     text = "version: 0.1\nlog: {fields: &f {a: b}}\nredis: {<<: *f, c: d}\nproxy: {}\n"
     assert load(ConfigFile("/c.yml", text)).require().redis == {"a": "b", "c": "d"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_file_of_any_editor_is_read(encoding, end):
+def test_byte_order_marks_and_line_ends_of_editors_are_accepted(encoding, end):
     text = f"version: 0.1{end}http:{end}  secret: gehé{end}"
     mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
     decoded = decode_text(mark + text.encode(encoding))
@@ -134,19 +134,19 @@ def test_a_file_of_any_editor_is_read(encoding, end):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_a_byte_order_mark_locks_nobody_out(tmp_path, mark, end):
+def test_a_byte_order_mark_in_htpasswd_is_ignored(tmp_path, mark, end):
     path = tmp_path / "htpasswd"
     hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
     lines = [f"{name}:{hashed}" for name in ("first", "second")]
     path.write_bytes((mark + end.join(lines) + end).encode())
-    complaints = []
-    users = HtpasswdFile(str(path), complaints.append)
+    warnings = []
+    users = HtpasswdFile(str(path), warnings.append)
     assert all(users.check(name, b"secret") for name in ("first", "second"))
-    assert complaints == []
+    assert warnings == []
 
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe"])
-def test_a_byte_order_mark_in_a_certificate_is_said(tmp_path, mark):
+def test_a_byte_order_mark_in_a_certificate_is_reported(tmp_path, mark):
     path = tmp_path / "server.crt"
     path.write_bytes(mark + b"-----BEGIN CERTIFICATE-----")
     with pytest.raises(TlsInvalid, match="begins with a byte order mark"):
@@ -160,7 +160,7 @@ def test_the_image_knows_every_command():
     assert set(line.split(" | ")) == {*commands, "-*"}
 
 
-def test_a_volume_that_cannot_be_written_to_is_told_how_to_be_served(tmp_path, monkeypatch, capfd):
+def test_a_volume_that_is_not_writable_is_reported_with_a_solution(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
     environ = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(tmp_path)}
     with pytest.raises(SystemExit):

@@ -23,7 +23,7 @@ from holm_registry.config.durations import format_duration, parse_duration
         ("2us", 2e-6),
     ],
 )
-def test_durations_are_read_as_go_writes_them(value, seconds):
+def test_durations_of_go_are_parsed(value, seconds):
     assert parse_duration(value) == pytest.approx(seconds)
 
 
@@ -34,7 +34,7 @@ def test_other_values_are_refused(value):
 
 
 @given(st.integers(0, 10**9))
-def test_what_is_written_reads_back(milliseconds):
+def test_parsing_reverses_formatting(milliseconds):
     assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(
         milliseconds / 1000
     )
