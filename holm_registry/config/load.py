@@ -1,5 +1,5 @@
 """
-From a file's text, the environment and options to a :class:`.model.Config`.
+Load a configuration: from a file, the environment and options to a :class:`.model.Config`.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from .schema import Path, item_type, keys, section_type, value_type
 from .storage import DRIVERS, StorageSection
 from .unsupported import check_unsupported
 
-#: A folder is named by an endpoint's name, each character of which may take three there.
+#: The name of an endpoint, percent-encoded (three characters for one), is the name of a directory.
 _MAX_NAME_LENGTH = 80
 
 _SERVICE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
-#: Clients believe tokens to be good for so long where nobody says.
+#: Clients assume this lifetime of a token if the response does not contain one.
 _MIN_TOKEN_SECONDS = 60
 
 _PREFIX = re.compile(r"/|(?:/[A-Za-z0-9._~@:+-]+)+/")
 
-#: What would end the header, or the quotes, that an address stands in.
+#: Characters that could end the header, or the quotes, that contain a URL.
 _NOT_IN_URL = re.compile(r"[^!#-;=?-\[\]_a-z~]")
 
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@*]+/?")
@@ -54,7 +54,11 @@ _CONTROL_CHARACTER = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 @frozen
 class ConfigFile:
-    """A configuration file that was read."""
+    """
+    The content of a configuration file.
+
+    :ivar path: Its path, for messages.
+    """
 
     path: str
     text: str
@@ -70,7 +74,11 @@ class ConfigOption:
 
 
 class ConfigInvalid(Exception):
-    """The configuration cannot be used."""
+    """
+    The configuration cannot be used.
+
+    :ivar errors: All errors.
+    """
 
     def __init__(self, errors: list[ConfigError]) -> None:
         super().__init__("; ".join(map(str, errors)))
@@ -80,10 +88,10 @@ class ConfigInvalid(Exception):
 @frozen
 class LoadedConfig:
     """
-    A configuration, good or not.
+    A loaded configuration, valid or not.
 
-    :ivar config: What the sources come to; defaults stand where something was wrong.
-    :ivar layers: The same with its sources, complaints and warnings.
+    :ivar config: The typed configuration, with defaults in place of invalid values.
+    :ivar layers: The values with their sources, errors and warnings.
     """
 
     config: Config
@@ -91,9 +99,9 @@ class LoadedConfig:
 
     def require(self) -> Config:
         """
-        Give the configuration.
+        Return the configuration.
 
-        :raises ConfigInvalid: There are complaints.
+        :raises ConfigInvalid: The configuration has errors.
         """
         if self.layers.errors:
             raise ConfigInvalid(self.layers.errors)
@@ -105,7 +113,7 @@ def load(
     environ: Mapping[str, str] | None = None,
     options: tuple[ConfigOption, ...] = (),
 ) -> LoadedConfig:
-    """Put a configuration together: options over environment over file over defaults."""
+    """Load a configuration. Options override the environment, which overrides the file."""
     layers = ConfigLayers()
     if file is not None:
         _read_file(layers, file)
@@ -115,7 +123,7 @@ def load(
     _expand_plain_names(layers)
     _check_choice(layers, ("storage",), DRIVERS, "storage drivers")
     for others in (("none", "htpasswd"), ("none", "token"), ("issuer", "token")):
-        # No login and one, or two who give out tokens: which of them is meant?
+        # Contradictions: no logins together with a way to log in, or two issuers of tokens.
         _check_choice(layers, ("auth",), others, "auth types")
     _merge_headers(layers)
     _set_default_driver(layers)
@@ -157,7 +165,7 @@ def _describe_other(values: Any) -> str:
 
 
 def _paths(value: Any, path: Path) -> Iterator[Path]:
-    """Give the path of every plain value in a tree."""
+    """Return the paths of all single values."""
     if isinstance(value, dict) and value:
         for name, below in value.items():
             yield from _paths(below, (*path, str(name)))
@@ -180,14 +188,14 @@ def _apply_option(layers: ConfigLayers, option: ConfigOption) -> None:
 
 
 def _expand_plain_names(layers: ConfigLayers) -> None:
-    """Read ``storage: inmemory`` as a section with that driver and nothing more said of it."""
+    """Replace a plain name, as in ``storage: inmemory``, by an empty section of that name."""
     for key in ("storage", "auth"):
         if isinstance(layers.values.get(key), str):
             layers.values[key] = {layers.values[key]: {}}
     for key, names in (("storage", DRIVERS), ("auth", AUTH_TYPES)):
         section = layers.values.get(key)
         if isinstance(section, dict):
-            # "inmemory:" with nothing behind it means the same as "inmemory: {}".
+            # "inmemory:" without a value means the same as "inmemory: {}".
             section.update({name: {} for name in names if name in section and not section[name]})
 
 
@@ -196,7 +204,9 @@ def _check_choice(layers: ConfigLayers, path: Path, names: tuple[str, ...], what
     chosen = [name for name in names if isinstance(section, dict) and name in section]
     if len(chosen) > 1:
         sources = ", ".join(f"{name} from {layers.source_of((*path, name))}" for name in chosen)
-        layers.add_error((*path, chosen[-1]), f"several {what} where one is possible: {sources}")
+        layers.add_error(
+            (*path, chosen[-1]), f"several {what}, but only one is possible: {sources}"
+        )
 
 
 def _set_default_driver(layers: ConfigLayers) -> None:
@@ -206,24 +216,24 @@ def _set_default_driver(layers: ConfigLayers) -> None:
 
 
 def _merge_headers(layers: ConfigLayers) -> None:
-    """Lay the headers that were given over the default ones, whatever case their names are in."""
-    given = layers.value_at(("http", "headers"))
-    if not isinstance(given, dict):
+    """Add the default headers that are not configured, ignoring case."""
+    configured = layers.value_at(("http", "headers"))
+    if not isinstance(configured, dict):
         return
     names: set[str] = set()
-    for name in map(str, given):
+    for name in map(str, configured):
         if name.lower() in names:
-            layers.add_error(("http", "headers", name), "given twice, in letters of another case")
+            layers.add_error(("http", "headers", name), "given twice, in different case")
         names.add(name.lower())
     defaults = Config().http.headers
     kept = {name: list(v) for name, v in defaults.items() if name.lower() not in names}
     for name in kept:
         layers.sources[("http", "headers", name)] = "default"
-    layers.values["http"]["headers"] = {**kept, **given}
+    layers.values["http"]["headers"] = {**kept, **configured}
 
 
 def _convert(layers: ConfigLayers, hint: Any, value: Any, path: Path) -> Any:
-    """Give a value its type, noting what is wrong with any part of it."""
+    """Convert a value to the type of its key; add an error for each part that is not valid."""
     section = section_type(hint)
     if section is not None:
         return _convert_section(layers, section, value, path)
@@ -234,12 +244,12 @@ def _convert(layers: ConfigLayers, hint: Any, value: Any, path: Path) -> Any:
         if value is None:
             return {}
         if isinstance(value, dict):
-            found = {
-                str(name): _convert(layers, free, each, (*path, str(name)))
-                for name, each in value.items()
+            converted = {
+                str(name): _convert(layers, free, below, (*path, str(name)))
+                for name, below in value.items()
             }
-            # What was complained of has no value.
-            return {name: each for name, each in found.items() if each is not None}
+            # Invalid values are None.
+            return {name: below for name, below in converted.items() if below is not None}
         layers.add_error(path, "expected a mapping of keys to values")
         return {}
     return _convert_scalar(layers, hint, value, path)
@@ -251,17 +261,17 @@ def _convert_section(
     if value is None:
         return section()
     if not isinstance(value, dict):
-        layers.add_error(path, "expected a section with keys of its own")
+        layers.add_error(path, "expected a section, a mapping of keys to values")
         return section()
-    known = keys(section)
+    known_keys = keys(section)
     names = {field.encode_name: field.name for field in msgspec.structs.fields(section)}
     converted = {}
-    for name, each in value.items():
-        below = (*path, str(name))
-        if name not in known:
-            layers.add_error(below, f"unknown key{suggest_key(below)}")
+    for name, below in value.items():
+        path_below = (*path, str(name))
+        if name not in known_keys:
+            layers.add_error(path_below, f"unknown key{suggest_key(path_below)}")
             continue
-        result = _convert(layers, known[name].type, each, below)
+        result = _convert(layers, known_keys[name].type, below, path_below)
         if result is not None:
             converted[names[name]] = result
     return section(**converted)
@@ -272,8 +282,8 @@ def _convert_list(layers: ConfigLayers, item: Any, value: Any, path: Path) -> li
         return []
     if not isinstance(value, list):
         value = [value]
-    converted = [_convert(layers, item, each, (*path, index)) for index, each in enumerate(value)]
-    return [each for each in converted if each is not None]
+    converted = [_convert(layers, item, entry, (*path, index)) for index, entry in enumerate(value)]
+    return [entry for entry in converted if entry is not None]
 
 
 def _convert_scalar(layers: ConfigLayers, hint: Any, value: Any, path: Path) -> Any:
@@ -288,7 +298,7 @@ def _convert_scalar(layers: ConfigLayers, hint: Any, value: Any, path: Path) -> 
 
 
 def _check_values(layers: ConfigLayers, config: Config) -> None:
-    """Check what a type cannot say."""
+    """Check the values whose types allow more than the registry does."""
     if config.version != "0.1":
         layers.add_error(("version",), f"unsupported version {config.version!r}; expected 0.1")
     _check_http(layers, config.http)
@@ -310,7 +320,7 @@ def _check_storage(layers: ConfigLayers, storage: StorageSection) -> None:
         layers.add_error(("storage", "limits", "manifest"), f"must be between 1 and {most}")
     for prefix, size in storage.quota.items():
         if not size:
-            layers.add_error(("storage", "quota", prefix), "must be more than nothing")
+            layers.add_error(("storage", "quota", prefix), "must be greater than 0")
 
 
 def _check_notifications(layers: ConfigLayers, notifications: NotificationsSection) -> None:
@@ -321,7 +331,8 @@ def _check_notifications(layers: ConfigLayers, notifications: NotificationsSecti
             continue
         _check_url(layers, (*path, "url"), endpoint.url)
         if not 0 < len(endpoint.name) <= _MAX_NAME_LENGTH or endpoint.name in names:
-            layers.add_error((*path, "name"), f"expected a name of its own, got {endpoint.name!r}")
+            expected = f"expected a unique name of 1 to {_MAX_NAME_LENGTH} characters"
+            layers.add_error((*path, "name"), f"{expected}, got {endpoint.name!r}")
         names.add(endpoint.name)
         _check_headers(layers, (*path, "headers"), endpoint.headers)
 
@@ -330,14 +341,16 @@ def _check_access(layers: ConfigLayers, config: Config) -> None:
     auth = config.auth
     if auth.htpasswd is not None:
         if not auth.htpasswd.path:
-            layers.add_error(("auth", "htpasswd", "path"), "missing: the file of users")
+            layers.add_error(("auth", "htpasswd", "path"), "missing: the path of the file of users")
         if '"' in auth.htpasswd.realm or _CONTROL_CHARACTER.search(auth.htpasswd.realm):
-            layers.add_error(("auth", "htpasswd", "realm"), "may hold no quote and no line end")
+            layers.add_error(
+                ("auth", "htpasswd", "realm"), "must not contain quotes or line breaks"
+            )
     if auth.token is not None:
         _check_token(layers, auth.token)
     if auth.issuer is not None:
         if auth.htpasswd is None and auth.robots is None:
-            layers.add_error(("auth", "issuer"), "needs auth.htpasswd, which says who can log in")
+            layers.add_error(("auth", "issuer"), "needs auth.htpasswd or auth.robots, for logins")
         _check_issuer(layers, auth.issuer)
     for index, rule in enumerate(config.access or ()):
         _check_rule(layers, ("access", index), rule)
@@ -349,7 +362,7 @@ def _check_rule(layers: ConfigLayers, path: Path, rule: AccessRuleSection) -> No
     if not rule.repositories and not (rule.catalog and not rule.actions):
         layers.add_error((*path, "repositories"), "must name at least one")
     if rule.catalog and "anonymous" not in rule.subjects:
-        # Otherwise it would look as if other users could not.
+        # It would suggest that other users may not list the catalog.
         layers.add_error(
             (*path, "catalog"), "is for anonymous: users may list what they may pull from anyway"
         )
@@ -364,20 +377,22 @@ def _check_token(layers: ConfigLayers, token: TokenSection) -> None:
         if not value and not (name == "realm" and token.autoredirect):
             layers.add_error((*path, name), "missing")
         if '"' in value or _CONTROL_CHARACTER.search(value):
-            layers.add_error((*path, name), "may hold no quote and no line end")
+            layers.add_error((*path, name), "must not contain quotes or line breaks")
     if not token.rootcertbundle and not token.jwks:
         layers.add_error(path, "needs rootcertbundle or jwks: the keys that tokens are signed with")
     for index, name in enumerate(token.signingalgorithms):
         if name not in SIGNING_ALGORITHMS:
-            known = ", ".join(SIGNING_ALGORITHMS)
-            layers.add_error((*path, "signingalgorithms", index), f"expected one of {known}")
+            supported = ", ".join(SIGNING_ALGORITHMS)
+            layers.add_error((*path, "signingalgorithms", index), f"expected one of {supported}")
 
 
 def _check_issuer(layers: ConfigLayers, issuer: IssuerSection) -> None:
     if not _SERVICE.fullmatch(issuer.service):
-        layers.add_error(("auth", "issuer", "service"), "may hold letters, digits and . _ : -")
+        layers.add_error(
+            ("auth", "issuer", "service"), "must consist of letters, digits and . _ : -"
+        )
     if issuer.expiration < _MIN_TOKEN_SECONDS:
-        layers.add_error(("auth", "issuer", "expiration"), "must be 60s at least")
+        layers.add_error(("auth", "issuer", "expiration"), "must be at least 60s")
 
 
 def _check_headers(layers: ConfigLayers, path: Path, headers: Mapping[str, Sequence[str]]) -> None:
@@ -385,7 +400,7 @@ def _check_headers(layers: ConfigLayers, path: Path, headers: Mapping[str, Seque
         if not _HEADER_NAME.fullmatch(name) or any(
             _CONTROL_CHARACTER.search(value) for value in values
         ):
-            layers.add_error((*path, name), "not a header's name, or not its value")
+            layers.add_error((*path, name), "not a valid name or value of a header")
 
 
 def _check_http(layers: ConfigLayers, http: HttpSection) -> None:
@@ -397,7 +412,7 @@ def _check_http(layers: ConfigLayers, http: HttpSection) -> None:
     if http.host and _check_url(layers, ("http", "host"), http.host):
         parts = urlsplit(http.host)
         if "@" in parts.netloc or parts.query or parts.fragment or _NOT_IN_URL.search(http.host):
-            layers.add_error(("http", "host"), "expected https://name[:port][/path] and no more")
+            layers.add_error(("http", "host"), "expected https://name[:port][/path]")
     _check_connections(layers, http)
     _check_origins(layers, http)
     _check_headers(layers, ("http", "headers"), http.headers)
@@ -406,24 +421,24 @@ def _check_http(layers: ConfigLayers, http: HttpSection) -> None:
     if http.debug.addr:
         _check_address(layers, ("http", "debug", "addr"), http.debug.addr)
     if bool(http.tls.certificate) != bool(http.tls.key):
-        layers.add_error(("http", "tls"), "certificate and key go together")
+        layers.add_error(("http", "tls"), "needs both certificate and key")
     if http.tls.clientcas and not http.tls.certificate:
-        layers.add_error(("http", "tls", "clientcas"), "without a certificate there is no TLS")
+        layers.add_error(("http", "tls", "clientcas"), "needs http.tls.certificate")
     if not http.debug.prometheus.path.startswith("/"):
         layers.add_error(("http", "debug", "prometheus", "path"), "must begin with a slash")
 
 
 def _check_origins(layers: ConfigLayers, http: HttpSection) -> None:
-    """Warn of what browsers would not take, though registry:2 sends it."""
-    values = {name.lower(): (name, each) for name, each in http.headers.items()}
+    """Add warnings for CORS headers that browsers reject, though registry:2 sends them."""
+    values = {name.lower(): (name, lines) for name, lines in http.headers.items()}
     name, origins = values.get("access-control-allow-origin", ("", []))
     for value in " ".join(origins).replace(",", " ").split():
         if value not in ("*", "null") and not _ORIGIN.fullmatch(value):
-            expected = "expected https://name[:port], or * alone for any"
-            layers.warnings.append(f"http.headers.{name}: {value!r} is no origin; {expected}")
+            expected = "expected https://name[:port], or * for any origin"
+            layers.warnings.append(f"http.headers.{name}: {value!r} is not an origin; {expected}")
     credentials, allowed = values.get("access-control-allow-credentials", ("", []))
     if allowed and "*" in origins:
-        reason = "it needs origins by their names, and * is allowed"
+        reason = "browsers accept it only with named origins"
         layers.warnings.append(f"http.headers.{credentials} is ignored for *: {reason}")
 
 
@@ -431,18 +446,18 @@ def _check_connections(layers: ConfigLayers, http: HttpSection) -> None:
     for index, name in enumerate(http.proxies):
         _check_network(layers, ("http", "proxies", index), name)
     if http.limits.idle < 1:
-        layers.add_error(("http", "limits", "idle"), "must be 1s at least")
+        layers.add_error(("http", "limits", "idle"), "must be at least 1s")
 
 
 def _check_url(layers: ConfigLayers, path: Path, url: str) -> bool:
-    """Complain of what is no URL; tell whether it is one."""
+    """Return whether a text is a URL; add an error if it is not."""
     try:
         parts = urlsplit(url)
         is_url = parts.scheme in ("http", "https") and bool(parts.netloc)
     except ValueError:
         is_url = False
     if not is_url or not url.isascii():
-        # What stands before an @ may be a password.
+        # The text before an @ may be a password.
         got = "" if "@" in url else f", got {url!r}"
         layers.add_error(path, f"expected https://name[:port]{got}")
         return False

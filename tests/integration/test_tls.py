@@ -208,7 +208,7 @@ def test_clients_are_who_their_certificates_say(tmp_path, authority, pair):
     ("change", "said"),
     [
         ({"certificate": "/none"}, "http.tls: /none: No such file or directory"),
-        ({"key": ""}, "http.tls: certificate and key go together"),
+        ({"key": ""}, "http.tls: needs both certificate and key"),
         ({"ciphersuites": ["TLS_NONSENSE"]}, "http.tls: ciphersuites: 'TLS_NONSENSE' is none"),
         ({"clientauth": "maybe"}, "http.tls.clientauth: "),
     ],

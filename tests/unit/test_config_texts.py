@@ -87,7 +87,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
         ("version: 0.1\nhttp: {addr: a:1}\nlog: {}\nhttp: {}", "http: given twice, in line 2 and"),
         ("version: 0.1\nhttp:\n  addr: :1\n  addr: :2", "http.addr: given twice, in line 3 and in"),
         ("version: 0.1\nhealth: {file: [{file: a, file: b}]}", "health.file.file: given twice, in"),
-        ("version: 0.1\nhttp: {headers: {A: [b], a: [c]}}", "http.headers.a: given twice, in lett"),
+        ("version: 0.1\nhttp: {headers: {A: [b], a: [c]}}", "http.headers.a: given twice, in diff"),
         ("a: &a\n  b: *a", "a.b: an alias leads back to itself"),
         ("&a [*a]", "an alias leads back to itself"),
         ("a: &a {b: &b {c: *a}}", "a.b.c: an alias leads back to itself"),
