@@ -66,7 +66,7 @@ def _convert_list(layers: ConfigLayers, item: Any, value: Any, path: Path) -> li
 
 
 def _convert_scalar(layers: ConfigLayers, hint: Any, value: Any, path: Path) -> Any:
-    """Convert a plain value; None, which leaves the default, where that fails."""
+    """Convert a single value; None, which keeps the default, if it is not valid."""
     if value is None or hint is Any:
         return value
     try:

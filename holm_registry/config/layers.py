@@ -95,19 +95,20 @@ def shorten(value: object) -> str:
 
 def suggest_key(path: Path) -> str:
     """
-    Suggest a known key for an unknown one, as the end of a sentence: one of the same section with
-    a similar name, or the only one of this name anywhere.
+    Return the end of a message about an unknown key, with a similar key; empty if there is none.
+
+    The similar key is a key of the same section, or the only key with the same name elsewhere.
     """
     hint: Any = Config
-    for place, part in enumerate(path):
+    for position, part in enumerate(path):
         section = section_type(hint)
         if section is not None and part not in keys(section):
             close = difflib.get_close_matches(str(part), keys(section), n=1, cutoff=0.6)
-            found = [(*path[:place], *close)] if close else _paths_ending_with(path[-1])
-            return f"; did you mean {dotted(found[0])}?" if len(found) == 1 else ""
+            similar = [(*path[:position], *close)] if close else _paths_ending_with(path[-1])
+            return f"; did you mean {dotted(similar[0])}?" if len(similar) == 1 else ""
         hint = keys(section)[str(part)].type if section else item_type(hint) or value_type(hint)
     return ""
 
 
 def _paths_ending_with(name: str | int) -> list[Path]:
-    return [known for known in all_paths(Config) if known[-1] == name]
+    return [path for path in all_paths(Config) if path[-1] == name]

@@ -114,7 +114,7 @@ def _read_file(layers: ConfigLayers, file: ConfigFile) -> None:
         layers.is_file_valid = False
         return
     if not isinstance(values, dict):
-        layers.errors.append(ConfigError((), source, _describe_other(values)))
+        layers.errors.append(ConfigError((), source, _not_a_mapping(values)))
         layers.is_file_valid = False
         return
     layers.values = values
@@ -124,12 +124,12 @@ def _read_file(layers: ConfigLayers, file: ConfigFile) -> None:
         layers.errors.append(ConfigError(("version",), source, "missing; expected 0.1"))
 
 
-def _describe_other(values: Any) -> str:
-    """Say what a file holds that is no mapping."""
+def _not_a_mapping(values: Any) -> str:
+    """Return the message for a file that is not a mapping."""
     if values is None:
-        return "the file is empty; it begins with version: 0.1"
-    kind = "a list" if isinstance(values, list) else "a text"
-    return f"the file is {kind}, not a mapping of keys to values; it begins with version: 0.1"
+        return "the file is empty; it must begin with version: 0.1"
+    kind = "a list" if isinstance(values, list) else "a string"
+    return f"the file is {kind}, not a mapping of keys to values; it must begin with version: 0.1"
 
 
 def _paths(value: Any, path: Path) -> Iterator[Path]:

@@ -1,6 +1,4 @@
-"""
-Reading one plain value; where it is another than its key takes, saying which ones it takes.
-"""
+"""Convert a single value to the type of its key; errors say which values the key takes."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from holm_registry.oci.sizes import Size, parse_size
 
 from .durations import Duration, parse_duration
 
-#: No number that a key takes is larger: what it is given to later takes 32 bits, with a sign.
+#: The maximum of all numbers: system calls and libraries take signed 32-bit integers.
 MAX_NUMBER = 2**31 - 1
 
 #: What YAML calls true and false.
@@ -24,9 +22,9 @@ _BOOLEANS = {
 
 def convert_scalar(hint: Any, value: Any) -> Any:
     """
-    Give a plain value the type of its key.
+    Convert a single value to the type of its key.
 
-    :raises ValueError: It is none of the values that the key takes, which the text says.
+    :raises ValueError: The key does not take the value; the message says what it takes.
     """
     if hint is Duration:
         return parse_duration(value)
@@ -35,32 +33,32 @@ def convert_scalar(hint: Any, value: Any) -> Any:
     if hint is bool and isinstance(value, str):
         value = _BOOLEANS.get(value.lower(), value)
     try:
-        found = msgspec.convert(value, hint, strict=False)
+        converted = msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError:
-        raise ValueError(expected(hint)) from None
-    # Not "larger": of what is no number, nothing is true.
-    if isinstance(found, int | float) and not abs(found) <= MAX_NUMBER:
-        raise ValueError(expected(hint))
-    return found
+        raise ValueError(expected_values(hint)) from None
+    # Not ``abs(…) > MAX_NUMBER``: comparisons with NaN are always false.
+    if isinstance(converted, int | float) and not abs(converted) <= MAX_NUMBER:
+        raise ValueError(expected_values(hint))
+    return converted
 
 
-def expected(hint: Any) -> str:
-    """Say which values a type has."""
-    bare, least = _split_bounds(hint)
-    if get_origin(bare) is Literal:
-        return f"expected one of {', '.join(each for each in get_args(bare) if each)}"
-    if bare is bool:
+def expected_values(hint: Any) -> str:
+    """Return the values of a type, for a message."""
+    plain_type, minimum = _split_bounds(hint)
+    if get_origin(plain_type) is Literal:
+        return f"expected one of {', '.join(choice for choice in get_args(plain_type) if choice)}"
+    if plain_type is bool:
         return "expected true or false"
-    if bare in (int, float):
-        number = "whole number" if bare is int else "number"
-        lower = "" if least is None else f" of at least {least:g} and"
+    if plain_type in (int, float):
+        number = "whole number" if plain_type is int else "number"
+        lower = "" if minimum is None else f" of at least {minimum:g} and"
         return f"expected a {number}{lower} of at most {MAX_NUMBER}"
-    return "expected a text"
+    return "expected a string"
 
 
 def _split_bounds(hint: Any) -> tuple[Any, float | None]:
-    """Give a type without its notes, and the least number that they allow."""
+    """Return a type without its bounds, and its minimum."""
     if get_origin(hint) is not Annotated:
         return hint, None
-    bare, *notes = get_args(hint)
-    return bare, next((note.ge for note in notes if isinstance(note, msgspec.Meta)), None)
+    plain_type, *notes = get_args(hint)
+    return plain_type, next((note.ge for note in notes if isinstance(note, msgspec.Meta)), None)

@@ -274,7 +274,7 @@ def test_errors_in_variables_name_the_key_or_the_variable(environ, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the file is empty; it begins with version: 0.1"),
+        ("", "the file is empty; it must begin with version: 0.1"),
         ("- a", "the file is a list, not a mapping of keys to values"),
         ("a: [}", "is not YAML in line 1"),
         ("storage: {}", "version: missing; expected 0.1"),

@@ -1,4 +1,4 @@
-"""What is said of a value, a key or a file that cannot be: what there may be instead."""
+"""Messages about invalid values, unknown keys and files name what is valid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holm_registry.oci.sizes import Size
 
 
 def leaves(hint=Config, path=()):
-    """Give the path and the type of each plain value, those of lists at their first place."""
+    """Return the path and the type of each single value; of lists, the first entry."""
     section, item = section_type(hint), item_type(hint)
     if section is not None:
         for key in keys(section).values():
@@ -23,21 +23,21 @@ def leaves(hint=Config, path=()):
     elif item is not None:
         yield from leaves(item, (*path, 0))
     else:
-        bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-        yield path, bare
+        plain_type = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        yield path, plain_type
 
 
 LEAVES = dict(leaves())
 
 
-def complaints(path, value):
-    """Load a configuration with one value at a path; give what is said of that value."""
-    tree: Any = value
+def errors(path, value):
+    """Load a configuration with one value at a path; return the errors about that value."""
+    values: Any = value
     for part in reversed(path):
-        tree = [tree] if isinstance(part, int) else {part: tree}
-    environ = {f"REGISTRY_{path[0].upper()}": as_yaml(tree[path[0]])}
-    found = [str(each) for each in load(None, environ).layers.errors]
-    return [each for each in found if each.startswith(f"{dotted(path)}: ")]
+        values = [values] if isinstance(part, int) else {part: values}
+    environ = {f"REGISTRY_{path[0].upper()}": as_yaml(values[path[0]])}
+    messages = [str(error) for error in load(None, environ).layers.errors]
+    return [message for message in messages if message.startswith(f"{dotted(path)}: ")]
 
 
 def as_yaml(tree):
@@ -48,44 +48,44 @@ def as_yaml(tree):
     return tree
 
 
-def of(*types):
+def paths_of(*types):
     return [path for path, hint in LEAVES.items() if hint in types and path != ("version",)]
 
 
 @pytest.mark.parametrize(
     "path", [path for path, hint in LEAVES.items() if get_origin(hint) is Literal], ids=dotted
 )
-def test_a_key_of_few_values_names_them(path):
+def test_the_message_names_the_choices_of_a_key(path):
     allowed = ", ".join(filter(None, get_args(LEAVES[path])))
     for value in ("5", "WARN", "nonsense"):
-        (found,) = complaints(path, value)
+        (found,) = errors(path, value)
         assert f"expected one of {allowed}, got {value!r}" in found
 
 
-@pytest.mark.parametrize("path", of(int, float, Duration, Size), ids=dotted)
-def test_no_number_is_without_a_bound(path):
-    assert complaints(path, "100s" if LEAVES[path] is Duration else "100") == []
+@pytest.mark.parametrize("path", paths_of(int, float, Duration, Size), ids=dotted)
+def test_every_number_has_a_maximum(path):
+    assert errors(path, "100s" if LEAVES[path] is Duration else "100") == []
     for value in (20 * "9", 400 * "9", "1e400", "inf", "nan", "-" + 20 * "9"):
-        assert complaints(path, value), value
+        assert errors(path, value), value
 
 
-@pytest.mark.parametrize("path", of(int, float), ids=dotted)
-def test_a_number_that_is_too_large_is_told_the_largest(path):
-    assert complaints(path, str(MAX_NUMBER)) == []
-    (found,) = complaints(path, str(MAX_NUMBER + 1))
+@pytest.mark.parametrize("path", paths_of(int, float), ids=dotted)
+def test_the_message_about_a_too_large_number_names_the_maximum(path):
+    assert errors(path, str(MAX_NUMBER)) == []
+    (found,) = errors(path, str(MAX_NUMBER + 1))
     assert f"of at most {MAX_NUMBER}, got '{MAX_NUMBER + 1}'" in found
 
 
-@pytest.mark.parametrize("path", of(int, float, bool, str), ids=dotted)
-def test_no_message_speaks_of_types_of_a_program(path):
+@pytest.mark.parametrize("path", paths_of(int, float, bool, str), ids=dotted)
+def test_no_message_names_types_of_a_program(path):
     for value in ("[a]", "{a: b}", "maybe"):
-        for found in complaints(path, value):
+        for found in errors(path, value):
             assert "`" not in found
             assert "array" not in found
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("http: {1: x}", "http.1: unknown key (from"),
         ("http: {'': x}", "http.: unknown key (from"),
@@ -101,13 +101,13 @@ def test_no_message_speaks_of_types_of_a_program(path):
         ),
     ],
 )
-def test_only_what_is_like_an_unknown_key_is_proposed(text, complaint):
+def test_similar_keys_are_suggested(text, message):
     found = load(ConfigFile("/c.yml", f"version: 0.1\n{text}")).layers.errors
-    assert any(str(each).startswith(complaint) for each in found), list(map(str, found))
+    assert any(str(each).startswith(message) for each in found), list(map(str, found))
 
 
 @pytest.mark.parametrize(
-    ("name", "complaint"),
+    ("name", "message"),
     [
         (
             "REGISTRY_HTTP_LIMITS_BODI",
@@ -117,20 +117,20 @@ def test_only_what_is_like_an_unknown_key_is_proposed(text, complaint):
         ("REGISTRY_HTTP_5", "http.5: unknown key (from"),
     ],
 )
-def test_so_it_is_with_variables(name, complaint):
+def test_similar_keys_are_suggested_for_variables(name, message):
     (found,) = load(None, {name: "x"}).layers.errors
-    assert str(found).startswith(complaint)
+    assert str(found).startswith(message)
 
 
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        *(("text", "a text"), ("5", "a text"), ("true", "a text"), ("[]", "a list")),
+        *(("text", "a string"), ("5", "a string"), ("true", "a string"), ("[]", "a list")),
         ("- version: 0.1", "a list"),
         *((text, "empty") for text in ("", "\n", "# version: 0.1", "null", "---")),
     ],
 )
-def test_a_file_that_is_no_mapping_is_told_what_it_is(text, kind):
+def test_the_message_about_a_file_that_is_not_a_mapping_names_its_kind(text, kind):
     (found,) = load(ConfigFile("/c.yml", text)).layers.errors
     assert str(found).startswith(f"the file is {kind}")
-    assert str(found).endswith("it begins with version: 0.1 (from file /c.yml)")
+    assert str(found).endswith("it must begin with version: 0.1 (from file /c.yml)")
