@@ -1,10 +1,10 @@
 """
-Locks on files: between threads, and between processes of one volume.
+Exclusive file locks (``flock``), between threads and between processes that share a volume.
 
-A lock belongs to an open file, and not to its path. Between opening and locking another process may
-have renamed or removed the file, or put another one in its place: a lock on the old file keeps
-nobody out. So a file counts as locked only if its path still names it once the lock is held. Who
-renames or removes a file that others lock must hold its lock while doing so.
+A lock belongs to an open file, not to its path. Between opening and locking, another process may
+rename, remove or replace the file; a lock on the old file then excludes no other process. So a
+file counts as locked only if its path still names it after the lock was taken. Code that renames
+or removes such a file must hold its lock.
 """
 
 from __future__ import annotations
@@ -16,74 +16,75 @@ import time
 
 from .regular_file import require_regular
 
-#: How often to open a file that another process replaces again and again.
+#: How often to try again with a file that another process has just replaced.
 _ATTEMPTS = 100
 
-#: How often to try a lock that is waited for, in seconds.
+#: The time between two attempts to take a lock, in seconds.
 _RETRY_SECONDS = 0.005
 
-#: What file systems without locks say: some NFS mounts.
+#: The errors of file systems without locks, such as some NFS mounts.
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class Busy(Exception):
-    """Another holder has the lock."""
+    """Another process, or another open file of this one, holds the lock."""
 
 
 def open_locked(
     path: str, flags: int = os.O_RDWR, mode: int = 0o666, *, wait_seconds: float = 0.0
 ) -> int:
     """
-    Open a file and lock it exclusively; closing it ends the lock, and so does the process's end.
+    Open a file and lock it exclusively.
 
-    Where the file system has no locks the file is opened without one.
+    Closing the descriptor releases the lock; so does the end of the process. Where the file system
+    has no locks, the file is opened without one.
 
-    :param flags: As of ``os.open``: with ``O_CREAT`` the file is made if it is missing.
-    :param wait_seconds: How long to wait for another holder.
-    :return: The file's descriptor.
-    :raises Busy: Another holder has it, and had it for as long.
-    :raises OSError: It cannot be opened; FileNotFoundError if it is missing.
+    :param flags: Those of ``os.open``; with ``O_CREAT`` a missing file is created.
+    :param wait_seconds: How long to wait for the lock.
+    :return: The file descriptor.
+    :raises Busy: The lock was held for all of ``wait_seconds``.
+    :raises OSError: The file cannot be opened; FileNotFoundError if it is missing.
     """
-    give_up = time.monotonic() + wait_seconds
+    deadline = time.monotonic() + wait_seconds
     while True:
         try:
             return _open_locked(path, flags, mode)
         except Busy:
-            if time.monotonic() >= give_up:
+            if time.monotonic() >= deadline:
                 raise
         time.sleep(_RETRY_SECONDS)
 
 
-def close_removing(path: str, file: int) -> None:
-    """End a lock, and remove its file: those who wait for it make a new one."""
+def remove_and_unlock(path: str, descriptor: int) -> None:
+    """Remove a locked file and release its lock; a process that waits for it creates a new file."""
     try:
-        if _is_at(path, file):
+        if _is_same_file(path, descriptor):
             os.unlink(path)
     except OSError:
-        # Whatever stays behind is an empty file that nobody holds.
+        # At worst, an empty file without a lock remains.
         pass
     finally:
-        os.close(file)
+        os.close(descriptor)
 
 
 def _open_locked(path: str, flags: int, mode: int) -> int:
     for _ in range(_ATTEMPTS):
-        file = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, mode)
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, mode)
         try:
-            require_regular(os.fstat(file))
-            _lock(file)
-            if _is_at(path, file):
-                return file
+            require_regular(os.fstat(descriptor))
+            _lock(descriptor)
+            if _is_same_file(path, descriptor):
+                return descriptor
         except BaseException:
-            os.close(file)
+            os.close(descriptor)
             raise
-        os.close(file)
+        os.close(descriptor)
     raise Busy(path)
 
 
-def _lock(file: int) -> None:
+def _lock(descriptor: int) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Busy from None
     except OSError as problem:
@@ -91,9 +92,9 @@ def _lock(file: int) -> None:
             raise
 
 
-def _is_at(path: str, file: int) -> bool:
-    """Tell whether a path names an open file."""
+def _is_same_file(path: str, descriptor: int) -> bool:
+    """Whether a path still names an open file."""
     try:
-        return os.path.samestat(os.stat(path), os.fstat(file))
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
         return False

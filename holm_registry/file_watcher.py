@@ -1,5 +1,5 @@
 """
-Files that may be renewed at any time: certificates, and the keys of tokens.
+Notice when files are replaced while a server runs: certificates, and keys that sign tokens.
 """
 
 from __future__ import annotations
@@ -8,39 +8,43 @@ import os
 import time
 from collections.abc import Callable, Hashable, Iterable
 
-#: How often to look whether files have changed, in seconds.
-_LOOK_SECONDS = 1.0
+#: The least time between two checks of the files, in seconds.
+_CHECK_SECONDS = 1.0
 
 
 class FileWatcher:
     """
-    Some files, and how they were when somebody last looked.
+    Compares the versions of some files with those of the previous check.
 
-    :param seconds: Tells the time, from any beginning.
+    :param seconds: A monotonic clock, in seconds.
     """
 
     def __init__(self, paths: Iterable[str], seconds: Callable[[], float] = time.monotonic) -> None:
         self._paths = tuple(paths)
         self._seconds = seconds
-        self._looked = seconds()
-        self._versions = self._look()
+        self._checked_at = seconds()
+        self._versions = self._read_versions()
 
     def have_changed(self) -> bool:
-        """Tell whether any has changed since the last time; asked often, it looks once a second."""
+        """
+        Whether a file has changed since the previous check.
+
+        It checks once a second at most, so that it may be called for each connection.
+        """
         now = self._seconds()
-        # A clock that was set back must not put it off for ever.
-        if abs(now - self._looked) < _LOOK_SECONDS:
+        # The absolute difference: a clock that was set back must not end the checks.
+        if abs(now - self._checked_at) < _CHECK_SECONDS:
             return False
-        self._looked = now
-        before, self._versions = self._versions, self._look()
+        self._checked_at = now
+        before, self._versions = self._versions, self._read_versions()
         return self._versions != before
 
-    def _look(self) -> tuple[Hashable, ...]:
+    def _read_versions(self) -> tuple[Hashable, ...]:
         return tuple(map(_version, self._paths))
 
 
 def _version(path: str) -> Hashable:
-    """Give what differs whenever a file does; None where there is none."""
+    """Return a value that changes whenever the file does; None if the file is missing."""
     try:
         stat = os.stat(path)
     except OSError:

@@ -1,5 +1,5 @@
 """
-Running blocking code beside the reactor.
+Bounded thread pools: blocking code runs here, and never in the reactor.
 """
 
 from __future__ import annotations
@@ -21,84 +21,84 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-#: How long threads may take to finish what they have begun when they are to end, in seconds.
-END_SECONDS = 5.0
+#: How long a pool that stops waits for functions that still run, in seconds.
+STOP_TIMEOUT_SECONDS = 5.0
 
 _log = Logger()
 
 
-class ThreadsEnded(Exception):
-    """There are no threads any more: the process ends."""
+class ThreadsStopped(Exception):
+    """The pool was stopped, since the process ends; it accepts no more work."""
 
 
 class Threads(Protocol):
-    """Somewhere to run blocking code."""
+    """Runs blocking functions outside of the reactor."""
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """
-        Run a function.
+        Run a function and return its result.
 
-        Cancelling the result does not stop the function: it must leave things whole on its own.
+        Cancelling the result does not stop the function, so that it must not leave half-done work.
         """
 
 
 class WorkQueue(Generic[T]):
     """
-    Whose turn it is, where some threads are shared by several kinds of work.
+    A fair queue: decides which work starts next where several kinds of work share some threads.
 
-    Some are kept for kinds of which nothing is running yet: however much there is of one kind, and
-    however long it takes, work of another kind begins at once. Within a kind the first comes first;
-    kinds take turns.
+    Some threads are reserved for kinds of work of which none is running. So work of one kind starts
+    at once, however much work of another kind is queued and however long it takes. Within a kind,
+    work starts in the order in which it was added; between kinds, the queue is round-robin.
 
-    :param count: How many threads there are.
-    :param kept: How many of them are kept so.
+    :param count: The number of threads.
+    :param reserved: The number of threads that are reserved.
     """
 
-    def __init__(self, count: int, kept: int = 0) -> None:
+    def __init__(self, count: int, reserved: int = 0) -> None:
         self._count = count
-        self._shared = count - kept
+        self._shared = count - reserved
         self._running: Counter[Hashable] = Counter()
         self._waiting: OrderedDict[Hashable, deque[T]] = OrderedDict()
 
     @property
     def waiting(self) -> int:
-        """How much waits."""
+        """The number of works that have not started."""
         return sum(map(len, self._waiting.values()))
 
     def add(self, kind: Hashable, work: T) -> list[T]:
-        """Take in work, and give what is to begin now."""
+        """Add work, and return the works to start now."""
         self._waiting.setdefault(kind, deque()).append(work)
         return self._next()
 
-    def end(self, kind: Hashable) -> list[T]:
-        """Note that work of a kind has ended, and give what is to begin now."""
+    def finish(self, kind: Hashable) -> list[T]:
+        """Record that a work of a kind has ended, and return the works to start now."""
         self._running[kind] -= 1
         if not self._running[kind]:
             del self._running[kind]
         return self._next()
 
-    def all(self) -> list[T]:
-        """Give all that waits: it is to begin now, whoever waits for whom."""
-        left = [(kind, work) for kind, each in self._waiting.items() for work in each]
+    def drain(self) -> list[T]:
+        """Empty the queue: return all works that have not started, for them to start now."""
+        waiting = [(kind, work) for kind, works in self._waiting.items() for work in works]
         self._waiting.clear()
-        self._running.update(kind for kind, _ in left)
-        return [work for _, work in left]
+        self._running.update(kind for kind, _ in waiting)
+        return [work for _, work in waiting]
 
     def _next(self) -> list[T]:
-        begun: list[T] = []
-        while (kind := next(filter(self._may_begin, self._waiting), None)) is not None:
-            begun.append(self._begin(kind))
-        return begun
+        started: list[T] = []
+        while (kind := next(filter(self._may_start, self._waiting), None)) is not None:
+            started.append(self._start(kind))
+        return started
 
-    def _may_begin(self, kind: Hashable) -> bool:
+    def _may_start(self, kind: Hashable) -> bool:
         running = self._running.total()
         return running < self._shared or (running < self._count and not self._running[kind])
 
-    def _begin(self, kind: Hashable) -> T:
+    def _start(self, kind: Hashable) -> T:
         works = self._waiting.pop(kind)
         work = works.popleft()
         if works:
-            # Behind the others.
+            # Round-robin: the other kinds come before this one again.
             self._waiting[kind] = works
         self._running[kind] += 1
         return work
@@ -109,113 +109,113 @@ def _daemon(**options: Any) -> Thread:
 
 
 class _DaemonPool(ThreadPool):
-    """Threads that a process does not wait for at its end: one of them may hang for ever."""
+    """A pool of daemon threads: the process can exit although one of them hangs for ever."""
 
     threadFactory = staticmethod(_daemon)  # type: ignore[assignment]
 
 
 class PooledThreads:
     """
-    A bounded pool of threads of its own, apart from the reactor's, which resolves names.
+    A bounded pool of threads. It is not the reactor's pool, since that one resolves host names.
 
-    :param count: How many threads at the most.
-    :param kept: How many of them are kept from functions that run in others already: see
+    :param count: The maximum number of threads.
+    :param reserved: How many of them only run functions of which no call is running; see
         :class:`WorkQueue`.
     """
 
-    def __init__(self, reactor: Any, count: int, kept: int = 0) -> None:
+    def __init__(self, reactor: Any, count: int, reserved: int = 0) -> None:
         self._reactor: IReactorFromThreads = reactor
         self._clock: IReactorTime = reactor
         self._pool = _DaemonPool(minthreads=0, maxthreads=count, name="content")
         self._lock = Lock()
-        self._turns: WorkQueue[Callable[[], None]] = WorkQueue(count, kept)
-        self._has_ended = False
+        self._queue: WorkQueue[Callable[[], None]] = WorkQueue(count, reserved)
+        self._is_stopped = False
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        """See :class:`Threads`."""
-        if self._has_ended:
-            # Twisted's pool would drop it, and whoever waits for it would wait for ever.
-            return fail(ThreadsEnded("the threads have ended"))
+        """Run a function; fail with :class:`ThreadsStopped` after :meth:`stop`."""
+        if self._is_stopped:
+            # Twisted's pool drops the call, and its caller would wait for ever.
+            return fail(ThreadsStopped("the thread pool was stopped"))
         result: Deferred[T] = Deferred()
         kind = _kind(function)
 
-        def ended(succeeded: bool, value: Any) -> None:  # noqa: FBT001 - so Twisted calls it
+        def ended(succeeded: bool, value: Any) -> None:  # noqa: FBT001 - Twisted's interface
             with self._lock:
-                works = self._turns.end(kind)
-            self._begin(works)
-            answer = result.callback if succeeded else result.errback
-            self._reactor.callFromThread(answer, value)
+                works = self._queue.finish(kind)
+            self._start_all(works)
+            fire = result.callback if succeeded else result.errback
+            self._reactor.callFromThread(fire, value)
 
         work = partial(self._pool.callInThreadWithCallback, ended, function, *args, **kwargs)
         with self._lock:
-            works = self._turns.add(kind, work)
-        self._begin(works)
+            works = self._queue.add(kind, work)
+        self._start_all(works)
         return result
 
     def waiting(self) -> int:
-        """Tell how much waits for a thread."""
-        in_pool = self._pool._team.statistics().backloggedWorkCount  # noqa: SLF001 - Twisted shows it nowhere else
+        """Return the number of calls that wait for a thread."""
+        in_pool = self._pool._team.statistics().backloggedWorkCount  # noqa: SLF001 - no public access
         with self._lock:
-            return int(in_pool) + self._turns.waiting
+            return int(in_pool) + self._queue.waiting
 
     def working(self) -> int:
-        """Tell how many threads are at work."""
+        """Return the number of threads that run a call."""
         return len(self._pool.working)
 
     def start(self) -> None:
-        """Take work from now on."""
+        """Start the pool: calls are accepted from now on."""
         self._pool.start()
 
     def stop(self) -> Deferred[None]:
         """
-        Take nothing more, and finish what was begun or waits.
+        Accept no more calls, and finish those that run or wait.
 
-        :return: A result when that is done, behind the results of all work; or after
-            :data:`END_SECONDS`, since what hangs in a file system must not keep the process.
+        :return: Fires after the results of all calls, or after :data:`STOP_TIMEOUT_SECONDS`: a call
+            that hangs in a file system must not keep the process from its end.
         """
-        ended: Deferred[None] = Deferred()
-        if self._has_ended or not self._pool.started:
-            self._has_ended = True
+        stopped: Deferred[None] = Deferred()
+        if self._is_stopped or not self._pool.started:
+            self._is_stopped = True
             return succeed(None)
-        self._has_ended = True
+        self._is_stopped = True
         with self._lock:
-            works = self._turns.all()
-        self._begin(works)
+            works = self._queue.drain()
+        self._start_all(works)
 
         def done() -> None:
-            if not ended.called:
-                ended.callback(None)
+            if not stopped.called:
+                stopped.callback(None)
 
         def stop() -> None:
             self._pool.stop()
             self._reactor.callFromThread(done)
 
         Thread(target=stop, daemon=True).start()
-        ended.addTimeout(END_SECONDS, self._clock)
-        return ended.addErrback(_tell_of_timeout)
+        stopped.addTimeout(STOP_TIMEOUT_SECONDS, self._clock)
+        return stopped.addErrback(_log_timeout)
 
     @staticmethod
-    def _begin(works: list[Callable[[], None]]) -> None:
+    def _start_all(works: list[Callable[[], None]]) -> None:
         for work in works:
             work()
 
 
 def _kind(function: Callable[..., Any]) -> Hashable:
-    """Tell which function it is, however it is bound."""
+    """Return what identifies a function, without its bound arguments and object."""
     while isinstance(function, partial):
         function = function.func
     function = getattr(function, "__func__", function)
     return getattr(function, "__code__", None) or getattr(function, "__qualname__", "")
 
 
-def _tell_of_timeout(failure: Failure) -> None:
+def _log_timeout(failure: Failure) -> None:
     failure.trap(DeferredTimeout)
-    _log.warn("some threads did not finish; the process ends without them")
+    _log.warn("some threads did not end in time; the process ends without them")
 
 
 class ImmediateThreads:
-    """Runs everything at once, in the calling thread: for tests."""
+    """Runs each function at once, in the calling thread: for tests."""
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        """See :class:`Threads`."""
+        """Run a function before returning."""
         return execute(function, *args, **kwargs)

@@ -13,7 +13,7 @@ from io import FileIO
 from threading import Lock
 from typing import TypeVar
 
-from holm_registry.file_lock import Busy, close_removing, open_locked
+from holm_registry.file_lock import Busy, open_locked, remove_and_unlock
 from holm_registry.regular_file import open_regular, require_regular
 
 from . import layout, quarantine
@@ -226,7 +226,7 @@ class FilesystemDriver:
             yield
         finally:
             if traceless:
-                close_removing(full, file)
+                remove_and_unlock(full, file)
             else:
                 os.close(file)
 

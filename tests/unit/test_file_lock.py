@@ -12,7 +12,7 @@ import pytest
 
 from holm_registry import file_lock
 from holm_registry.commands import htpasswd
-from holm_registry.file_lock import Busy, close_removing, open_locked
+from holm_registry.file_lock import Busy, open_locked, remove_and_unlock
 from holm_registry.notifications.queue_directories import QueueDirectories
 
 
@@ -96,7 +96,7 @@ def test_a_lock_that_leaves_no_file_passes_on_to_those_who_wait(path):
             inside.append(file)
             most.append(len(inside))
             inside.remove(file)
-            close_removing(path, file)
+            remove_and_unlock(path, file)
 
     threads = [threading.Thread(target=often) for _ in range(4)]
     for thread in threads:
@@ -112,10 +112,10 @@ def test_another_lock_at_the_same_path_is_not_removed(path):
     file = open_locked(path)
     replaced(path)
     other = open_locked(path)
-    close_removing(path, file)
+    remove_and_unlock(path, file)
     with pytest.raises(Busy):
         open_locked(path)
-    close_removing(path, other)
+    remove_and_unlock(path, other)
     assert not os.path.exists(path)
 
 

@@ -18,13 +18,13 @@ KINDS = st.sampled_from("abcde")
 
 @given(
     count=st.integers(1, 8),
-    kept=st.integers(0, 3),
+    reserved=st.integers(0, 3),
     steps=st.lists(st.one_of(KINDS, st.integers(0, 99))),
 )
-def test_no_kind_takes_all_threads_and_all_work_begins_in_order(count, kept, steps):
+def test_no_kind_takes_all_threads_and_all_work_begins_in_order(count, reserved, steps):
     """A letter is work of that kind that comes, a number the running work that ends."""
-    kept = min(kept, count - 1)
-    turns, running, begun, come = WorkQueue(count, kept), [], {}, {}
+    reserved = min(reserved, count - 1)
+    queue, running, begun, come = WorkQueue(count, reserved), [], {}, {}
 
     def begin(works):
         for kind, number in works:
@@ -34,19 +34,19 @@ def test_no_kind_takes_all_threads_and_all_work_begins_in_order(count, kept, ste
 
     def end(number):
         kind = running.pop(number % len(running))
-        begin(turns.end(kind))
+        begin(queue.finish(kind))
 
     for step in steps:
         if isinstance(step, str):
             come[step] = come.get(step, 0) + 1
             is_first = step not in running and len(running) < count
-            begin(turns.add(step, (step, come[step])))
+            begin(queue.add(step, (step, come[step])))
             assert not is_first or step in running, "a kind with nothing running begins at once"
         elif running:
             end(step)
-        assert turns.waiting == sum(come.values()) - sum(map(len, begun.values()))
+        assert queue.waiting == sum(come.values()) - sum(map(len, begun.values()))
         for kind in running:
-            assert running.count(kind) <= count - kept
+            assert running.count(kind) <= count - reserved
     while running:
         end(0)
     assert begun == {kind: list(range(1, number + 1)) for kind, number in come.items()}
@@ -116,4 +116,4 @@ def test_what_fails_makes_room_as_well():
 
 def test_a_registry_keeps_threads_for_other_kinds_of_requests():
     threads = build_threads(StorageSection(filesystem=FilesystemSection()), AtOnce())
-    assert (threads._turns._count, threads._turns._shared) == (16, 12)
+    assert (threads._queue._count, threads._queue._shared) == (16, 12)

@@ -8,7 +8,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from holm_registry.threads import PooledThreads, ThreadsEnded
+from holm_registry.threads import PooledThreads, ThreadsStopped
 
 
 @pytest_twisted.ensureDeferred
@@ -32,13 +32,13 @@ async def test_what_comes_too_late_fails_and_does_not_wait_for_ever():
     await threads.stop()
     failed = []
     threads.run(len, "").addErrback(failed.append)
-    assert failed[0].check(ThreadsEnded)
+    assert failed[0].check(ThreadsStopped)
     assert threads.stop().called, "once is enough"
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_thread_that_hangs_does_not_keep_the_process(monkeypatch):
-    monkeypatch.setattr("holm_registry.threads.END_SECONDS", 0.01)
+    monkeypatch.setattr("holm_registry.threads.STOP_TIMEOUT_SECONDS", 0.01)
     threads, goes_on = PooledThreads(reactor, 1), threading.Event()
     threads.start()
     hanging: Deferred = threads.run(goes_on.wait)
