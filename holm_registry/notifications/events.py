@@ -1,5 +1,5 @@
 """
-Events as registry:2 writes them.
+Events, in the format of registry:2.
 
 :see: distribution, ``notifications/event.go`` and "Work with notifications".
 """
@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct, field
 
-#: What an envelope is sent as.
+#: The media type of an envelope.
 CONTENT_TYPE = "application/vnd.docker.distribution.events.v1+json"
 
 PULL, PUSH, MOUNT, DELETE = "pull", "push", "mount", "delete"
 
 
 class EventReference(Struct, omit_defaults=True, kw_only=True):
-    """Something that a manifest names."""
+    """A descriptor that a manifest contains."""
 
     media_type: str = field(default="", name="mediaType")
     size: int = 0
@@ -27,7 +27,7 @@ class EventReference(Struct, omit_defaults=True, kw_only=True):
 
 
 class EventTarget(Struct, omit_defaults=True, kw_only=True):
-    """What something happened to: a manifest, a blob or a tag of a repository."""
+    """The manifest, blob or tag that an event is about; sizes in bytes."""
 
     media_type: str = field(default="", name="mediaType")
     size: int = 0
@@ -41,7 +41,7 @@ class EventTarget(Struct, omit_defaults=True, kw_only=True):
 
 
 class RequestRecord(Struct, omit_defaults=True):
-    """Which request it happened by."""
+    """The request that caused an event."""
 
     id: str = ""
     addr: str = ""
@@ -51,13 +51,13 @@ class RequestRecord(Struct, omit_defaults=True):
 
 
 class EventActor(Struct, omit_defaults=True):
-    """Who did it; nobody in particular where there are no logins."""
+    """The user of the request; without a name where authentication is off."""
 
     name: str = ""
 
 
 class EventSource(Struct, omit_defaults=True):
-    """Which server it happened at."""
+    """The server that handled the request."""
 
     addr: str = ""
     instance_id: str = field(default="", name="instanceID")
@@ -83,12 +83,12 @@ class Event(Struct, kw_only=True):
 
 
 def encode_event(event: Event) -> bytes:
-    """Write an event as one line, without its end."""
+    """Return an event as one line of JSON, without a newline."""
     return msgspec.json.encode(event)
 
 
 def is_event(line: bytes) -> bool:
-    """Tell whether a line can be put into an envelope, and be read by whoever gets it."""
+    """Whether a line is a JSON object in UTF-8, so that an endpoint can parse its envelope."""
     try:
         line.decode()
         _any_event.decode(line)
@@ -98,5 +98,5 @@ def is_event(line: bytes) -> bool:
 
 
 def make_envelope(line: bytes) -> bytes:
-    """Put an event that was written into an envelope of its own, indented as registry:2 does."""
+    """Return an envelope with one encoded event, indented like those of registry:2."""
     return msgspec.json.format(b'{"events":[' + line + b"]}", indent=3)

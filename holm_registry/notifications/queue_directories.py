@@ -9,51 +9,52 @@ from holm_registry.file_lock import Busy, open_locked
 
 class QueueDirectories:
     """
-    The folders in which this process keeps what is to be delivered.
+    The directories of this process's queues.
 
-    Several processes may serve one volume: each has a folder of its own, locked for as long as it
-    lives. One that starts takes over what others that are gone have left.
+    Several processes may serve one volume. Each has a directory of its own, and holds its lock
+    until the process ends. A process that starts also takes over the directories of processes that
+    have ended.
 
-    :ivar own: Where to put events.
-    :ivar left: Where others have left some.
+    :ivar own: The directory for new events.
+    :ivar orphaned: Directories of processes that have ended, which may still hold events.
     """
 
-    def __init__(self, folder: str) -> None:
-        os.makedirs(folder, exist_ok=True)
-        # Kept open: they hold the locks.
-        self._files: list[int] = []
-        # What is not named as ours are is somebody else's.
-        with os.scandir(folder) as entries:
-            names = sorted(each.name for each in entries if _is_ours(each))
-        free = [each for each in names if self._lock(f"{folder}/{each}")]
-        if not free:
-            free = [next(name for name in map(str, count()) if self._take(f"{folder}/{name}"))]
-        self.own, *self.left = (f"{folder}/{name}" for name in free)
+    def __init__(self, directory: str) -> None:
+        os.makedirs(directory, exist_ok=True)
+        # Descriptors that stay open, since they hold the locks.
+        self._locks: list[int] = []
+        with os.scandir(directory) as entries:
+            names = sorted(entry.name for entry in entries if _is_queue_directory(entry))
+        locked = [name for name in names if self._try_lock(f"{directory}/{name}")]
+        if not locked:
+            numbers = map(str, count())
+            locked = [next(name for name in numbers if self._claim(f"{directory}/{name}"))]
+        self.own, *self.orphaned = (f"{directory}/{name}" for name in locked)
 
     def close(self) -> None:
-        """Leave all to others."""
-        while self._files:
-            os.close(self._files.pop())
+        """Release all locks: other processes may take over the directories."""
+        while self._locks:
+            os.close(self._locks.pop())
 
-    def _take(self, folder: str) -> bool:
-        os.makedirs(folder, exist_ok=True)
-        return self._lock(folder)
+    def _claim(self, directory: str) -> bool:
+        os.makedirs(directory, exist_ok=True)
+        return self._try_lock(directory)
 
-    def _lock(self, folder: str) -> bool:
-        # Some NFS mounts know no locks: then one process has the volume to itself, or events are
-        # delivered twice.
+    def _try_lock(self, directory: str) -> bool:
+        # Some NFS mounts have no locks: several processes on such a volume deliver events twice.
         try:
-            self._files.append(open_locked(f"{folder}/lock", os.O_RDWR | os.O_CREAT))
+            self._locks.append(open_locked(f"{directory}/lock", os.O_RDWR | os.O_CREAT))
         except Busy:
             return False
         return True
 
 
-def _is_ours(entry: os.DirEntry[str]) -> bool:
+def _is_queue_directory(entry: os.DirEntry[str]) -> bool:
+    # Other names do not belong to us.
     name = entry.name
     return name.isascii() and name.isdecimal() and entry.is_dir(follow_symlinks=False)
 
 
-def queue_folder(folder: str, endpoint: str) -> str:
-    """Give the folder of an endpoint's queue."""
-    return f"{folder}/{quote(endpoint, safe='')}"
+def queue_directory(directory: str, endpoint: str) -> str:
+    """Return the directory of an endpoint's queue."""
+    return f"{directory}/{quote(endpoint, safe='')}"

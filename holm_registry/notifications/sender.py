@@ -1,5 +1,5 @@
 """
-Delivering what waits for one endpoint, one event after the other, for as long as it takes.
+Deliver the events of one queue to its endpoint, in order, with retries.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from holm_registry.threads import Threads
 from .events import make_envelope
 from .queue import EventQueue, QueueEntry
 
-#: The longest wait between two tries, in seconds.
-MAX_WAIT_SECONDS = 300.0
+#: The longest wait between two attempts, in seconds.
+MAX_BACKOFF_SECONDS = 300.0
 
-#: How often an event is tried that the endpoint refuses (4xx) before it is given up.
+#: After how many answers of 4xx an event becomes a dead letter.
 MAX_REFUSALS = 10
 
-#: Refusals that mean "later", not "never".
-_LATER = frozenset({408, 425, 429})
+#: Statuses of 4xx that ask for a later attempt: they do not count as refusals.
+_RETRYABLE = frozenset({408, 425, 429})
 
 _log = Logger()
 
 
 class EndpointSender(Service):
     """
-    Delivers to one endpoint.
+    Delivers events to one endpoint.
 
-    :param post: Sends an envelope, and gives the status of the answer.
-    :param backoff_seconds: How long to wait after a failure.
-    :param threshold: From how many failures in a row on the wait doubles each time.
-    :ivar statuses: How many answers of each status there were.
-    :ivar successes: How many were delivered.
-    :ivar failures: How many tries were in vain.
+    :param send: Sends an envelope and returns the status of the response.
+    :param backoff_seconds: How long to wait after a failed attempt.
+    :param threshold: After how many consecutive failures the wait doubles each time.
+    :ivar statuses: The number of responses, by status.
+    :ivar successes: The number of events that were delivered.
+    :ivar failures: The number of attempts that failed.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only
@@ -47,7 +47,7 @@ class EndpointSender(Service):
         name: str,
         queue: EventQueue,
         *,
-        post: Callable[[bytes], Awaitable[int]],
+        send: Callable[[bytes], Awaitable[int]],
         reactor: Any,
         threads: Threads,
         backoff_seconds: float,
@@ -55,61 +55,61 @@ class EndpointSender(Service):
     ) -> None:
         self.endpoint = name
         self.queue = queue
-        self._post = post
+        self._send = send
         self._reactor = reactor
         self._threads = threads
         self._backoff_seconds = backoff_seconds
         self._threshold = max(1, threshold)
-        self._running: Deferred[None] | None = None
-        self._asleep: Deferred[None] | None = None
+        self._delivery: Deferred[None] | None = None
+        self._waiting: Deferred[None] | None = None
         self._is_woken = False
-        self._in_a_row = 0
+        self._consecutive_failures = 0
         self._damaged = 0
         self.statuses: Counter[str] = Counter()
         self.successes = 0
         self.failures = 0
 
     def startService(self) -> None:
-        """Begin with what is left from before."""
+        """Start to deliver, with the events that an earlier process left."""
         super().startService()
-        self._running = Deferred.fromCoroutine(self._run())
-        self._running.addErrback(_ended)
+        self._delivery = Deferred.fromCoroutine(self._run())
+        self._delivery.addErrback(_log_end)
 
     def stopService(self) -> None:
-        """Break off: what is not delivered is left for the next start."""
+        """Cancel the delivery: events that were not delivered wait for the next start."""
         super().stopService()
-        if self._running is not None:
-            self._running.cancel()
+        if self._delivery is not None:
+            self._delivery.cancel()
 
     def wake(self) -> None:
-        """Look into the queue: something was put there."""
+        """Read the queue: an event was added."""
         self._is_woken = True
-        if self._asleep is not None:
-            asleep, self._asleep = self._asleep, None
-            asleep.callback(None)
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(None)
 
     async def _run(self) -> None:
         while True:
             self._is_woken = False
             try:
                 entry = await self._threads.run(self.queue.peek)
-                self._tell_of_damage()
+                self._log_damage()
                 if entry is not None:
                     await self._deliver(entry)
             except OSError as problem:
                 _log.error("notifications: {name}: {problem}", name=self.endpoint, problem=problem)
-                await self._sleep(MAX_WAIT_SECONDS)
+                await self._sleep(MAX_BACKOFF_SECONDS)
                 continue
             if entry is None and not self._is_woken:
-                self._asleep = Deferred()
-                await self._asleep
+                self._waiting = Deferred()
+                await self._waiting
 
-    def _tell_of_damage(self) -> None:
+    def _log_damage(self) -> None:
         count, self._damaged = self.queue.damaged - self._damaged, self.queue.damaged
         if count:
             _log.error(
-                "notifications: {name}: {count} lines of the queue could not be read, and were "
-                "set aside in its folder",
+                "notifications: {name}: {count} lines of the queue could not be read; they are "
+                "kept in the file damaged of its directory",
                 name=self.endpoint,
                 count=count,
             )
@@ -117,25 +117,29 @@ class EndpointSender(Service):
     async def _deliver(self, entry: QueueEntry) -> None:
         refusals = 0
         while True:
-            status = await self._try(entry.line)
+            status = await self._attempt(entry.line)
             if 200 <= status < 400:
                 self._succeeded()
                 await self._threads.run(self.queue.advance, entry)
                 return
-            refusals += 400 <= status < 500 and status not in _LATER
+            refusals += 400 <= status < 500 and status not in _RETRYABLE
             if refusals >= MAX_REFUSALS:
-                _log.error("notifications: {name} refuses an event for good", name=self.endpoint)
-                await self._threads.run(self.queue.bury, entry)
+                _log.error(
+                    "notifications: {name} refused an event {count} times; it is a dead letter",
+                    name=self.endpoint,
+                    count=refusals,
+                )
+                await self._threads.run(self.queue.dead_letter, entry)
                 return
-            await self._sleep(self._wait())
+            await self._sleep(self._backoff())
 
-    async def _try(self, line: bytes) -> int:
-        """Send an event; give the status of the answer, 0 if there was none."""
+    async def _attempt(self, line: bytes) -> int:
+        """Send an event; return the status of the response, 0 if there was none."""
         try:
-            status = await self._post(make_envelope(line))
+            status = await self._send(make_envelope(line))
         except CancelledError:
             raise
-        except Exception as problem:  # noqa: BLE001 - whatever the network comes up with
+        except Exception as problem:  # noqa: BLE001 - every network error is a failed attempt
             self._failed(str(problem) or type(problem).__name__)
             return 0
         self.statuses[str(status)] += 1
@@ -145,21 +149,23 @@ class EndpointSender(Service):
 
     def _succeeded(self) -> None:
         self.successes += 1
-        if self._in_a_row >= self._threshold:
-            _log.info("notifications: {name} takes events again", name=self.endpoint)
-        self._in_a_row = 0
+        if self._consecutive_failures >= self._threshold:
+            _log.info("notifications: {name} accepts events again", name=self.endpoint)
+        self._consecutive_failures = 0
 
     def _failed(self, reason: str) -> None:
         self.failures += 1
-        self._in_a_row += 1
-        if self._in_a_row == self._threshold:
+        self._consecutive_failures += 1
+        if self._consecutive_failures == self._threshold:
             _log.warn(
-                "notifications: {name} takes no events: {reason}", name=self.endpoint, reason=reason
+                "notifications: {name} does not accept events: {reason}",
+                name=self.endpoint,
+                reason=reason,
             )
 
-    def _wait(self) -> float:
-        doublings = max(0, self._in_a_row - self._threshold)
-        return min(MAX_WAIT_SECONDS, self._backoff_seconds * 2.0 ** min(doublings, 30))
+    def _backoff(self) -> float:
+        doublings = max(0, self._consecutive_failures - self._threshold)
+        return min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2.0 ** min(doublings, 30))
 
     async def _sleep(self, seconds: float) -> None:
         done: Deferred[None] = Deferred(lambda _: call.cancel())
@@ -167,6 +173,6 @@ class EndpointSender(Service):
         await done
 
 
-def _ended(failure: Failure) -> None:
+def _log_end(failure: Failure) -> None:
     if not failure.check(CancelledError):
-        _log.failure("notifications end", failure)
+        _log.failure("notifications: delivery has ended", failure)

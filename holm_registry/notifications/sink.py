@@ -1,5 +1,5 @@
 """
-Putting what happens into the queues of those who want to hear of it.
+Write each event to the queues of the endpoints that are subscribed to it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from holm_registry.threads import PooledThreads, Threads
 from .events import Event, encode_event
 from .sender import EndpointSender
 
-#: How long what nobody waits for may be gathered, in seconds, and how much of it.
-GATHER_SECONDS = 0.1
-MAX_GATHERED = 10_000
+#: How long events of pulls are collected before they are written, in seconds; and how many at most.
+BATCH_SECONDS = 0.1
+MAX_BATCH = 10_000
 
 _log = Logger()
 
@@ -27,18 +27,18 @@ _log = Logger()
 @frozen
 class Subscription:
     """
-    An endpoint, and what it does not want to hear.
+    An endpoint, and the events that it ignores.
 
     :ivar ignored_actions: ``pull``, ``push``, ``mount``, ``delete``.
-    :ivar ignored_media_types: Of targets.
+    :ivar ignored_media_types: Media types of the events' targets.
     """
 
-    courier: EndpointSender
+    sender: EndpointSender
     ignored_actions: frozenset[str] = frozenset()
     ignored_media_types: frozenset[str] = frozenset()
 
-    def wants(self, event: Event) -> bool:
-        """Tell whether it wants to hear of something."""
+    def accepts(self, event: Event) -> bool:
+        """Whether the endpoint receives an event."""
         return (
             event.action not in self.ignored_actions
             and event.target.media_type not in self.ignored_media_types
@@ -47,97 +47,97 @@ class Subscription:
 
 class NotificationSink(MultiService):
     """
-    Takes events.
+    Writes events to queues, and runs the senders that deliver them.
 
-    What changes something is in the queues before its client is answered, so that a restart loses
-    none. Pulls are gathered for a moment: they come by the thousand, and nobody waits for them.
-    Neither is ever kept waiting by who is to be told, nor fails for it.
+    An event of a push, mount or deletion is in the queues before the request is answered, so that a
+    restart does not lose it. Events of pulls are written in batches, since there are thousands, and
+    no request waits for them. No request waits for an endpoint, or fails because of one.
 
-    :param threads: Where queues are written to: those of the requests.
-    :param couriers_threads: Where they are read; begun and ended with this service.
-    :ivar lost: How many could not be put into a queue.
+    :param threads: Where queues are written; the threads of requests.
+    :param sender_threads: Where queues are read; started and stopped with this service.
+    :ivar lost: How many events could not be written to a queue.
     """
 
     def __init__(
         self,
-        channels: Sequence[Subscription],
+        subscriptions: Sequence[Subscription],
         reactor: Any,
         threads: Threads,
-        couriers_threads: PooledThreads | None = None,
+        sender_threads: PooledThreads | None = None,
     ) -> None:
         super().__init__()
-        self.channels = channels
+        self.subscriptions = subscriptions
         self._reactor = reactor
         self._threads = threads
-        self._couriers_threads = couriers_threads
-        self._gathered: list[Event] = []
+        self._sender_threads = sender_threads
+        self._batch: list[Event] = []
         self._call: Any = None
         self.lost = 0
-        for channel in channels:
-            channel.courier.setServiceParent(self)
+        for subscription in subscriptions:
+            subscription.sender.setServiceParent(self)
 
     async def publish(self, event: Event) -> None:
-        """Put an event into the queues before anything goes on."""
+        """Write an event to the queues; the result comes when it is there."""
         await self._threads.run(self._append, [event])
         self._wake()
 
     def publish_soon(self, event: Event) -> None:
-        """Put an event into the queues in a moment."""
-        if len(self._gathered) >= MAX_GATHERED:
+        """Add an event to the batch that is written after :data:`BATCH_SECONDS`."""
+        if len(self._batch) >= MAX_BATCH:
             self.lost += 1
             return
-        self._gathered.append(event)
+        self._batch.append(event)
         if self._call is None:
-            self._call = self._reactor.callLater(GATHER_SECONDS, self._flush)
+            self._call = self._reactor.callLater(BATCH_SECONDS, self._flush)
 
     def startService(self) -> None:
-        """Begin to deliver."""
-        if self._couriers_threads is not None:
-            self._couriers_threads.start()
+        """Start to deliver."""
+        if self._sender_threads is not None:
+            self._sender_threads.start()
         super().startService()
 
     def stopService(self) -> Any:
-        """Deliver no more; what comes still is kept for the next start."""
+        """Stop delivering, and write the last batch, for delivery after the next start."""
         stopped = super().stopService()
         if self._call is not None:
             self._call.cancel()
             self._call = None
-            # In the reactor, once, at the end: its threads may have ended by then.
-            self._append(self._take())
-        if self._couriers_threads is None:
+            # In the reactor, since the threads may have stopped before this service.
+            self._append(self._take_batch())
+        if self._sender_threads is None:
             return stopped
-        threads = self._couriers_threads
+        threads = self._sender_threads
         return maybeDeferred(lambda: stopped).addBoth(lambda _: threads.stop())
 
     def _flush(self) -> None:
         self._call = None
-        writing = self._threads.run(self._append, self._take())
+        writing = self._threads.run(self._append, self._take_batch())
         writing.addCallback(lambda _: self._wake())
         writing.addErrback(lambda failure: _log.failure("notifications", failure))
 
-    def _take(self) -> list[Event]:
-        gathered, self._gathered = self._gathered, []
-        return gathered
+    def _take_batch(self) -> list[Event]:
+        batch, self._batch = self._batch, []
+        return batch
 
     def _append(self, events: list[Event]) -> None:
         for event in events:
             line = encode_event(event)
-            for channel in self.channels:
-                if channel.wants(event):
-                    self._put(channel, line)
+            for subscription in self.subscriptions:
+                if subscription.accepts(event):
+                    self._put(subscription, line)
 
-    def _put(self, channel: Subscription, line: bytes) -> None:
+    def _put(self, subscription: Subscription, line: bytes) -> None:
         try:
-            channel.courier.queue.append(line)
+            subscription.sender.queue.append(line)
         except OSError as problem:
-            # A push must not fail for it; the disk is full for others as well.
+            # The push itself was stored, and must not fail because of its event.
             self.lost += 1
             _log.error(
-                "notifications: an event for {name} is lost: {problem}",
-                name=channel.courier.endpoint,
+                "notifications: lost an event for {name}: {problem}",
+                name=subscription.sender.endpoint,
                 problem=problem.strerror or str(problem),
             )
 
     def _wake(self) -> None:
-        for channel in self.channels:
-            channel.courier.wake()
+        for subscription in self.subscriptions:
+            subscription.sender.wake()

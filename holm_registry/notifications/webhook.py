@@ -12,11 +12,11 @@ from twisted.web.http_headers import Headers
 from .events import CONTENT_TYPE
 
 
-class _Unread(Protocol):
-    """Reads nothing of an answer whose status says it all."""
+class _DiscardBody(Protocol):
+    """Discards the body of a response: only its status matters."""
 
     def connectionMade(self) -> None:
-        """Hang up."""
+        """Close the connection, without reading the body."""
         transport: Any = self.transport
         transport.loseConnection()
 
@@ -25,19 +25,19 @@ def make_sender(
     reactor: Any, url: str, headers: Mapping[str, Sequence[str]], timeout_seconds: float
 ) -> Callable[[bytes], Awaitable[int]]:
     """
-    Give what sends envelopes to an address.
+    Return a function that POSTs an envelope to a URL and returns the status of the response.
 
-    :param timeout_seconds: How long to wait for a connection and an answer.
+    :param timeout_seconds: How long to wait for a connection, and for the response.
     """
     agent = Agent(reactor, connectTimeout=timeout_seconds)
-    sent = {**headers, "Content-Type": [CONTENT_TYPE], "User-Agent": ["holm-registry"]}
+    all_headers = {**headers, "Content-Type": [CONTENT_TYPE], "User-Agent": ["holm-registry"]}
 
     async def post(body: bytes) -> int:
-        asking: Deferred[Any] = agent.request(
-            b"POST", url.encode(), Headers(dict(sent)), FileBodyProducer(BytesIO(body))
+        result: Deferred[Any] = agent.request(
+            b"POST", url.encode(), Headers(dict(all_headers)), FileBodyProducer(BytesIO(body))
         )
-        response = await asking.addTimeout(timeout_seconds, reactor)
-        response.deliverBody(_Unread())
+        response = await result.addTimeout(timeout_seconds, reactor)
+        response.deliverBody(_DiscardBody())
         return int(response.code)
 
     return post

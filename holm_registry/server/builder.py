@@ -114,7 +114,7 @@ def build(config: Config, reactor: Any) -> Services:
         upkeep.changed = census.count
         services.append(census)
     if notifications is not None:
-        services.append(notifications.broadcaster)
+        services.append(notifications.sink)
     if figures is not None:
         figures.show_traffic()
         figures.show_memory(context.memory)
@@ -124,7 +124,7 @@ def build(config: Config, reactor: Any) -> Services:
         figures.show_upkeep(upkeep)
         figures.show_quotas(quotas)
         if notifications is not None:
-            figures.show_notifications(notifications.broadcaster, notifications.couriers)
+            figures.show_notifications(notifications.sink, notifications.senders)
         services.append(figures.delay)
     site = build_site(config, reactor, context, figures)
     if figures is not None:
@@ -165,7 +165,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
     """Make what every route works with."""
     http = config.http
     locations = Locations.configured(http.host, http.prefix, relative=http.relativeurls)
-    publishers: list[EventSink] = [] if notifications is None else [notifications.broadcaster]
+    publishers: list[EventSink] = [] if notifications is None else [notifications.sink]
     if audit is not None:
         publishers.append(audit)
     return ApiContext(

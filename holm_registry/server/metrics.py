@@ -153,7 +153,7 @@ class RegistryMetrics:
         show.counter(f"{prefix}_status", "Answers.", statuses, ("code", "endpoint"))
         pending = total(lambda courier: courier.queue.pending)
         show.gauge(f"{prefix}_pending_total", "Events that wait.", pending, "endpoint")
-        dead = total(lambda courier: courier.queue.dead)
+        dead = total(lambda courier: courier.queue.dead_letters)
         show.counter(f"{prefix}_dead_letters", "Events given up.", dead, "endpoint")
         damaged = total(lambda courier: courier.queue.damaged)
         show.counter(

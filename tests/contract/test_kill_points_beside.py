@@ -101,7 +101,7 @@ def test_no_event_is_lost(tmp_path, monkeypatch):
             entry = queue.peek()
             done.append(entry.line)
             queue.advance(entry)
-        queue.bury(queue.peek())
+        queue.dead_letter(queue.peek())
         queue.append(b"event 6")
         put.append(b"event 6")
         for _ in range(2):

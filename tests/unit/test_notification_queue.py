@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from holm_registry.notifications import queue as module
 from holm_registry.notifications.events import is_event
 from holm_registry.notifications.queue import EventQueue
-from holm_registry.notifications.queue_directories import QueueDirectories, queue_folder
+from holm_registry.notifications.queue_directories import QueueDirectories, queue_directory
 
 
 @pytest.fixture
@@ -88,19 +88,19 @@ def test_too_much_gives_up_the_oldest_and_keeps_it_to_be_looked_at(folder, monke
         first = first or queue.peek()
     queue.advance(first)
     assert queue.pending <= 60
-    assert queue.dead + queue.pending == 100
+    assert queue.dead_letters + queue.pending == 100
     with open(f"{folder}/dead.jsonl", "rb") as file:
         dead = file.read().splitlines()
     assert dead + drained(queue) == lines
 
 
 def test_what_is_buried_is_kept_within_bounds(folder, monkeypatch):
-    monkeypatch.setattr(module, "MAX_DEAD_BYTES", 50)
+    monkeypatch.setattr(module, "MAX_DEAD_LETTER_BYTES", 50)
     queue = EventQueue(folder)
     for number in range(30):
         queue.append(b"%09d" % number)
-        queue.bury(queue.peek())
-    assert (queue.dead, queue.pending) == (30, 0)
+        queue.dead_letter(queue.peek())
+    assert (queue.dead_letters, queue.pending) == (30, 0)
     names = ["dead.jsonl", "dead.older.jsonl"]
     assert all(os.path.getsize(f"{folder}/{name}") <= 60 for name in names)
     with open(f"{folder}/dead.jsonl", "rb") as file:
@@ -123,20 +123,20 @@ def test_each_process_has_a_folder_and_takes_over_what_another_has_left(tmp_path
     folder = str(tmp_path / "events")
     first, second = QueueDirectories(folder), QueueDirectories(folder)
     assert first.own != second.own
-    assert not first.left
-    assert not second.left
-    for spool in (first, second):
-        spool.close()
+    assert not first.orphaned
+    assert not second.orphaned
+    for directories in (first, second):
+        directories.close()
     third = QueueDirectories(folder)
-    assert {third.own, *third.left} == {first.own, second.own}
+    assert {third.own, *third.orphaned} == {first.own, second.own}
     fourth = QueueDirectories(folder)
     assert fourth.own not in {first.own, second.own}
-    for spool in (third, fourth):
-        spool.close()
+    for directories in (third, fourth):
+        directories.close()
 
 
 def test_a_name_of_an_endpoint_leads_nowhere_else(tmp_path):
-    folder = queue_folder(str(tmp_path), "../../etc/x y")
+    folder = queue_directory(str(tmp_path), "../../etc/x y")
     assert os.path.dirname(folder) == str(tmp_path)
 
 
@@ -160,11 +160,11 @@ class Life(RuleBasedStateMachine):
         self.waiting.append(line)
 
     @precondition(lambda self: self.waiting)
-    @rule(buries=st.booleans())
-    def take(self, buries):
+    @rule(gives_up=st.booleans())
+    def take(self, gives_up):
         entry = self.queue.peek()
         assert entry.line == self.waiting.pop(0)
-        (self.queue.bury if buries else self.queue.advance)(entry)
+        (self.queue.dead_letter if gives_up else self.queue.advance)(entry)
         self.queue.advance(entry)
 
     @rule()
@@ -208,11 +208,11 @@ def segment_of(folder) -> str:
     ids=["zeros", "a line of zeros", "torn", "not UTF-8", "no event", "text", "empty", "deep"],
 )
 def test_what_cannot_be_read_is_set_aside_and_counted_and_stops_nothing(folder, damage):
-    queue = EventQueue(folder, is_readable=is_event)
+    queue = EventQueue(folder, is_valid=is_event)
     queue.append(b'{"id":"1"}')
     with open(segment_of(folder), "ab") as file:
         file.write(damage)
-    again = EventQueue(folder, is_readable=is_event)
+    again = EventQueue(folder, is_valid=is_event)
     again.append(b'{"id":"2"}')
     assert drained(again) == [b'{"id":"1"}', b'{"id":"2"}']
     assert (again.pending, again.damaged) == (0, 1)
@@ -221,20 +221,20 @@ def test_what_cannot_be_read_is_set_aside_and_counted_and_stops_nothing(folder, 
 
 
 def test_a_page_lost_in_the_middle_of_a_segment_costs_what_lay_in_it(folder):
-    queue = EventQueue(folder, is_readable=is_event)
+    queue = EventQueue(folder, is_valid=is_event)
     lines = [b'{"id":"%04d"}' % number for number in range(1000)]
     for line in lines:
         queue.append(line)
     with open(segment_of(folder), "r+b") as file:
         file.seek(4096)
         file.write(b"\0" * 4096)
-    left = drained(EventQueue(folder, is_readable=is_event))
+    left = drained(EventQueue(folder, is_valid=is_event))
     assert left == lines[: 4096 // 14] + lines[-(-8192 // 14) :]
 
 
 def test_a_line_that_is_longer_than_any_is_passed_over(folder, monkeypatch):
     monkeypatch.setattr(module, "MAX_LINE_BYTES", 1000)
-    queue = EventQueue(folder, is_readable=is_event)
+    queue = EventQueue(folder, is_valid=is_event)
     for line in (b"{}", b'{"a":"%b"}' % (b"x" * 5000), b"{}"):
         queue.append(line)
     assert drained(queue) == [b"{}", b"{}"]
@@ -245,11 +245,11 @@ def test_a_line_that_is_longer_than_any_is_passed_over(folder, monkeypatch):
     "position", [b"\0" * 20, b"[9999999999,0]", b"[-1,0]", b"[1,99999]", b"[1,-1]"]
 )
 def test_a_damaged_cursor_hides_nothing(folder, position):
-    queue = EventQueue(folder, is_readable=is_event)
+    queue = EventQueue(folder, is_valid=is_event)
     queue.append(b'{"id":"1"}')
     with open(f"{folder}/position", "wb") as file:
         file.write(position)
-    again = EventQueue(folder, is_readable=is_event)
+    again = EventQueue(folder, is_valid=is_event)
     again.append(b'{"id":"2"}')
     assert drained(again) == [b'{"id":"1"}', b'{"id":"2"}']
 
@@ -259,12 +259,12 @@ def test_what_is_not_ours_in_the_folders_is_left_alone(tmp_path):
     for name in ("@eaDir", "\N{SUPERSCRIPT TWO}", "1 (copy)"):
         (events / name).mkdir(parents=True)
     (events / "7").write_text("a file")
-    spool = QueueDirectories(str(events))
-    assert (spool.own, spool.left) == (f"{events}/0", [])
-    folder = queue_folder(spool.own, "a")
+    directories = QueueDirectories(str(events))
+    assert (directories.own, directories.orphaned) == (f"{events}/0", [])
+    folder = queue_directory(directories.own, "a")
     os.makedirs(f"{folder}/0000000005.jsonl")
     os.mkfifo(f"{folder}/0000000006.jsonl")
     for name in ("\N{SUPERSCRIPT TWO}.jsonl", "1.jsonl", "notes.txt"):
         with open(f"{folder}/{name}", "w") as file:
             file.write("{}\n")
-    assert drained(EventQueue(folder, is_readable=is_event)) == []
+    assert drained(EventQueue(folder, is_valid=is_event)) == []

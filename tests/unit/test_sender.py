@@ -1,4 +1,4 @@
-"""Delivering: in order, again after failures, and never in anybody's way."""
+"""Delivery of events: in order, with retries, and without delaying requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.task import Clock
 
-from holm_registry.notifications import sender as module
+from holm_registry.notifications import sender as sender_module
 from holm_registry.notifications.events import (
     Event,
     EventSource,
@@ -20,7 +20,7 @@ from holm_registry.notifications.events import (
 )
 from holm_registry.notifications.queue import EventQueue
 from holm_registry.notifications.sender import EndpointSender
-from holm_registry.notifications.sink import MAX_GATHERED, NotificationSink, Subscription
+from holm_registry.notifications.sink import MAX_BATCH, NotificationSink, Subscription
 from holm_registry.threads import ImmediateThreads
 
 
@@ -61,7 +61,7 @@ def queue(tmp_path):
 
 
 @pytest.fixture
-def courier(clock, endpoint, queue):
+def sender(clock, endpoint, queue):
     return made(clock, endpoint, queue)
 
 
@@ -69,7 +69,7 @@ def made(clock, endpoint, queue):
     return EndpointSender(
         "alice",
         queue,
-        post=endpoint,
+        send=endpoint,
         reactor=clock,
         threads=ImmediateThreads(),
         backoff_seconds=1.0,
@@ -82,24 +82,22 @@ def put(queue, *numbers):
         queue.append(b'{"n":%d}' % number)
 
 
-def test_what_waits_is_delivered_at_the_start_and_what_comes_when_it_comes(
-    courier, endpoint, queue
-):
+def test_what_waits_is_delivered_at_the_start_and_what_comes_when_it_comes(sender, endpoint, queue):
     put(queue, 1, 2)
-    courier.startService()
+    sender.startService()
     assert endpoint.taken() == [1, 2]
     put(queue, 3)
-    courier.wake()
+    sender.wake()
     assert endpoint.taken() == [3]
-    assert (queue.pending, courier.successes, courier.failures) == (0, 3, 0)
-    courier.stopService()
+    assert (queue.pending, sender.successes, sender.failures) == (0, 3, 0)
+    sender.stopService()
 
 
 @pytest.mark.parametrize("answer", [Refused(), 500, 503, 408, 429, 404])
-def test_what_is_not_taken_is_tried_again_in_its_turn(courier, endpoint, queue, clock, answer):
+def test_what_is_not_taken_is_tried_again_in_its_turn(sender, endpoint, queue, clock, answer):
     endpoint.answers = [answer, answer]
     put(queue, 1, 2)
-    courier.startService()
+    sender.startService()
     assert endpoint.taken() == [1]
     clock.advance(0.5)
     assert endpoint.taken() == []
@@ -107,64 +105,64 @@ def test_what_is_not_taken_is_tried_again_in_its_turn(courier, endpoint, queue, 
     assert endpoint.taken() == [1]
     clock.advance(1.0)
     assert endpoint.taken() == [1, 2]
-    assert courier.failures == 2
-    courier.stopService()
+    assert sender.failures == 2
+    sender.stopService()
 
 
-def test_the_wait_doubles_from_the_threshold_on_up_to_minutes(courier, endpoint, queue, clock):
+def test_the_wait_doubles_from_the_threshold_on_up_to_minutes(sender, endpoint, queue, clock):
     endpoint.answers = [500] * 20
     put(queue, 1)
-    courier.startService()
+    sender.startService()
     waits = []
     for _ in range(14):
         (call,) = clock.getDelayedCalls()
         waits.append(call.getTime() - clock.seconds())
         clock.advance(waits[-1])
     assert waits[:6] == [1.0, 1.0, 1.0, 2.0, 4.0, 8.0]
-    assert waits[-1] == module.MAX_WAIT_SECONDS
-    courier.stopService()
+    assert waits[-1] == sender_module.MAX_BACKOFF_SECONDS
+    sender.stopService()
     assert not clock.getDelayedCalls()
 
 
-def test_after_a_success_the_wait_is_short_again(courier, endpoint, queue, clock):
+def test_after_a_success_the_wait_is_short_again(sender, endpoint, queue, clock):
     endpoint.answers = [500] * 6 + [200, 500]
     put(queue, 1, 2)
-    courier.startService()
+    sender.startService()
     clock.pump([1.0, 1.0, 1.0, 2.0, 4.0, 8.0])
     (call,) = clock.getDelayedCalls()
     assert call.getTime() - clock.seconds() == 1.0
-    courier.stopService()
+    sender.stopService()
 
 
 def test_what_is_refused_for_good_is_given_up_and_the_next_has_its_turn(
-    courier, endpoint, queue, clock
+    sender, endpoint, queue, clock
 ):
-    endpoint.answers = [400] * module.MAX_REFUSALS
+    endpoint.answers = [400] * sender_module.MAX_REFUSALS
     put(queue, 1, 2)
-    courier.startService()
-    clock.pump([300.0] * module.MAX_REFUSALS)
-    assert endpoint.taken() == [1] * module.MAX_REFUSALS + [2]
-    assert (queue.dead, queue.pending) == (1, 0)
-    assert courier.statuses == {"400": module.MAX_REFUSALS, "200": 1}
-    courier.stopService()
+    sender.startService()
+    clock.pump([300.0] * sender_module.MAX_REFUSALS)
+    assert endpoint.taken() == [1] * sender_module.MAX_REFUSALS + [2]
+    assert (queue.dead_letters, queue.pending) == (1, 0)
+    assert sender.statuses == {"400": sender_module.MAX_REFUSALS, "200": 1}
+    sender.stopService()
 
 
-def test_a_server_that_only_fails_is_tried_for_ever(courier, endpoint, queue, clock):
+def test_a_server_that_only_fails_is_tried_for_ever(sender, endpoint, queue, clock):
     endpoint.answers = [500] * 100
     put(queue, 1)
-    courier.startService()
+    sender.startService()
     clock.pump([300.0] * 90)
-    assert (queue.dead, queue.pending) == (0, 1)
-    courier.stopService()
+    assert (queue.dead_letters, queue.pending) == (0, 1)
+    sender.stopService()
 
 
 def test_what_was_not_answered_when_it_stops_is_delivered_after_the_next_start(
-    courier, endpoint, queue, clock
+    sender, endpoint, queue, clock
 ):
     endpoint.answers = [Deferred()]
     put(queue, 1, 2)
-    courier.startService()
-    courier.stopService()
+    sender.startService()
+    sender.stopService()
     assert endpoint.taken() == [1]
     again = made(clock, endpoint, queue)
     again.startService()
@@ -173,7 +171,7 @@ def test_what_was_not_answered_when_it_stops_is_delivered_after_the_next_start(
 
 
 def test_a_queue_that_cannot_be_read_is_tried_again_later(
-    courier, endpoint, queue, clock, monkeypatch
+    sender, endpoint, queue, clock, monkeypatch
 ):
     put(queue, 1)
 
@@ -182,11 +180,11 @@ def test_a_queue_that_cannot_be_read_is_tried_again_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(queue, "peek", failing)
-        courier.startService()
+        sender.startService()
     assert endpoint.taken() == []
-    clock.advance(module.MAX_WAIT_SECONDS)
+    clock.advance(sender_module.MAX_BACKOFF_SECONDS)
     assert endpoint.taken() == [1]
-    courier.stopService()
+    sender.stopService()
 
 
 def event(action="push", media_type="a/b", **target):
@@ -227,8 +225,8 @@ def test_an_envelope_is_that_of_registry2():
     }
 
 
-class Told:
-    """A courier that only counts."""
+class CountingSender:
+    """A sender that only counts how often it is woken."""
 
     def __init__(self, queue):
         self.queue = queue
@@ -243,38 +241,38 @@ class Told:
 
 
 @pytest.fixture
-def broadcaster(clock, queue):
-    channel = Subscription(Told(queue), frozenset({"pull"}), frozenset({"x/y"}))
-    return NotificationSink([channel], clock, ImmediateThreads())
+def sink(clock, queue):
+    subscription = Subscription(CountingSender(queue), frozenset({"pull"}), frozenset({"x/y"}))
+    return NotificationSink([subscription], clock, ImmediateThreads())
 
 
-async def test_what_an_endpoint_ignores_is_not_kept_for_it(broadcaster, queue):
-    await broadcaster.publish(event("push"))
-    await broadcaster.publish(event("pull"))
-    await broadcaster.publish(event("push", "x/y"))
+async def test_what_an_endpoint_ignores_is_not_kept_for_it(sink, queue):
+    await sink.publish(event("push"))
+    await sink.publish(event("pull"))
+    await sink.publish(event("push", "x/y"))
     assert queue.pending == 1
-    assert broadcaster.channels[0].courier.woken == 3
+    assert sink.subscriptions[0].sender.woken == 3
 
 
 def test_pulls_are_gathered_for_a_moment_and_bounded(queue, clock):
-    broadcaster = NotificationSink([Subscription(Told(queue))], clock, ImmediateThreads())
-    broadcaster.startService()
-    for _ in range(MAX_GATHERED + 5):
-        broadcaster.publish_soon(event("pull"))
+    sink = NotificationSink([Subscription(CountingSender(queue))], clock, ImmediateThreads())
+    sink.startService()
+    for _ in range(MAX_BATCH + 5):
+        sink.publish_soon(event("pull"))
     assert queue.pending == 0
-    assert broadcaster.lost == 5
+    assert sink.lost == 5
     clock.advance(1.0)
-    assert queue.pending == MAX_GATHERED
-    broadcaster.publish_soon(event("pull"))
-    broadcaster.stopService()
-    assert queue.pending == MAX_GATHERED + 1
+    assert queue.pending == MAX_BATCH
+    sink.publish_soon(event("pull"))
+    sink.stopService()
+    assert queue.pending == MAX_BATCH + 1
     assert not clock.getDelayedCalls()
 
 
-async def test_a_queue_that_takes_nothing_fails_no_push(broadcaster, queue, monkeypatch):
+async def test_a_queue_that_takes_nothing_fails_no_push(sink, queue, monkeypatch):
     def failing(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(queue, "append", failing)
-    await broadcaster.publish(event())
-    assert broadcaster.lost == 1
+    await sink.publish(event())
+    assert sink.lost == 1
