@@ -1,1 +1,1 @@
-"""Looking at regular times whether all is well, and telling what is not."""
+"""Health checks: of the storage, of files, of web servers and of TCP ports."""

@@ -1,5 +1,5 @@
 """
-What can be looked at: the store, a file, a web server, a port.
+The kinds of health checks: storage, file, HTTP, TCP.
 
 :see: distribution, "Configuring a registry", ``health``.
 """
@@ -23,44 +23,44 @@ from holm_registry.threads import Threads
 
 
 class Unhealthy(Exception):
-    """Something is not as it should be; says what, in a line."""
+    """A check has failed; the text says why, in one line."""
 
 
 class Degraded(Unhealthy):
-    """Something is not as it should be, and what can be served is served all the same."""
+    """A check has failed, but requests can still be served in part."""
 
 
 class Check(Protocol):
     """
-    Something to look at.
+    A health check.
 
-    :ivar name: What the debug server calls it: registry:2's names.
-    :ivar kind: What everybody may know of it: ``storage``, ``file``, ``http``, ``tcp``.
+    :ivar name: Its name on the debug server, as in registry:2; it may contain internal addresses.
+    :ivar kind: Its name in answers to clients: ``storage``, ``file``, ``http``, ``tcp``.
     """
 
     @property
     def name(self) -> str:
-        """See above."""
+        """The name on the debug server."""
 
     @property
     def kind(self) -> str:
-        """See above."""
+        """The name in answers to clients."""
 
-    async def look(self) -> None:
+    async def run(self) -> None:
         """
-        Look at it.
+        Run the check.
 
-        :raises Exception: It is not well; the text says why.
+        :raises Exception: The check has failed; the text says why.
         """
 
 
 @frozen
 class StorageCheck:
     """
-    Whether the store takes something in, gives it back, and lets go of it.
+    Whether an object can be written to the storage, read and deleted.
 
-    :ivar driver_name: What registry:2 calls the driver.
-    :ivar read_only: Only whether it can be read.
+    :ivar driver_name: The driver's name in registry:2.
+    :ivar read_only: Only check whether the storage can be listed.
     """
 
     driver: Driver
@@ -71,11 +71,11 @@ class StorageCheck:
 
     @property
     def name(self) -> str:
-        """See :class:`Check`."""
+        """The name of registry:2."""
         return f"storagedriver_{self.driver_name}"
 
-    async def look(self) -> None:
-        """See :class:`Check`."""
+    async def run(self) -> None:
+        """Run the check in a thread."""
         await self.threads.run(self._list if self.read_only else self._write)
 
     def _list(self) -> None:
@@ -87,33 +87,33 @@ class StorageCheck:
             self.driver.put(path, content)
         except StorageFull as problem:
             self._list()
-            raise Degraded(f"{problem}: pulls and deletions go on") from problem
+            raise Degraded(f"{problem}: pulls and deletions still work") from problem
         try:
-            found = self.driver.read(path)
+            stored = self.driver.read(path)
             self.driver.delete(path)
         except NotFound:
-            raise Unhealthy("the store loses what it was given") from None
-        if found != content:
-            raise Unhealthy("the store gives back something else than it was given")
+            raise Unhealthy("an object that was just written is missing") from None
+        if stored != content:
+            raise Unhealthy("an object that was just written has different content")
 
 
 @frozen
 class FileCheck:
-    """Whether a file is not there: making it takes a registry out of service."""
+    """Whether a file is absent: an operator creates it to take a registry out of service."""
 
     name: str
     threads: Threads
     kind: str = "file"
 
-    async def look(self) -> None:
-        """See :class:`Check`."""
+    async def run(self) -> None:
+        """Look for the file in a thread."""
         if await self.threads.run(os.path.exists, self.name):
             raise Unhealthy("file exists")
 
 
 @frozen
 class HttpCheck:
-    """Whether a web server answers with a status, in time."""
+    """Whether a web server answers a HEAD request with the expected status in time."""
 
     name: str
     reactor: Any
@@ -122,24 +122,24 @@ class HttpCheck:
     timeout_seconds: float
     kind: str = "http"
 
-    async def look(self) -> None:
-        """See :class:`Check`."""
-        from twisted.web.client import Agent  # noqa: PLC0415 - memory, for those who need none
+    async def run(self) -> None:
+        """Send the request."""
+        from twisted.web.client import Agent  # noqa: PLC0415 - memory, where no check needs it
         from twisted.web.http_headers import Headers  # noqa: PLC0415
 
         agent = Agent(self.reactor, connectTimeout=self.timeout_seconds)
-        asking: Deferred[Any] = agent.request(
+        result: Deferred[Any] = agent.request(
             b"HEAD", self.name.encode(), Headers(dict(self.headers)), None
         )
-        response = await asking.addTimeout(self.timeout_seconds, self.reactor)
+        response = await result.addTimeout(self.timeout_seconds, self.reactor)
         response.deliverBody(Connection())
         if response.code != self.status:
-            raise Unhealthy(f"status {response.code} instead of {self.status}")
+            raise Unhealthy(f"status {response.code}, expected {self.status}")
 
 
 @frozen
 class TcpCheck:
-    """Whether something listens on a port, and takes connections in time."""
+    """Whether a TCP port accepts a connection in time."""
 
     name: str
     reactor: Any
@@ -148,8 +148,8 @@ class TcpCheck:
     timeout_seconds: float
     kind: str = "tcp"
 
-    async def look(self) -> None:
-        """See :class:`Check`."""
+    async def run(self) -> None:
+        """Open a connection, and close it."""
         endpoint = HostnameEndpoint(
             self.reactor, self.host, self.port, timeout=self.timeout_seconds
         )

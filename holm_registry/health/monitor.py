@@ -8,26 +8,29 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from holm_registry.threads import PooledThreads
 
 from .checks import Check, Degraded
 
-#: How long a look may take, in seconds.
+#: How long a check may take, in seconds.
 TIMEOUT_SECONDS = 30.0
 
-_LEAST_SECONDS = 0.1
+_TIMED_OUT = "timed out"
+
+_MIN_INTERVAL_SECONDS = 0.1
 
 _log = Logger()
 
 
 @frozen
-class Scheduled:
+class ScheduledCheck:
     """
-    A check, and how often it is made.
+    A check, and when it runs.
 
-    :ivar threshold: From how many failures in a row on it counts.
+    :ivar threshold: After how many consecutive failures the check counts as failed.
     """
 
     check: Check
@@ -38,105 +41,120 @@ class Scheduled:
 @frozen
 class FailedCheck:
     """
-    A check that fails, and why.
+    A check that has failed, and why.
 
-    :ivar still_serves: Whether clients should go on all the same: a full disk can be pulled from.
+    :ivar is_degraded: Whether clients can still be served in part: a full disk allows pulls.
     """
 
     check: Check
     reason: str
-    still_serves: bool = False
+    is_degraded: bool = False
 
 
 @define
-class _ScheduledCheck:
-    """What is under way for one check."""
+class _CheckState:
+    """
+    The state of one check.
 
-    scheduled: Scheduled
-    call: Any = None
-    looking: Deferred[None] | None = None
+    :ivar call: The next run.
+    :ivar result: The result of the run that is in progress.
+    :ivar failures: The number of consecutive failures.
+    """
+
+    scheduled: ScheduledCheck
+    call: IDelayedCall | None = None
+    result: Deferred[None] | None = None
     failures: int = 0
     reason: str = ""
-    still_serves: bool = False
+    is_degraded: bool = False
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the failures have reached the threshold."""
+        return self.failures >= max(1, self.scheduled.threshold)
 
 
 class HealthMonitor(Service):
     """
-    Makes checks again and again.
+    Runs checks at their intervals.
 
-    One that does not come to an end counts as failed, and is not made again before it has ended: a
-    store that hangs must not collect threads.
+    A check that does not end counts as failed, and does not run again before it has ended: a
+    storage that hangs must not use up the threads.
 
-    :param threads: What the checks work with: begun and ended with this service.
+    :param threads: The threads of the checks; started and stopped with this service.
     """
 
     def __init__(
-        self, reactor: Any, checks: Sequence[Scheduled], threads: PooledThreads | None = None
+        self,
+        reactor: IReactorTime,
+        checks: Sequence[ScheduledCheck],
+        threads: PooledThreads | None = None,
     ) -> None:
         self._reactor = reactor
         self._threads = threads
-        self._turns = [_ScheduledCheck(scheduled) for scheduled in checks]
+        self._states = [_CheckState(scheduled) for scheduled in checks]
 
     def failing(self) -> list[FailedCheck]:
-        """Tell what is not well just now."""
+        """Return the checks that have failed."""
         return [
-            FailedCheck(turn.scheduled.check, turn.reason, turn.still_serves)
-            for turn in self._turns
-            if turn.failures >= max(1, turn.scheduled.threshold)
+            FailedCheck(state.scheduled.check, state.reason, state.is_degraded)
+            for state in self._states
+            if state.has_failed
         ]
 
     def startService(self) -> None:
-        """Begin to look, at once."""
+        """Run all checks at once, and then at their intervals."""
         super().startService()
         if self._threads is not None:
             self._threads.start()
-        for turn in self._turns:
-            self._begin(turn)
+        for state in self._states:
+            self._start_check(state)
 
     def stopService(self) -> Deferred[None] | None:
-        """Look no more."""
+        """Run no more checks."""
         super().stopService()
-        for turn in self._turns:
-            if turn.call is not None and turn.call.active():
-                turn.call.cancel()
+        for state in self._states:
+            if state.call is not None and state.call.active():
+                state.call.cancel()
         return None if self._threads is None else self._threads.stop()
 
-    def _begin(self, turn: _ScheduledCheck) -> None:
-        scheduled = turn.scheduled
-        interval = max(scheduled.interval_seconds, _LEAST_SECONDS)
-        turn.call = self._reactor.callLater(interval, self._begin, turn)
-        if turn.looking is not None:
-            self._note(turn, "it does not answer")
+    def _start_check(self, state: _CheckState) -> None:
+        scheduled = state.scheduled
+        interval = max(scheduled.interval_seconds, _MIN_INTERVAL_SECONDS)
+        state.call = self._reactor.callLater(interval, self._start_check, state)
+        if state.result is not None:
+            self._record(state, _TIMED_OUT)
             return
-        looking = turn.looking = Deferred.fromCoroutine(scheduled.check.look())
-        answered: Deferred[None] = Deferred()
-        looking.addBoth(self._ended, turn, answered)
-        answered.addTimeout(TIMEOUT_SECONDS, self._reactor)
-        answered.addCallbacks(
-            lambda _: self._note(turn, ""),
-            lambda failure: self._note(
-                turn, _reason(failure.value), still_serves=failure.check(Degraded) is not None
+        result = state.result = Deferred.fromCoroutine(scheduled.check.run())
+        # A Deferred of its own: the timeout must not cancel the check, which may be in a thread.
+        outcome: Deferred[None] = Deferred()
+        result.addBoth(self._ended, state, outcome)
+        outcome.addTimeout(TIMEOUT_SECONDS, self._reactor)
+        outcome.addCallbacks(
+            lambda _: self._record(state, ""),
+            lambda failure: self._record(
+                state, _reason(failure.value), is_degraded=failure.check(Degraded) is not None
             ),
         )
 
-    def _ended(self, result: Any, turn: _ScheduledCheck, answered: Deferred[None]) -> None:
-        turn.looking = None
-        if not answered.called:
-            answered.callback(result)
+    def _ended(self, result: Any, state: _CheckState, outcome: Deferred[None]) -> None:
+        state.result = None
+        if not outcome.called:
+            outcome.callback(result)
 
-    def _note(self, turn: _ScheduledCheck, reason: str, *, still_serves: bool = False) -> None:
-        turn.still_serves = still_serves
-        was_failing = turn.failures >= max(1, turn.scheduled.threshold)
-        turn.failures = turn.failures + 1 if reason else 0
-        turn.reason = reason
-        is_failing = turn.failures >= max(1, turn.scheduled.threshold)
-        if is_failing and not was_failing:
-            _log.error("health: {name}: {reason}", name=turn.scheduled.check.name, reason=reason)
-        elif was_failing and not is_failing:
-            _log.info("health: {name} is well again", name=turn.scheduled.check.name)
+    def _record(self, state: _CheckState, reason: str, *, is_degraded: bool = False) -> None:
+        had_failed = state.has_failed
+        state.is_degraded = is_degraded
+        state.failures = state.failures + 1 if reason else 0
+        state.reason = reason
+        name = state.scheduled.check.name
+        if state.has_failed and not had_failed:
+            _log.error("health: {name}: {reason}", name=name, reason=reason)
+        elif had_failed and not state.has_failed:
+            _log.info("health: {name} is healthy again", name=name)
 
 
 def _reason(problem: BaseException) -> str:
     if isinstance(problem, DeferredTimeout | ConnectTimeout):
-        return "it does not answer"
+        return _TIMED_OUT
     return str(problem).strip().rstrip(".") or type(problem).__name__

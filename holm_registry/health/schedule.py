@@ -8,29 +8,29 @@ from holm_registry.config.addresses import parse_address
 from holm_registry.threads import Threads
 
 from .checks import FileCheck, HttpCheck, StorageCheck, TcpCheck
-from .monitor import TIMEOUT_SECONDS, Scheduled
+from .monitor import TIMEOUT_SECONDS, ScheduledCheck
 
 
 def scheduled_checks(
     health: model.HealthSection, storage: StorageCheck, reactor: Any, threads: Threads
-) -> Iterator[Scheduled]:
+) -> Iterator[ScheduledCheck]:
     """
-    Give the checks that a configuration asks for.
+    Return the checks of a configuration's ``health`` section.
 
-    :param storage: The check of the store, should it be wanted.
+    :param storage: The check of the storage; used if it is enabled.
     """
-    wanted = health.storagedriver
-    if wanted.enabled:
-        yield Scheduled(storage, wanted.interval, wanted.threshold)
+    storagedriver = health.storagedriver
+    if storagedriver.enabled:
+        yield ScheduledCheck(storage, storagedriver.interval, storagedriver.threshold)
     for file in health.file:
-        yield Scheduled(FileCheck(file.file, threads), file.interval, file.threshold)
+        yield ScheduledCheck(FileCheck(file.file, threads), file.interval, file.threshold)
     for http in health.http:
         timeout = http.timeout or TIMEOUT_SECONDS
         check = HttpCheck(http.uri, reactor, http.headers, http.statuscode, timeout)
-        yield Scheduled(check, http.interval, http.threshold)
+        yield ScheduledCheck(check, http.interval, http.threshold)
     for tcp in health.tcp:
         host, port = parse_address(tcp.addr)
         timeout = tcp.timeout or TIMEOUT_SECONDS
-        yield Scheduled(
+        yield ScheduledCheck(
             TcpCheck(tcp.addr, reactor, host, port, timeout), tcp.interval, tcp.threshold
         )

@@ -181,9 +181,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
         announcer=build_event_emitter(config, locations, publishers),
         guard=build_authorizer(config, passwords, locations, audit, driver.require),
         troubles=lambda: [
-            f"{each.check.kind}: {each.reason}"
-            for each in health.failing()
-            if not each.still_serves
+            f"{each.check.kind}: {each.reason}" for each in health.failing() if not each.is_degraded
         ],
         deletes=config.storage.delete.enabled,
         read_only=config.storage.maintenance.readonly.enabled,

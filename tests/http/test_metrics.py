@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from holm_registry.api.context import CacheStats
 from holm_registry.api.route_names import route_name
 from holm_registry.health.checks import Unhealthy
-from holm_registry.health.monitor import HealthMonitor, Scheduled
+from holm_registry.health.monitor import HealthMonitor, ScheduledCheck
 from holm_registry.http.site import StreamingSite
 from holm_registry.oci.digest import Digest
 from holm_registry.server.debug import DebugRoutes
@@ -172,7 +172,7 @@ def test_threads_and_the_store(figures, tmp_path):
 class Ill:
     name, kind = "/secret/path", "file"
 
-    async def look(self):
+    async def run(self):
         raise Unhealthy("file exists")
 
 
@@ -196,7 +196,7 @@ def test_the_debug_server_tells_health_and_figures(figures, clock):
     assert answer.header("Content-Type").startswith("text/plain")
     assert b"process_resident_memory_bytes" in answer.body
     assert ask(site, "/metrics").status == 404
-    health = HealthMonitor(clock, [Scheduled(Ill(), 10.0)])
+    health = HealthMonitor(clock, [ScheduledCheck(Ill(), 10.0)])
     health.startService()
     site = StreamingSite(DebugRoutes(health, ImmediateThreads()).resource(), clock)
     answer = ask(site, "/debug/health")

@@ -88,7 +88,7 @@ def test_every_kind_of_check_and_the_way_back(tmp_path, listening):
         assert server.request("GET", "/v2/").status == 200
     assert server.stop() in (0, -15)
     assert any("file exists" in line for line in server.lines)
-    assert any("is well again" in line for line in server.lines)
+    assert any("is healthy again" in line for line in server.lines)
     maintenance = root / "docker/registry/v2/_maintenance"
     assert not list(maintenance.glob("health-*"))
 

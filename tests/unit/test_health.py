@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from holm_registry.health.checks import FileCheck, StorageCheck, Unhealthy
-from holm_registry.health.monitor import TIMEOUT_SECONDS, HealthMonitor, Scheduled
+from holm_registry.health.monitor import TIMEOUT_SECONDS, HealthMonitor, ScheduledCheck
 from holm_registry.storage import layout
 from holm_registry.storage.errors import StorageFull, StorageUnavailable
 from holm_registry.storage.filesystem import FilesystemDriver
@@ -16,18 +16,18 @@ from holm_registry.storage.readonly import ReadOnlyDriver
 from holm_registry.threads import ImmediateThreads
 
 
-class Patient:
-    """Something that is as well as it is told to be."""
+class FakeCheck:
+    """A check whose result the test sets."""
 
-    name, kind = "patient", "test"
+    name, kind = "check", "test"
 
     def __init__(self):
         self.problem = None
-        self.looks = 0
+        self.runs = 0
         self.waiting = None
 
-    async def look(self):
-        self.looks += 1
+    async def run(self):
+        self.runs += 1
         if self.waiting is not None:
             await self.waiting
         if self.problem is not None:
@@ -40,12 +40,12 @@ def clock():
 
 
 @pytest.fixture
-def patient():
-    return Patient()
+def check():
+    return FakeCheck()
 
 
-def health(clock, patient, threshold=1):
-    found = HealthMonitor(clock, [Scheduled(patient, 10.0, threshold)])
+def health(clock, check, threshold=1):
+    found = HealthMonitor(clock, [ScheduledCheck(check, 10.0, threshold)])
     found.startService()
     return found
 
@@ -54,69 +54,69 @@ def reasons(health):
     return [(each.check.name, each.reason) for each in health.failing()]
 
 
-def test_a_check_is_made_at_once_and_then_at_its_interval(clock, patient):
-    found = health(clock, patient)
-    assert patient.looks == 1
+def test_a_check_is_made_at_once_and_then_at_its_interval(clock, check):
+    found = health(clock, check)
+    assert check.runs == 1
     clock.pump([9.0, 1.0, 9.0])
-    assert patient.looks == 2
+    assert check.runs == 2
     found.stopService()
     clock.advance(100.0)
-    assert patient.looks == 2
+    assert check.runs == 2
     assert not clock.getDelayedCalls()
 
 
 @pytest.mark.parametrize("threshold", [0, 1])
-def test_a_failure_counts_until_the_next_success(clock, patient, threshold):
-    found = health(clock, patient, threshold)
-    patient.problem = Unhealthy("it hurts.")
+def test_a_failure_counts_until_the_next_success(clock, check, threshold):
+    found = health(clock, check, threshold)
+    check.problem = Unhealthy("it hurts.")
     assert reasons(found) == []
     clock.advance(10.0)
-    assert reasons(found) == [("patient", "it hurts")]
-    patient.problem = None
+    assert reasons(found) == [("check", "it hurts")]
+    check.problem = None
     clock.advance(10.0)
     assert reasons(found) == []
 
 
-def test_as_many_failures_in_a_row_count_as_the_threshold_says(clock, patient):
-    patient.problem = StorageUnavailable("No space left on device")
-    found = health(clock, patient, threshold=3)
+def test_as_many_failures_in_a_row_count_as_the_threshold_says(clock, check):
+    check.problem = StorageUnavailable("No space left on device")
+    found = health(clock, check, threshold=3)
     clock.advance(10.0)
     assert reasons(found) == []
-    patient.problem, kept = None, patient.problem
+    check.problem, kept = None, check.problem
     clock.advance(10.0)
-    patient.problem = kept
+    check.problem = kept
     clock.pump([10.0, 10.0])
     assert reasons(found) == []
     clock.advance(10.0)
-    assert reasons(found) == [("patient", "No space left on device")]
+    assert reasons(found) == [("check", "No space left on device")]
 
 
-def test_what_does_not_answer_is_not_asked_again_before_it_has(clock, patient):
-    patient.waiting = Deferred()
-    found = health(clock, patient)
+def test_what_does_not_answer_is_not_asked_again_before_it_has(clock, check):
+    check.waiting = Deferred()
+    found = health(clock, check)
     clock.advance(10.0)
-    assert patient.looks == 1
-    assert reasons(found) == [("patient", "it does not answer")]
+    assert check.runs == 1
+    assert reasons(found) == [("check", "timed out")]
     clock.pump([10.0] * 10)
-    assert patient.looks == 1
-    waiting, patient.waiting = patient.waiting, None
+    assert check.runs == 1
+    waiting, check.waiting = check.waiting, None
     waiting.callback(None)
-    assert reasons(found) == [("patient", "it does not answer")]
+    assert reasons(found) == [("check", "timed out")]
     clock.advance(10.0)
-    assert patient.looks == 2
+    assert check.runs == 2
     assert reasons(found) == []
 
 
-def test_a_look_that_takes_too_long_has_failed(clock, patient):
-    found = HealthMonitor(clock, [Scheduled(patient, 1000.0)])
-    patient.waiting = Deferred()
+def test_a_check_that_takes_too_long_has_failed(clock, check):
+    found = HealthMonitor(clock, [ScheduledCheck(check, 1000.0)])
+    check.waiting = Deferred()
     found.startService()
     clock.advance(TIMEOUT_SECONDS - 1)
     assert reasons(found) == []
     clock.advance(1)
-    assert reasons(found) == [("patient", "it does not answer")]
-    patient.waiting.errback(Unhealthy("late"))
-    assert reasons(found) == [("patient", "it does not answer")]
+    assert reasons(found) == [("check", "timed out")]
+    check.waiting.errback(Unhealthy("late"))
+    assert reasons(found) == [("check", "timed out")]
 
 
 @pytest.fixture(params=["memory", "files"])
@@ -127,7 +127,7 @@ def driver(request, tmp_path):
 async def test_a_store_that_works_is_well_and_left_as_it_was(driver):
     check = StorageCheck(driver, ImmediateThreads(), "filesystem")
     assert check.name == "storagedriver_filesystem"
-    await check.look()
+    await check.run()
     assert not driver.objects(layout.ROOT)
 
 
@@ -138,34 +138,34 @@ async def test_a_store_that_fails_at_anything_is_not_well(driver, monkeypatch, v
 
     monkeypatch.setattr(driver, verb, failing)
     with pytest.raises(StorageUnavailable, match="No space"):
-        await StorageCheck(driver, ImmediateThreads(), "x").look()
+        await StorageCheck(driver, ImmediateThreads(), "x").run()
 
 
 async def test_a_store_that_gives_back_something_else_is_not_well(driver, monkeypatch):
     monkeypatch.setattr(driver, "read", lambda _: b"something else")
-    with pytest.raises(Unhealthy, match="something else"):
-        await StorageCheck(driver, ImmediateThreads(), "x").look()
+    with pytest.raises(Unhealthy, match="different content"):
+        await StorageCheck(driver, ImmediateThreads(), "x").run()
 
 
 async def test_of_a_read_only_store_only_reading_is_asked(driver, monkeypatch):
     store = ReadOnlyDriver(driver)
     check = StorageCheck(store, ImmediateThreads(), "x", read_only=True)
-    await check.look()
+    await check.run()
 
     def failing(_):
         raise StorageUnavailable("Stale file handle")
 
     monkeypatch.setattr(driver, "folders", failing)
     with pytest.raises(StorageUnavailable):
-        await check.look()
+        await check.run()
 
 
 async def test_a_file_that_is_there_takes_the_registry_out_of_service(tmp_path):
     check = FileCheck(str(tmp_path / "down"), ImmediateThreads())
-    await check.look()
+    await check.run()
     (tmp_path / "down").touch()
     with pytest.raises(Unhealthy, match="file exists"):
-        await check.look()
+        await check.run()
 
 
 def test_a_full_disk_is_told_and_keeps_nobody_from_deleting(clock, tmp_path, monkeypatch):
@@ -181,14 +181,14 @@ def test_a_full_disk_is_told_and_keeps_nobody_from_deleting(clock, tmp_path, mon
         patch.setattr(store, "put", full)
         clock.advance(10.0)
         (failing,) = found.failing()
-        assert failing.still_serves
-        assert failing.reason == "No space left on device: pulls and deletions go on"
+        assert failing.is_degraded
+        assert failing.reason == "No space left on device: pulls and deletions still work"
     clock.advance(10.0)
     assert found.failing() == []
     monkeypatch.setattr(store, "put", lost)
     clock.advance(10.0)
     (failing,) = found.failing()
-    assert not failing.still_serves
+    assert not failing.is_degraded
 
 
 def lost(path, content):
