@@ -88,7 +88,7 @@ class Options(PluginOptions):
         except ConfigInvalid as problem:
             fail(*problem.errors)
         log = self.config.log
-        self.tell_twistd(self.config.log_level, log.formatter, log.fields)
+        self.configure_logging(self.config.log_level, log.formatter, log.fields)
 
     def read(self) -> LoadedConfig:
         """

@@ -72,7 +72,7 @@ class Options(PluginOptions):
             self.fail(f"option --log-level: error, warn, info or debug, got {self['log-level']!r}")
         if self["log-format"] not in ("text", "json", "logstash"):
             self.fail(f"option --log-format: text, json or logstash, got {self['log-format']!r}")
-        self.tell_twistd(self["log-level"], self["log-format"])
+        self.configure_logging(self["log-level"], self["log-format"])
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:

@@ -1,3 +1,3 @@
 """
-Where logs go: what happens to standard error or a file, one line each request to standard output.
+Logs: events to standard error or a file, and an access log with a line for each request.
 """

@@ -11,20 +11,20 @@ _log = Logger()
 
 class AccessLogWriter:
     """
-    Writes access log lines, until nobody reads them any more.
+    Writes the lines of the access log, until its stream is closed at the other end.
 
     :raises OSError: The stream has no descriptor.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._writer = stream_writer("access", stream)
-        self._has_ended = False
+        self._is_reported = False
 
     def write(self, line: str) -> None:
-        """Have one line written; nobody waits for it."""
-        problem = self._writer.problem
+        """Queue a line."""
+        problem = self._writer.error
         if problem is None:
             self._writer.write(line)
-        elif not self._has_ended:
-            self._has_ended = True
-            _log.error("access log ends: {problem}", problem=problem)
+        elif not self._is_reported:
+            self._is_reported = True
+            _log.error("the access log ends: {problem}", problem=problem)

@@ -1,5 +1,5 @@
 """
-Who did what to which repository, from where: one line of JSON each, in a file of their own.
+The audit log: which user did what to which repository, from where. One JSON object a line.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _log = Logger()
 
 class AuditRecord(Struct, omit_defaults=True, kw_only=True):
     """
-    Something that was done, or that somebody was kept from.
+    An action, or a request that was denied.
 
-    :ivar action: ``pull``, ``push``, ``mount``, ``delete``, or what was asked for.
-    :ivar outcome: ``done``, or the status that it was refused with.
+    :ivar action: ``pull``, ``push``, ``mount``, ``delete``; or the actions that were denied.
+    :ivar outcome: ``done``, or the status of the denial.
     """
 
     time: str
@@ -43,20 +43,20 @@ def _now() -> str:
 @frozen
 class AuditLog:
     """
-    Writes deeds.
+    Writes audit records to a file.
 
-    :ivar pulls: Whether pulls are written as well.
+    :ivar pulls: Whether to write pulls as well.
     """
 
     file: LogFile
     pulls: bool = False
     now: Callable[[], str] = _now
 
-    def write(self, **deed: str) -> None:
-        """Write one; what cannot be written is said in the log, and refuses nothing."""
-        if deed["action"] == "pull" and deed["outcome"] == "done" and not self.pulls:
+    def write(self, **fields: str) -> None:
+        """Write a record; if that fails, write it to the log, and let the request go on."""
+        if fields["action"] == "pull" and fields["outcome"] == "done" and not self.pulls:
             return
-        line = msgspec.json.encode(AuditRecord(time=self.now(), **deed)).decode()
+        line = msgspec.json.encode(AuditRecord(time=self.now(), **fields)).decode()
         try:
             self.file.write(f"{line}\n")
         except OSError as problem:

@@ -1,9 +1,9 @@
 """
-Log lines that nobody waits for: whoever reads them may be slow, or stand still.
+Write log lines without blocking, however slowly the other end of a pipe reads them.
 
-A full pipe would hold whoever writes into it: the reactor, and with it every client. Lines wait in
-a bounded queue, and a thread of each stream writes them. What does not fit is dropped and counted,
-and the log says so when its reader goes on.
+Writing to a full pipe would block the reactor, and with it every client. So lines wait in a bounded
+queue, and one thread for each stream writes them. Lines that do not fit into the queue are dropped
+and counted, and a line in the log says how many.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from twisted.logger import Logger
 
 _log = Logger()
 
-#: How much may wait for a reader that stands still, in bytes.
-MAX_WAITING_BYTES = 1024 * 1024
+#: The size of the queue, in bytes.
+MAX_QUEUED_BYTES = 1024 * 1024
 
-#: How much is written at once, in bytes.
-_STEP_BYTES = 64 * 1024
+#: How much is written in one batch, in bytes.
+_BATCH_BYTES = 64 * 1024
 
-#: How long after one step the next is, in seconds. A thread that woke up for each line would take
-#: turns with the reactor for each, which costs a busy server a third of its answers.
-STEP_SECONDS = 0.1
+#: The time between two batches, in seconds. A thread that wakes up for each line competes with the
+#: reactor for the interpreter's lock, which costs a busy server a third of its throughput.
+BATCH_SECONDS = 0.1
 
-#: How long the end of the process waits for a reader that stands still, in seconds.
-END_SECONDS = 2.0
+#: How long the process waits at its end for a stream that accepts no data, in seconds.
+FLUSH_TIMEOUT_SECONDS = 2.0
 
 
 class LineWriter:
     """
     Writes lines in a thread of its own. Safe to use from several threads.
 
-    :param name: What the figures call it.
-    :param put: Writes bytes, for as long as it takes; OSError if nobody reads them ever again.
-    :param max_bytes: How much may wait.
-    :param step_seconds: How long after one step the next is, unless there is enough for it before.
+    :param name: The label in metrics.
+    :param put: Writes bytes, and may block; raises OSError if the stream is closed.
+    :param max_bytes: The size of the queue.
+    :param batch_seconds: The time between two batches, unless a full batch is ready earlier.
     :ivar dropped: How many lines were dropped.
     """
 
@@ -50,116 +50,120 @@ class LineWriter:
         self,
         name: str,
         put: Callable[[bytes], object],
-        max_bytes: int = MAX_WAITING_BYTES,
-        step_seconds: float = STEP_SECONDS,
+        max_bytes: int = MAX_QUEUED_BYTES,
+        batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         self.name = name
         self.dropped = 0
         self._put = put
         self._max_bytes = max_bytes
-        self._step_seconds = step_seconds
-        self._finishing = 0
-        self._problem: Exception | None = None
-        self._not_told = 0
-        self._changed = Condition()
-        self._lines: deque[bytes] = deque()
-        self._waiting_bytes = 0
+        self._batch_seconds = batch_seconds
+        self._flushes = 0
+        self._error: Exception | None = None
+        self._unreported = 0
+        self._condition = Condition()
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
         self._thread: Thread | None = None
         _WRITERS.add(self)
 
     @property
-    def problem(self) -> Exception | None:
-        """Why nothing can be written any more; None while it can."""
-        return self._problem
+    def error(self) -> Exception | None:
+        """Why the writer has ended; None while it works."""
+        return self._error
 
     def write(self, line: str) -> bool:
-        """Have a line written; give whether it was taken."""
+        """Queue a line; return False if it was dropped."""
         data = line.encode("utf-8", "backslashreplace")
-        with self._changed:
-            if self._problem is not None or self._waiting_bytes + len(data) > self._max_bytes:
+        with self._condition:
+            if self._error is not None or self._queued_bytes + len(data) > self._max_bytes:
                 self.dropped += 1
-                self._not_told += 1
+                self._unreported += 1
                 return False
-            had_enough = self._has_enough()
-            self._lines.append(data)
-            self._waiting_bytes += len(data)
+            had_enough = self._has_full_batch()
+            self._queue.append(data)
+            self._queued_bytes += len(data)
             if self._thread is None:
                 self._thread = Thread(target=self._run, name=f"log-{self.name}", daemon=True)
                 self._thread.start()
-            elif len(self._lines) == 1 or self._has_enough() != had_enough:
-                self._changed.notify_all()
+            elif len(self._queue) == 1 or self._has_full_batch() != had_enough:
+                self._condition.notify_all()
         return True
 
-    def finish(self, seconds: float = END_SECONDS) -> bool:
-        """Wait until all is written, or nothing has been for some time; give whether all is."""
-        with self._changed:
-            self._finishing += 1
-            self._changed.notify_all()
-            try:
-                while self._waiting_bytes and self._problem is None:
-                    before = self._waiting_bytes
-                    if not self._changed.wait(seconds) and self._waiting_bytes == before:
-                        return False
-                return not self._waiting_bytes
-            finally:
-                self._finishing -= 1
+    def flush(self, seconds: float = FLUSH_TIMEOUT_SECONDS) -> bool:
+        """
+        Wait until all lines are written; return whether they are.
 
-    def start_over(self) -> None:
-        """Begin without lines: threads do not live on in a child, and its parent writes them."""
-        self._changed = Condition()
-        self._finishing = 0
-        self._lines.clear()
-        self._waiting_bytes = 0
+        :param seconds: How long to wait while nothing at all is written.
+        """
+        with self._condition:
+            self._flushes += 1
+            self._condition.notify_all()
+            try:
+                while self._queued_bytes and self._error is None:
+                    before = self._queued_bytes
+                    if not self._condition.wait(seconds) and self._queued_bytes == before:
+                        return False
+                return not self._queued_bytes
+            finally:
+                self._flushes -= 1
+
+    def reset(self) -> None:
+        """Empty the queue of a forked child: it has no thread, and its parent writes the lines."""
+        self._condition = Condition()
+        self._flushes = 0
+        self._queue.clear()
+        self._queued_bytes = 0
         self._thread = None
 
     def _run(self) -> None:
-        following = 0.0
+        next_batch = 0.0
         while True:
-            with self._changed:
-                while not self._lines:
-                    self._changed.wait()
-                self._changed.wait_for(self._is_due, max(0.0, following - monotonic()))
-                data = self._step()
+            with self._condition:
+                while not self._queue:
+                    self._condition.wait()
+                self._condition.wait_for(self._is_due, max(0.0, next_batch - monotonic()))
+                data = self._take_batch()
             try:
                 self._put(data)
             except (OSError, ValueError) as problem:
-                # Nobody reads it any more, or it was closed.
-                self._end(problem)
+                # The other end was closed, or this one.
+                self._fail(problem)
                 return
-            self._tell_of_dropped()
-            with self._changed:
-                self._waiting_bytes -= len(data)
-                self._changed.notify_all()
-            following = monotonic() + self._step_seconds
+            self._report_dropped()
+            with self._condition:
+                self._queued_bytes -= len(data)
+                self._condition.notify_all()
+            next_batch = monotonic() + self._batch_seconds
 
-    def _tell_of_dropped(self) -> None:
-        with self._changed:
-            count, self._not_told = self._not_told, 0
+    def _report_dropped(self) -> None:
+        with self._condition:
+            count, self._unreported = self._unreported, 0
         if count:
             _log.warn("{name} log: {count} lines dropped", name=self.name, count=count)
 
-    def _has_enough(self) -> bool:
-        return self._waiting_bytes >= _STEP_BYTES
+    def _has_full_batch(self) -> bool:
+        return self._queued_bytes >= _BATCH_BYTES
 
     def _is_due(self) -> bool:
-        """Tell whether what waits is to be written now."""
-        return self._finishing > 0 or self._has_enough()
+        """Whether to write now, and not to wait for more lines."""
+        return self._flushes > 0 or self._has_full_batch()
 
-    def _step(self) -> bytes:
-        """Take lines to be written at once."""
+    def _take_batch(self) -> bytes:
+        """Remove the lines of the next batch from the queue."""
         lines: list[bytes] = []
         size = 0
-        while self._lines and size < _STEP_BYTES:
-            lines.append(self._lines.popleft())
+        while self._queue and size < _BATCH_BYTES:
+            lines.append(self._queue.popleft())
             size += len(lines[-1])
         return b"".join(lines)
 
-    def _end(self, problem: Exception) -> None:
-        with self._changed:
-            self._problem = problem
-            self._lines.clear()
-            self._waiting_bytes = 0
-            self._changed.notify_all()
+    def _fail(self, problem: Exception) -> None:
+        with self._condition:
+            self._error = problem
+            self._queue.clear()
+            self._queued_bytes = 0
+            self._condition.notify_all()
 
 
 _WRITERS: WeakSet[LineWriter] = WeakSet()
@@ -168,9 +172,9 @@ _BY_FILE: dict[tuple[int, int, int], LineWriter] = {}
 
 def stream_writer(name: str, stream: TextIO) -> LineWriter:
     """
-    Give what writes to a stream: one and the same for all that write to it.
+    Return the writer of a stream; always the same one for the same file.
 
-    :raises OSError: The stream has no descriptor.
+    :raises OSError: The stream has no file descriptor.
     """
     descriptor = stream.fileno()
     stream.flush()
@@ -182,14 +186,14 @@ def stream_writer(name: str, stream: TextIO) -> LineWriter:
 
 
 def dropped_lines() -> Mapping[str, float]:
-    """Tell how many lines were dropped, by log."""
+    """Return how many lines were dropped, by the name of the log."""
     return {writer.name: writer.dropped for writer in _WRITERS}
 
 
-def finish_all() -> None:
-    """Wait until all logs are written, as far as somebody reads them."""
+def flush_all() -> None:
+    """Wait until all logs are written; give up on streams that accept no data."""
     for writer in tuple(_WRITERS):
-        writer.finish()
+        writer.flush()
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -198,10 +202,10 @@ def _write(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _start_over() -> None:
+def _reset_after_fork() -> None:
     for writer in tuple(_WRITERS):
-        writer.start_over()
+        writer.reset()
 
 
-atexit.register(finish_all)
-os.register_at_fork(after_in_child=_start_over)
+atexit.register(flush_all)
+os.register_at_fork(after_in_child=_reset_after_fork)

@@ -1,8 +1,8 @@
 """
-The log of this process, as its options and configuration want it.
+The log observer of this process, configured by its options and its configuration file.
 
-twistd takes a log by the name of what makes it, before there is any service; so what makes it lies
-here, at a name, and is told beforehand what to make.
+twistd gets the observer's factory by its dotted name, before any service exists. So the factory is
+a module-level object, :data:`LOG`, which is configured before twistd calls it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from twisted.logger import (
     LogLevelFilterPredicate,
 )
 
-from .formats import format_of
+from .formats import make_format
 from .line_writer import LineWriter, stream_writer
 
-#: How long to wait for a disk that stands still before a file is opened again, in seconds.
-_REOPEN_SECONDS = 0.5
+#: How long to wait for lines to be written before the file is reopened, in seconds.
+_REOPEN_TIMEOUT_SECONDS = 0.5
 
 _LEVELS = {
     "debug": LogLevel.debug,
@@ -36,66 +36,66 @@ _LEVELS = {
 
 
 class LogFile:
-    """A file to append to, which can be opened again under its name when it was moved away."""
+    """A log file, which can be reopened after log rotation has renamed it."""
 
     def __init__(self, path: str) -> None:
-        # A daemon may be elsewhere by the time it is opened again.
+        # Absolute, since a daemon changes its working directory before it reopens the file.
         self._path = os.path.abspath(path)
         self._file = self._open()
         # Threads log as well.
         self._lock = Lock()
 
     def write(self, text: str) -> int:
-        """Write, and leave it to nobody to do so later."""
+        """Write text through to the operating system."""
         with self._lock:
             count = self._file.write(text)
             self._file.flush()
         return count
 
     def flush(self) -> None:
-        """Do nothing: all is written."""
+        """Do nothing: :meth:`write` flushes."""
 
     def reopen(self) -> None:
-        """Open the file by this name, which may be a new one."""
+        """Open the path again: after a rotation, a new file."""
         with self._lock:
             old, self._file = self._file, self._open()
             old.close()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
         self._file.close()
 
     def _open(self) -> TextIO:
         return open(self._path, "a", encoding="utf-8")
 
 
-class _Queued:
-    """Looks like a stream, as far as Twisted needs one."""
+class _QueuedStream:
+    """A text stream, as far as Twisted's observer needs one, that queues its lines."""
 
     def __init__(self, writer: LineWriter) -> None:
         self._writer = writer
 
     def write(self, text: str) -> int:
-        """Have text written; nobody waits for it."""
+        """Queue text."""
         self._writer.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: it is written as soon as somebody reads it."""
+        """Do nothing: the writer's thread writes."""
 
 
 class Log:
-    """Makes the observer that writes the log, and changes it while it is in use."""
+    """The factory of the log observer; its level and file can change while it is in use."""
 
     def __init__(self) -> None:
         self._predicate = LogLevelFilterPredicate()
-        self._format = format_of("text", {})
+        self._format = make_format("text", {})
         self._path: str | None = None
         self._file: LogFile | None = None
         self._writer: LineWriter | None = None
         self.set_level("info")
 
-    def choose(
+    def configure(
         self,
         level: str,
         formatter: str = "text",
@@ -103,58 +103,58 @@ class Log:
         path: str | None = None,
     ) -> None:
         """
-        Say what the log is to be like.
+        Set what :meth:`observer` makes.
 
-        :param level: The least severe that is written: ``debug``, ``info``, ``warn``, ``error``.
+        :param level: The least severe level to write: ``debug``, ``info``, ``warn``, ``error``.
         :param formatter: ``text``, ``json`` or ``logstash``.
-        :param fields: What to add to each line.
-        :param path: The file to write to; None for standard error.
+        :param fields: Added to each line.
+        :param path: The log file; None for standard error.
         """
         self.set_level(level)
-        self._format = format_of(formatter, fields or {})
+        self._format = make_format(formatter, fields or {})
         self._path = path
 
     def set_level(self, level: str) -> None:
-        """Change the level, also of a log that is in use."""
+        """Change the level, also of an observer that is in use."""
         self._predicate.defaultLogLevel = _LEVELS[level]
         self._predicate.clearLogLevels()
         if level == "info":
-            # Two lines for each connection that is made, and what our own lines say better.
+            # Twisted logs two lines for each outgoing connection, and repeats what ours say.
             for namespace in ("twisted", "log_legacy"):
                 self._predicate.setLogLevelForNamespace(namespace, LogLevel.warn)
 
     def observer(self) -> ILogObserver:
-        """Make the observer."""
+        """Make the observer; twistd calls this."""
         return FilteringLogObserver(
             FileLogObserver(self._stream(), self._format), [self._predicate]
         )
 
     def _stream(self) -> Any:
-        """Give what to write to, which nobody waits for."""
+        """Return a stream to write to, which does not block."""
         if self._path is not None:
             file = self._file = LogFile(self._path)
             self._writer = LineWriter("process", lambda data: file.write(data.decode()))
-            return _Queued(self._writer)
+            return _QueuedStream(self._writer)
         try:
-            return _Queued(stream_writer("process", sys.stderr))
+            return _QueuedStream(stream_writer("process", sys.stderr))
         except OSError:
-            # Something that stands in for it, and is no file.
+            # sys.stderr was replaced by an object without a file descriptor.
             return sys.stderr
 
     def reopen(self) -> None:
-        """Open the file again, if it is one; what was logged before goes to the one before."""
+        """Reopen the log file, if there is one; earlier lines go to the old file."""
         if self._writer is not None:
-            self._writer.finish(_REOPEN_SECONDS)
+            self._writer.flush(_REOPEN_TIMEOUT_SECONDS)
         if self._file is not None:
             self._file.reopen()
 
     def close(self) -> None:
-        """Close the file, if it is one, when all is written."""
+        """Write all lines, and close the log file, if there is one."""
         if self._writer is not None:
-            self._writer.finish()
+            self._writer.flush()
         if self._file is not None:
             self._file.close()
 
 
-#: What ``twistd --logger`` is told to use: ``holm_registry.logs.observer.LOG.observer``.
+#: ``twistd --logger`` gets ``holm_registry.logs.observer.LOG.observer``.
 LOG = Log()

@@ -11,7 +11,7 @@ from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.python.failure import Failure
 
-from holm_registry.logs.line_writer import finish_all
+from holm_registry.logs.line_writer import flush_all
 from holm_registry.threads import PooledThreads
 
 
@@ -60,7 +60,7 @@ class Lifecycle(MultiService):
             *await _all(pool.stop() for pool in self._pools),
         ]
         # twistd ends the process by the signal that it got, and nothing is called at its exit.
-        finish_all()
+        flush_all()
         for failure in failures:
             failure.raiseException()
 

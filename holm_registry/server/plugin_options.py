@@ -79,18 +79,18 @@ class PluginOptions(Options):
         if rest:
             self.fail(f"unexpected argument {rest[0]!r}")
 
-    def tell_twistd(
+    def configure_logging(
         self, log_level: str, formatter: str = "text", fields: Mapping[str, Any] | None = None
     ) -> None:
         """Have twistd log as it should, and leave no file where it was started."""
         twistd: Any = getattr(self, "parent", None)
-        LOG.choose(log_level, formatter, fields)
+        LOG.configure(log_level, formatter, fields)
         if twistd is None:
             return
         if not (twistd.get("logger") or twistd.get("syslog")):
             # A daemon has no standard error; twistd itself would make this file of its log.
             path = twistd.get("logfile") or (None if twistd.get("nodaemon") else "twistd.log")
-            LOG.choose(log_level, formatter, fields, None if path == "-" else path)
+            LOG.configure(log_level, formatter, fields, None if path == "-" else path)
             twistd["logger"] = "holm_registry.logs.observer.LOG.observer"
         if twistd.get("nodaemon") and twistd.get("pidfile") == "twistd.pid":
             twistd["pidfile"] = ""

@@ -1,4 +1,4 @@
-"""How events are written."""
+"""The formats of logs, and how their lines are written without blocking."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from holm_registry.logs.access_log import AccessLogWriter
-from holm_registry.logs.formats import format_of
+from holm_registry.logs.formats import make_format
 from holm_registry.logs.line_writer import LineWriter, stream_writer
 from holm_registry.logs.observer import Log
 
@@ -29,9 +29,9 @@ def event(level=LogLevel.info, text="committed {what}", **fields):
 
 
 def test_text_ends_with_the_fields():
-    line = format_of("text", {"service": "registry", "rack": 7})(event(what="a"))
+    line = make_format("text", {"service": "registry", "rack": 7})(event(what="a"))
     assert line.endswith(" [holm_registry.x#info] committed a service=registry rack=7\n")
-    assert format_of("text", {})(event(what="a")).endswith(" committed a\n")
+    assert make_format("text", {})(event(what="a")).endswith(" committed a\n")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_text_ends_with_the_fields():
     ],
 )
 def test_json_has_the_keys_of_registry2(level, name):
-    line = format_of("json", {"service": "registry"})(event(level, what="a", request_id="7"))
+    line = make_format("json", {"service": "registry"})(event(level, what="a", request_id="7"))
     assert line.endswith("}\n")
     assert json.loads(line) == {
         "time": "2023-11-14T22:13:20.250Z",
@@ -59,7 +59,7 @@ def test_json_has_the_keys_of_registry2(level, name):
 
 
 def test_logstash_has_its_own_keys():
-    assert json.loads(format_of("logstash", {})(event(what="a"))) == {
+    assert json.loads(make_format("logstash", {})(event(what="a"))) == {
         "@timestamp": "2023-11-14T22:13:20.250Z",
         "@version": "1",
         "level": "info",
@@ -80,7 +80,7 @@ def failure_of(function):
 def test_a_failure_is_written_with_where_it_came_from(formatter):
     failure = failure_of(lambda: {}["what\nwas wrong"])
     found = event(LogLevel.critical, "request {id} failed", id=1, log_failure=failure)
-    text = format_of(formatter, {"a": "b"})(found)
+    text = make_format(formatter, {"a": "b"})(found)
     assert "KeyError" in text
     assert "test_logs.py" in text
     if formatter != "text":
@@ -89,18 +89,18 @@ def test_a_failure_is_written_with_where_it_came_from(formatter):
 
 @pytest.mark.parametrize("formatter", ["text", "json", "logstash"])
 def test_what_says_nothing_is_not_written(formatter):
-    assert not format_of(formatter, {})(event(text=""))
+    assert not make_format(formatter, {})(event(text=""))
 
 
 def test_what_is_logged_about_objects_is_their_text_alone():
-    line = format_of("json", {})(event(what={"password": "secret"}, text="hello"))
+    line = make_format("json", {})(event(what={"password": "secret"}, text="hello"))
     assert "secret" not in line
 
 
 def test_a_file_can_be_moved_away_and_opened_again(tmp_path):
     path = tmp_path / "log"
     log = Log()
-    log.choose("info", "json", {}, str(path))
+    log.configure("info", "json", {}, str(path))
     logger = Logger(namespace="x", observer=log.observer())
     logger.info("one")
     os.rename(path, tmp_path / "old")
@@ -118,7 +118,7 @@ def test_a_file_can_be_moved_away_and_opened_again(tmp_path):
 def test_the_level_can_change_while_it_is_in_use(tmp_path):
     path = tmp_path / "log"
     log = Log()
-    log.choose("warn", "json", {}, str(path))
+    log.configure("warn", "json", {}, str(path))
     observer = log.observer()
     ours, theirs = Logger("x", observer=observer), Logger("twisted.web", observer=observer)
     for level in ("warn", "info", "debug"):
@@ -158,11 +158,11 @@ def test_an_access_log_that_nobody_reads_any_more_ends_and_is_no_fault(pipe):
     os.close(reading)
     log, writer = AccessLogWriter(stream), stream_writer("access", stream)
     log.write("a")
-    assert writer.finish()
-    assert isinstance(writer.problem, BrokenPipeError)
+    assert writer.flush()
+    assert isinstance(writer.error, BrokenPipeError)
     log.write("b")
     log.write("c")
-    assert writer.finish()
+    assert writer.flush()
 
 
 def test_a_reader_that_stands_still_keeps_nobody_waiting_and_what_is_dropped_is_counted(pipe):
@@ -172,9 +172,9 @@ def test_a_reader_that_stands_still_keeps_nobody_waiting_and_what_is_dropped_is_
     taken = [writer.write(line) for _ in range(3000)]
     assert 1000 < sum(taken) < 1200, "as much as fits the queue and the pipe"
     assert writer.dropped == 3000 - sum(taken)
-    assert not writer.finish(0.01)
+    assert not writer.flush(0.01)
     reader = ThreadPoolExecutor(1).submit(read_all, reading)
-    assert writer.finish()
+    assert writer.flush()
     stream.close()
     assert reader.result(60) == line * sum(taken)
 
@@ -186,12 +186,12 @@ def test_all_that_write_to_a_stream_share_its_thread(pipe):
 
 def test_lines_that_follow_each_other_closely_are_written_together():
     written = SimpleQueue()
-    writer = LineWriter("access", written.put, step_seconds=3600.0)
+    writer = LineWriter("access", written.put, batch_seconds=3600.0)
     writer.write("a")
     assert written.get(timeout=60) == b"a", "a line alone waits for no others"
     for line in "bcd":
         writer.write(line)
-    assert writer.finish(60)
+    assert writer.flush(60)
     assert written.get(timeout=60) == b"bcd"
     long = "x" * 40_000
     writer.write(long)
