@@ -16,7 +16,7 @@ from typing import Any
 from . import __version__
 from .commands import check, garbage_collect, htpasswd, stats, token, verify
 
-#: What a shell says of a program that a broken pipe, or Ctrl-C, ended.
+#: The exit statuses of a shell for programs that SIGPIPE or SIGINT has ended.
 _BROKEN_PIPE = 128 + signal.SIGPIPE
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -25,7 +25,7 @@ _NEGATIVE = re.compile(r"-[0-9.]")
 
 
 def build_parser() -> tuple[argparse.ArgumentParser, Sequence[str]]:
-    """Make what reads the arguments, and name the commands."""
+    """Return the parser of the arguments, and the names of the commands."""
     parser = argparse.ArgumentParser(prog="registry", description="A container registry.")
     parser.add_argument("-v", "--version", action="version", version=f"holm-registry {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -43,7 +43,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, Sequence[str]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; give its exit status."""
+    """Run the command; return its exit status."""
     try:
         try:
             return _command(arguments)
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        # What read our output has seen enough, as `head` has.
+        # The reader of the output has closed the pipe, as `head` does.
         _silence(1, 2)
         return _BROKEN_PIPE
     except KeyboardInterrupt:
@@ -65,11 +65,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _silence(*files: int) -> None:
-    """Have what is left of our output go nowhere, so that Python does not complain at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for file in files:
-        os.dup2(nowhere, file)
+def _silence(*descriptors: int) -> None:
+    """Discard buffered output, so that Python reports no further error when it exits."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(null, descriptor)
 
 
 def _command(arguments: list[str] | None) -> int:
@@ -95,8 +95,8 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 
 def ui(arguments: list[str] | None = None) -> int:
-    """Serve the UI, as ``twistd holm-ui`` does; give the exit status."""
-    from .ui_tap import Options, makeService  # noqa: PLC0415 - not for the registry
+    """Serve the UI, as ``twistd holm-ui`` does; return the exit status."""
+    from .ui_tap import Options, makeService  # noqa: PLC0415 - the registry does not need the UI
 
     options = Options()
     options.parseOptions(sys.argv[1:] if arguments is None else arguments)
@@ -104,7 +104,7 @@ def ui(arguments: list[str] | None = None) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from .registry_tap import Options, makeService  # noqa: PLC0415 - check needs no reactor
+    from .registry_tap import Options, makeService  # noqa: PLC0415 - most commands use no Twisted
 
     options = Options()
     options.parseOptions(["--config", arguments.file] if arguments.file else [])
