@@ -51,15 +51,15 @@ def _show(loaded: Any) -> int:
 
 def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
     from holm_registry.config.load import ConfigInvalid  # noqa: PLC0415
-    from holm_registry.server.auth import asks_for_logins, build_rules  # noqa: PLC0415
+    from holm_registry.server.auth import build_rules, is_auth_enabled  # noqa: PLC0415
 
     if arguments.repository is None or arguments.action is None:
         refuse("--as needs --repository and --action")
     try:
         config = loaded.require()
     except ConfigInvalid as problem:
-        refuse(*problem.errors)
-    if not asks_for_logins(config):
+        refuse(*problem.complaints)
+    if not is_auth_enabled(config):
         print("allowed: there are no logins and no rules")
         return 0
     decision = build_rules(config).decide(arguments.user, arguments.repository, arguments.action)

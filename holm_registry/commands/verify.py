@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify; 0 if all is sound, or was made so, 1 if damage remains."""
-    from holm_registry.server.builder import build_validation  # noqa: PLC0415 - quick to say --help
+    from holm_registry.server.content import build_validation  # noqa: PLC0415 - quick to say --help
 
     config, driver = open_store(arguments)
     rate = arguments.max_mb_per_second

@@ -76,8 +76,8 @@ class StreamedRequest(Request):
     #: Who sent it, once that was found out; empty for nobody in particular.
     actor = ""
 
-    #: For whoever watches requests: what to remember of this one.
-    watched: Any = None
+    #: What the site's observer keeps about this request.
+    metrics_context: Any = None
 
     #: Whether it has a body that arrives while it is answered.
     streams = False

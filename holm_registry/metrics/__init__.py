@@ -1,1 +1,1 @@
-"""Figures for Prometheus: what is counted, and how it is shown."""
+"""Metrics for Prometheus: collectors, and the text format."""

@@ -1,5 +1,5 @@
 """
-Figures that somebody has already, and that are read when they are asked for.
+Metrics whose values other objects keep already: callbacks read them at each scrape.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-#: A figure, or several by the values of their label, or of both; None where there is none just now.
+#: A value, or values by label value, or by a pair of them; None if there is no value now.
 Value = float | Mapping[str, float] | Mapping[tuple[str, str], float] | None
 
-#: The name of a label, or of two; empty where there is one figure only.
+#: The name of the label, or of both labels; empty for a metric without labels.
 Label = str | tuple[str, str]
 
 
 class CallbackCollector(Collector):
     """
-    Reads figures from where they are.
+    Calls the callback of each metric when Prometheus collects.
 
-    :param registry: Where to show them.
+    :param registry: The Prometheus registry in which the collector registers itself.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -29,26 +29,27 @@ class CallbackCollector(Collector):
         registry.register(self)
 
     def describe(self) -> Iterable[Metric]:
-        """Say nothing beforehand."""
+        """Return nothing: the metrics are not known when the collector is registered."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Read every figure."""
+        """Return the metrics that have a value."""
         for read in self._reads:
-            found = read()
-            if found is not None:
-                yield found
+            metric = read()
+            if metric is not None:
+                yield metric
 
     def gauge(self, name: str, text: str, read: Callable[[], Value], label: Label = "") -> None:
         """
-        Show something that goes up and down.
+        Add a gauge: a value that goes up and down.
 
-        :param label: The name of the label, or of both, where there are several.
+        :param text: The metric's help text.
+        :param read: Returns the value.
         """
         self._add(GaugeMetricFamily, name, text, read, label)
 
     def counter(self, name: str, text: str, read: Callable[[], Value], label: Label = "") -> None:
-        """Show something that only goes up."""
+        """Add a counter: a value that only goes up."""
         self._add(CounterMetricFamily, name, text, read, label)
 
     def _add(
@@ -63,16 +64,16 @@ class CallbackCollector(Collector):
             value = read()
             if value is None:
                 return None
-            found = kind(name, text, labels=_listed(label))
+            metric = kind(name, text, labels=_as_list(label))
             values = value if isinstance(value, Mapping) else {"": value}
-            for key, each in values.items():
-                found.add_metric(_listed(key), each)
-            return found
+            for label_value, number in values.items():
+                metric.add_metric(_as_list(label_value), number)
+            return metric
 
         self._reads.append(family)
 
 
-def _listed(label: Label) -> list[str]:
+def _as_list(label: Label) -> list[str]:
     if isinstance(label, tuple):
         return list(label)
     return [label] if label else []

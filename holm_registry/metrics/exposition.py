@@ -10,21 +10,21 @@ from prometheus_client import (
     generate_latest,
 )
 
-# When a figure began says little, and is as much again to read.
+# The time at which each series began has little use, and would double the number of series.
 disable_created_metrics()
 
-#: What an answer of figures is.
+#: The media type of the text format.
 CONTENT_TYPE: str = CONTENT_TYPE_LATEST
 
 
 def new_registry() -> CollectorRegistry:
-    """Make an empty registry of figures, with those of the process itself."""
+    """Make a Prometheus registry that has the metrics of the process only."""
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     return registry
 
 
-def exposed(registry: CollectorRegistry) -> bytes:
-    """Write all figures as Prometheus reads them."""
+def format_metrics(registry: CollectorRegistry) -> bytes:
+    """Return all metrics of a Prometheus registry in the text format."""
     return generate_latest(registry)

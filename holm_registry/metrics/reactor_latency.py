@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
 from prometheus_client import CollectorRegistry, Histogram
 from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-#: How often to look, in seconds.
+#: The time between two measurements, in seconds.
 _INTERVAL_SECONDS = 0.5
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -13,36 +12,36 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 class ReactorLatency(Service):
     """
-    Measures how late the event loop comes to what is due: whatever blocks it makes that long.
+    Measures how late the reactor runs a delayed call: code that blocks the reactor delays it.
 
-    :param prefix: What the name begins with.
+    :param prefix: The prefix of the metric's name.
     """
 
-    def __init__(self, reactor: Any, registry: CollectorRegistry, prefix: str) -> None:
+    def __init__(self, reactor: IReactorTime, registry: CollectorRegistry, prefix: str) -> None:
         self._reactor = reactor
-        self._call: Any = None
+        self._call: IDelayedCall | None = None
         self._delays = Histogram(
             f"{prefix}_event_loop_delay_seconds",
-            "How late the event loop comes to what is due.",
+            "How late the event loop runs a delayed call.",
             buckets=_BUCKETS,
             registry=registry,
         )
 
     def startService(self) -> None:
-        """Begin to look."""
+        """Start measuring."""
         super().startService()
-        self._wait()
+        self._schedule()
 
     def stopService(self) -> None:
-        """Look no more."""
+        """Stop measuring."""
         super().stopService()
         if self._call is not None and self._call.active():
             self._call.cancel()
 
-    def _wait(self) -> None:
+    def _schedule(self) -> None:
         due = self._reactor.seconds() + _INTERVAL_SECONDS
-        self._call = self._reactor.callLater(_INTERVAL_SECONDS, self._look, due)
+        self._call = self._reactor.callLater(_INTERVAL_SECONDS, self._observe, due)
 
-    def _look(self, due: float) -> None:
+    def _observe(self, due: float) -> None:
         self._delays.observe(max(0.0, self._reactor.seconds() - due))
-        self._wait()
+        self._schedule()

@@ -7,26 +7,26 @@ from holm_registry.threads import Threads
 
 
 class MetricsSource(Protocol):
-    """Something to show to Prometheus."""
+    """The metrics of a service."""
 
     @property
     def content_type(self) -> str:
-        """What it is written as."""
+        """The media type of :meth:`expose`."""
 
     def expose(self) -> bytes:
-        """Write it; may block."""
+        """Return the metrics as text; may block."""
 
 
 class MetricsResource:
-    """The address that Prometheus reads."""
+    """The endpoint that Prometheus scrapes."""
 
-    def __init__(self, figures: MetricsSource, threads: Threads) -> None:
-        self._figures = figures
+    def __init__(self, metrics: MetricsSource, threads: Threads) -> None:
+        self._metrics = metrics
         self._threads = threads
 
-    async def show(self, request: StreamedRequest) -> bytes:
-        """Give all figures; in a thread, as a store may be asked for some."""
-        body = await self._threads.run(self._figures.expose)
-        request.set_header("Content-Type", self._figures.content_type)
+    async def get_metrics(self, request: StreamedRequest) -> bytes:
+        """Respond with all metrics; they are read in a thread, since storage may be asked."""
+        body = await self._threads.run(self._metrics.expose)
+        request.set_header("Content-Type", self._metrics.content_type)
         request.set_header("Content-Length", str(len(body)))
         return body

@@ -1,5 +1,5 @@
 """
-How long a store takes, by verb, under registry:2's names.
+The duration of the storage driver's operations, under the names of registry:2.
 
 :see: distribution, ``registry/storage/driver/base/base.go``.
 """
@@ -17,7 +17,7 @@ from holm_registry.storage.driver import Driver
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Our verbs, and what registry:2 calls what it does instead.
+#: The operations of our driver, and the corresponding ones of registry:2.
 _ACTIONS = {
     "stat": "Stat",
     "read": "GetContent",
@@ -35,13 +35,13 @@ _ACTIONS = {
 _BUCKETS = (0.00001, 0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 
 
-class _Metered:
-    """A driver whose verbs are timed; the others are the driver's own."""
+class _TimedDriver:
+    """Measures the operations of a driver, and passes on all other attributes."""
 
     def __init__(self, driver: Driver, name: str, times: Histogram) -> None:
         self._driver = driver
         for verb, action in _ACTIONS.items():
-            setattr(self, verb, _timed(getattr(driver, verb), times.labels(name, action)))
+            setattr(self, verb, _timed_call(getattr(driver, verb), times.labels(name, action)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._driver, name)
@@ -49,21 +49,21 @@ class _Metered:
 
 def timed(driver: Driver, name: str, registry: CollectorRegistry) -> Driver:
     """
-    Time a driver.
+    Return a driver that measures the operations of another one.
 
-    :param name: What registry:2 calls it: ``filesystem``, ``inmemory``.
+    :param name: The driver's name in registry:2: ``filesystem``, ``inmemory``.
     """
     times = Histogram(
         "registry_storage_action_seconds",
-        "How long the store took.",
+        "Duration of the storage driver's operations.",
         ["driver", "action"],
         buckets=_BUCKETS,
         registry=registry,
     )
-    return cast("Driver", _Metered(driver, name, times))
+    return cast("Driver", _TimedDriver(driver, name, times))
 
 
-def _timed(function: Callable[P, T], times: Any) -> Callable[P, T]:
+def _timed_call(function: Callable[P, T], times: Any) -> Callable[P, T]:
     observe = times.observe
     clock = time.perf_counter
 

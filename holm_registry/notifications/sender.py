@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -48,7 +48,7 @@ class EndpointSender(Service):
         queue: EventQueue,
         *,
         send: Callable[[bytes], Awaitable[int]],
-        reactor: Any,
+        reactor: IReactorTime,
         threads: Threads,
         backoff_seconds: float,
         threshold: int,
@@ -70,7 +70,7 @@ class EndpointSender(Service):
         self.failures = 0
 
     def startService(self) -> None:
-        """Start to deliver, with the events that an earlier process left."""
+        """Start delivering, with the events that an earlier process left."""
         super().startService()
         self._delivery = Deferred.fromCoroutine(self._run())
         self._delivery.addErrback(_log_end)

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import frozen
 from twisted.application.service import MultiService
 from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from holm_registry.threads import PooledThreads, Threads
@@ -61,7 +62,7 @@ class NotificationSink(MultiService):
     def __init__(
         self,
         subscriptions: Sequence[Subscription],
-        reactor: Any,
+        reactor: IReactorTime,
         threads: Threads,
         sender_threads: PooledThreads | None = None,
     ) -> None:
@@ -71,7 +72,7 @@ class NotificationSink(MultiService):
         self._threads = threads
         self._sender_threads = sender_threads
         self._batch: list[Event] = []
-        self._call: Any = None
+        self._call: IDelayedCall | None = None
         self.lost = 0
         for subscription in subscriptions:
             subscription.sender.setServiceParent(self)
@@ -91,7 +92,7 @@ class NotificationSink(MultiService):
             self._call = self._reactor.callLater(BATCH_SECONDS, self._flush)
 
     def startService(self) -> None:
-        """Start to deliver."""
+        """Start delivering."""
         if self._sender_threads is not None:
             self._sender_threads.start()
         super().startService()

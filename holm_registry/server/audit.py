@@ -1,5 +1,5 @@
 """
-The audit log put together: events and refusals in, lines out.
+The audit log of a server: receives events and denials, and writes records.
 """
 
 from __future__ import annotations
@@ -7,20 +7,24 @@ from __future__ import annotations
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from holm_registry.config.model import Config
 from holm_registry.http.request import StreamedRequest
 from holm_registry.logs.audit_log import AuditLog
 from holm_registry.logs.observer import LogFile
 from holm_registry.notifications.events import PULL, Event
 from holm_registry.threads import Threads
 
+from .errors import StartupError
+
 _log = Logger()
 
 
 class AuditTrail:
     """
-    Writes down what requests do, and what they are kept from.
+    Writes a record for each event and each denial; implements
+    :class:`holm_registry.api.event_emitter.EventSink`.
 
-    :param threads: Where it is written: a disk that is slow keeps nobody waiting but who did it.
+    :param threads: Where records are written: a slow disk only delays the request concerned.
     """
 
     def __init__(self, log: AuditLog, threads: Threads) -> None:
@@ -28,18 +32,18 @@ class AuditTrail:
         self._threads = threads
 
     async def publish(self, event: Event) -> None:
-        """Write down what was done, before its client is answered."""
+        """Write the record of an event; its request is answered after that."""
         await self._threads.run(self._write, event)
 
     def publish_soon(self, event: Event) -> None:
-        """Write down a pull, if those are wanted."""
+        """Start to write the record of an event; that of a pull, only if pulls are enabled."""
         if self._log.pulls or event.action != PULL:
-            self._threads.run(self._write, event).addErrback(_failed)
+            self._threads.run(self._write, event).addErrback(_log_failure)
 
     def refused(
         self, request: StreamedRequest, repository: str, actions: tuple[str, ...], status: int
     ) -> None:
-        """Write down what somebody was kept from."""
+        """Start to write the record of a request that was denied."""
         writing = self._threads.run(
             self._log.write,
             user=request.actor,
@@ -49,10 +53,10 @@ class AuditTrail:
             repository=repository,
             request_id=request.request_id,
         )
-        writing.addErrback(_failed)
+        writing.addErrback(_log_failure)
 
     def reopen(self) -> None:
-        """Open its file again, should it have been moved away."""
+        """Reopen the file, after log rotation has renamed it."""
         self._log.file.reopen()
 
     def _write(self, event: Event) -> None:
@@ -68,14 +72,30 @@ class AuditTrail:
         )
 
 
+def build_audit(config: Config, threads: Threads) -> AuditTrail | None:
+    """
+    Make the audit log of a configuration; None if there is none.
+
+    :raises StartupError: Its file cannot be written.
+    """
+    audit = config.log.audit
+    if not audit.path:
+        return None
+    try:
+        return open_audit(audit.path, threads, pulls=audit.pulls)
+    except OSError as problem:
+        raise StartupError(f"log.audit.path: {audit.path}: {problem.strerror}") from problem
+
+
 def open_audit(path: str, threads: Threads, *, pulls: bool) -> AuditTrail:
     """
-    Make an auditor.
+    Open an audit log.
 
-    :raises OSError: Its file cannot be written to.
+    :param pulls: Whether to write pulls as well.
+    :raises OSError: The file cannot be written.
     """
     return AuditTrail(AuditLog(LogFile(path), pulls), threads)
 
 
-def _failed(failure: Failure) -> None:
+def _log_failure(failure: Failure) -> None:
     _log.failure("audit log", failure)

@@ -1,5 +1,5 @@
 """
-Logins and rules put together: who is asked for what.
+Put authentication and authorization together: users, robot accounts, tokens and access rules.
 """
 
 from __future__ import annotations
@@ -15,37 +15,41 @@ from holm_registry.api.locations import Locations
 from holm_registry.auth.htpasswd import HtpasswdFile, HtpasswdInvalid
 from holm_registry.auth.robots import RobotAccounts
 from holm_registry.auth.rules import RepositoryPattern, Rule, Rules
-from holm_registry.auth.tokens import TokenIssuer, load_or_create_key
-from holm_registry.config.model import SIGNING_ALGORITHMS, Config, HtpasswdSection, TokenSection
+from holm_registry.auth.tokens import TokenIssuer, read_key
+from holm_registry.config.model import (
+    SIGNING_ALGORITHMS,
+    AuthSection,
+    Config,
+    HtpasswdSection,
+    TokenSection,
+)
 from holm_registry.http.request import StreamedRequest
 from holm_registry.storage import layout
 from holm_registry.storage.directory_removal import NO_SPACE
 from holm_registry.threads import Threads
 
-#: Checking a password keeps a core busy: guessing may have two of them at the most.
+from .errors import StartupError
+
+#: Checking a password uses a whole core: attackers who guess passwords get two of them at most.
 PASSWORD_THREADS = 2
 
 _log = Logger()
 
 
-class AccessInvalid(Exception):
-    """Something that logins need cannot be used; the text says what, and why."""
-
-
 def build_rules(config: Config) -> Rules:
-    """Make the rules of a configuration."""
+    """Make the access rules."""
     groups = {name: frozenset(users) for name, users in config.access_groups.items()}
     if config.access is None:
         return Rules(None, groups)
     return Rules(
         [
             Rule(
-                frozenset(each.subjects),
-                tuple(RepositoryPattern(text) for text in each.repositories),
-                frozenset(each.actions),
-                each.catalog,
+                frozenset(rule.subjects),
+                tuple(RepositoryPattern(text) for text in rule.repositories),
+                frozenset(rule.actions),
+                rule.catalog,
             )
-            for each in config.access
+            for rule in config.access
         ],
         groups,
     )
@@ -59,12 +63,11 @@ def build_authorizer(
     require_volume: Callable[[], object] = lambda: None,
 ) -> Authorizer:
     """
-    Make what tells who may do what.
+    Make the authorizer of all requests.
 
-    :param require_volume: Raises an exception while the volume is not mounted.
-    :raises AccessInvalid: The file of users, or a key of tokens, cannot be used.
+    :raises StartupError: The htpasswd file, or a key for tokens, cannot be used.
     """
-    if not asks_for_logins(config):
+    if not is_auth_enabled(config):
         return AllowAll()
     htpasswd = config.auth.htpasswd
     return RuleAuthorizer(
@@ -78,16 +81,14 @@ def build_authorizer(
     )
 
 
-def asks_for_logins(config: Config) -> bool:
-    """Tell whether there are any logins or rules."""
-    auth = config.auth
-    return (auth.htpasswd, auth.token, auth.robots, config.access) != (None, None, None, None)
+def is_auth_enabled(config: Config) -> bool:
+    """Whether requests are checked: any section of ``auth`` but ``none``, or access rules."""
+    # Compared with the defaults, so that a new section of ``auth`` counts without being named here.
+    return config.auth != AuthSection(none=config.auth.none) or config.access is not None
 
 
-def build_robots(
-    config: Config, require_volume: Callable[[], object] = lambda: None
-) -> RobotAccounts | None:
-    """Make what knows the robots of a volume; None where there is none, or none may log in."""
+def build_robots(config: Config) -> RobotAccounts | None:
+    """Make the robot accounts of the volume; None without a volume, or if they cannot log in."""
     filesystem = config.storage.filesystem
     if filesystem is None or (config.auth.htpasswd is None and config.auth.robots is None):
         return None
@@ -101,9 +102,9 @@ def build_robots(
 
 def _build_issuer(config: Config) -> TokenIssuer | None:
     """
-    Make what gives out tokens; None where nothing does.
+    Make the issuer of tokens; None if the registry issues none.
 
-    :raises AccessInvalid: Its key cannot be used.
+    :raises StartupError: Its key cannot be used.
     """
     issuer, storage = config.auth.issuer, config.storage
     if issuer is None:
@@ -116,9 +117,9 @@ def _build_issuer(config: Config) -> TokenIssuer | None:
         return TokenIssuer(load_or_create_key(path), issuer.service, issuer.expiration)
     except OSError as problem:
         if problem.errno not in NO_SPACE:
-            raise AccessInvalid(f"auth.issuer: {path}: {problem.strerror}") from problem
+            raise StartupError(f"auth.issuer: {path}: {problem.strerror}") from problem
         _log.warn(
-            "auth.issuer: {path}: {reason}: tokens are valid in this process only",
+            "auth.issuer: {path}: {reason}: tokens are only valid until this process ends",
             path=path,
             reason=problem.strerror,
         )
@@ -129,12 +130,12 @@ def _build_users(htpasswd: HtpasswdSection) -> HtpasswdFile:
     try:
         return HtpasswdFile(htpasswd.path, lambda line: _log.error("{line}", line=line))
     except OSError as problem:
-        raise AccessInvalid(
+        raise StartupError(
             f"auth.htpasswd.path: {htpasswd.path}: {problem.strerror}; "
             "registry htpasswd add FILE NAME makes one"
         ) from problem
     except HtpasswdInvalid as problem:
-        raise AccessInvalid(f"auth.htpasswd.path: {htpasswd.path}: {problem}") from problem
+        raise StartupError(f"auth.htpasswd.path: {htpasswd.path}: {problem}") from problem
 
 
 def _build_bearer(config: Config, locations: Locations) -> BearerScheme | None:
@@ -151,8 +152,7 @@ def _build_bearer(config: Config, locations: Locations) -> BearerScheme | None:
 
 
 def _read_trust(token: TokenSection, locations: Locations) -> BearerScheme:
-    # It loads a good deal, for those who have another issuer.
-    from holm_registry.auth.external_tokens import (  # noqa: PLC0415
+    from holm_registry.auth.external_tokens import (  # noqa: PLC0415 - memory
         ExternalTokenSettings,
         ExternalTokenVerifier,
         KeysInvalid,
@@ -168,7 +168,7 @@ def _read_trust(token: TokenSection, locations: Locations) -> BearerScheme:
     try:
         trust = ExternalTokenVerifier(settings, lambda line: _log.error("{line}", line=line))
     except KeysInvalid as problem:
-        raise AccessInvalid(f"auth.token: {problem}") from problem
+        raise StartupError(f"auth.token: {problem}") from problem
 
     def realm(request: StreamedRequest) -> str:
         if not token.autoredirect:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.logger import Logger
 
@@ -10,37 +10,47 @@ from holm_registry.http.site import StreamingSite
 from holm_registry.logs.observer import LOG
 
 from .audit import AuditTrail
-from .builder import access_log
+from .sites import access_log_writer
 
-#: What can change while the registry serves.
+#: The keys whose changes take effect without a restart.
 _RELOADED = ("log.level", "loglevel", "log.accesslog.disabled")
 
 _log = Logger()
 
 
-class _Options(Protocol):
-    loaded: LoadedConfig
+class ReloadableOptions(Protocol):
+    """
+    The options of a process.
 
-    def read(self) -> LoadedConfig: ...
+    :ivar loaded: The configuration in force.
+    """
+
+    loaded: Loaded
+
+    def read(self) -> Loaded:
+        """
+        Load the configuration again.
+
+        :raises OSError: Its file cannot be read.
+        """
 
 
 class ConfigReloader:
     """
-    Reads the configuration anew, takes over what can be, and says what takes a restart.
+    Reads the configuration again, applies what can change, and logs which keys need a restart.
 
-    :param audit: Has a log file as well, which is opened again.
-    :param options: Where the configuration is from, and the one in force.
+    :param audit: The audit log, whose file is reopened.
     """
 
     def __init__(
-        self, options: _Options, site: StreamingSite, audit: AuditTrail | None = None
+        self, options: ReloadableOptions, site: StreamingSite, audit: AuditTrail | None = None
     ) -> None:
         self._options = options
         self._audit = audit
         self._site = site
 
     def __call__(self) -> None:
-        """Reload; a configuration with anything wrong in it changes nothing."""
+        """Reload; a configuration with an error changes nothing."""
         if self._audit is not None:
             self._audit.reopen()
         try:
@@ -53,19 +63,15 @@ class ConfigReloader:
             for error in problem.errors:
                 _log.error("configuration not reloaded: {error}", error=str(error))
             return
-        self._take_over(loaded)
+        self._apply(loaded)
 
-    def _take_over(self, loaded: LoadedConfig) -> None:
-        keys = changed_keys(self._options.loaded.config, loaded.config)
-        left = [key for key in keys if key not in _RELOADED]
+    def _apply(self, loaded: Loaded) -> None:
+        keys = changed(self._options.loaded.config, loaded.config)
+        need_restart = [key for key in keys if key not in _RELOADED]
         self._options.loaded = loaded
         LOG.set_level(loaded.config.log_level)
         if "log.accesslog.disabled" in keys:
-            self._site.write_log = access_log(loaded.config)
-        _log.info("configuration reloaded: {keys}", keys=_listed(keys, "no change"))
-        if left:
-            _log.warn("{keys}: a change takes a restart", keys=", ".join(left))
-
-
-def _listed(keys: list[Any], otherwise: str) -> str:
-    return ", ".join(keys) or otherwise
+            self._site.write_log = access_log_writer(loaded.config)
+        _log.info("configuration reloaded: {keys}", keys=", ".join(keys) or "no change")
+        if need_restart:
+            _log.warn("{keys}: a change takes a restart", keys=", ".join(need_restart))

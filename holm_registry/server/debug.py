@@ -1,5 +1,5 @@
 """
-Health and figures: ``http.debug.addr``.
+The debug server (``http.debug.addr``): health and metrics.
 
 :see: distribution, "Configuring a registry", ``debug``.
 """
@@ -27,50 +27,50 @@ class DebugRoutes:
     """
     The routes of the debug server.
 
-    :param figures: What to show of figures; None for nothing.
-    :param path: Where.
+    :param metrics: The metrics; None if they are disabled.
+    :param path: The path of the metrics.
     """
 
     def __init__(
         self,
         health: HealthMonitor,
         threads: Threads,
-        figures: MetricsSource | None = None,
+        metrics: MetricsSource | None = None,
         path: str = "/metrics",
     ) -> None:
         self._health = health
         self._threads = threads
-        self._figures = figures
+        self._metrics = metrics
         self._path = path
 
     def resource(self) -> KleinResource:
-        """Make a resource of them."""
+        """Make the resource of the debug server's site."""
         app = Klein()
         app.route("/debug/health", methods=["GET"], endpoint="health")(self.health)
-        if self._figures is not None:
-            route = MetricsResource(self._figures, self._threads)
-            app.route(self._path, methods=["GET"], endpoint="figures")(route.show)
-        # Any: Klein's types know only errors that are answered by methods.
-        answers: list[tuple[type[Exception], Any]] = [
-            (HTTPException, _no_route),
-            (Exception, _fault),
+        if self._metrics is not None:
+            resource = MetricsResource(self._metrics, self._threads)
+            app.route(self._path, methods=["GET"], endpoint="metrics")(resource.get_metrics)
+        # Any: Klein's types only allow methods as error handlers.
+        handlers: list[tuple[type[Exception], Any]] = [
+            (HTTPException, _http_error),
+            (Exception, _internal_error),
         ]
-        for exception, answer in answers:
-            app.handle_errors(exception)(answer)
+        for exception, handler in handlers:
+            app.handle_errors(exception)(handler)
         return KleinResource(app)
 
     def health(self, request: StreamedRequest) -> bytes:
-        """Tell what is not well: a JSON mapping, empty and 200, or 503."""
-        failing = {each.check.name: each.reason for each in self._health.failing()}
+        """Respond with the failed checks and their reasons, and 503; with 200 if there is none."""
+        failing = {failed.check.name: failed.reason for failed in self._health.failing()}
         request.setResponseCode(503 if failing else 200)
         return json_body(request, failing)
 
 
-def _no_route(request: StreamedRequest, failure: Failure) -> bytes:
+def _http_error(request: StreamedRequest, failure: Failure) -> bytes:
     return _text(request, cast("HTTPException", failure.value).code or 404, "no such address")
 
 
-def _fault(request: StreamedRequest, failure: Failure) -> bytes:
+def _internal_error(request: StreamedRequest, failure: Failure) -> bytes:
     _log.failure(
         "debug server: request {request_id} failed", failure, request_id=request.request_id
     )

@@ -1,5 +1,5 @@
 """
-Where to listen: addresses as ``http.addr`` has them, or Twisted's endpoint descriptions.
+The endpoints to listen on: from ``http.addr``, or from Twisted's endpoint descriptions.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from twisted.python.failure import Failure
 from holm_registry.config.addresses import parse_address
 from holm_registry.http.site import StreamingSite
 
-#: How many connections may wait to be accepted: a rollout opens hundreds at once, and where
-#: Twisted's 50 are exceeded the kernel resets some.
+#: How many connections may wait to be accepted. A rollout opens hundreds at once; with Twisted's
+#: default of 50, the kernel would reset some.
 BACKLOG = 1024
 
-#: The kinds of descriptions that have one.
+#: The types of endpoint descriptions that have a backlog.
 _WITH_BACKLOG = frozenset({"tcp", "tcp4", "tcp6", "unix", "ssl"})
 
 
-def endpoint(reactor: Any, address: str, net: str = "tcp") -> IStreamServerEndpoint:
+def endpoint_from_address(reactor: Any, address: str, net: str = "tcp") -> IStreamServerEndpoint:
     """
-    Make an endpoint of ``http.addr`` and ``http.net``.
+    Make the endpoint of ``http.addr`` and ``http.net``.
 
-    An empty host means every address of the machine, IPv6 as well where there is any.
+    An empty host means all addresses of the machine, those of IPv6 included where it is enabled.
 
-    :raises OSError: The host's name is not known.
+    :raises OSError: The host name cannot be resolved.
     """
     if net == "unix":
         return UNIXServerEndpoint(reactor, address, backlog=BACKLOG)
@@ -46,60 +46,60 @@ def endpoint(reactor: Any, address: str, net: str = "tcp") -> IStreamServerEndpo
         if _has_ipv6():
             return TCP6ServerEndpoint(reactor, port, BACKLOG, "::")
         return TCP4ServerEndpoint(reactor, port, BACKLOG)
-    family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    family, _, _, _, socket_address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     if family == socket.AF_INET6:
-        return TCP6ServerEndpoint(reactor, port, BACKLOG, str(found[0]))
-    return TCP4ServerEndpoint(reactor, port, BACKLOG, str(found[0]))
+        return TCP6ServerEndpoint(reactor, port, BACKLOG, str(socket_address[0]))
+    return TCP4ServerEndpoint(reactor, port, BACKLOG, str(socket_address[0]))
 
 
-def described_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+def endpoint_from_description(reactor: Any, description: str) -> IStreamServerEndpoint:
     """
-    Make an endpoint of what ``--listen`` says: ``tcp:5000``, ``unix:/run/registry``, ``:5000``.
+    Make the endpoint of the option ``--listen``: ``tcp:5000``, ``unix:/run/registry``, ``:5000``.
 
-    :raises ValueError: It is neither a description nor an address.
+    :raises ValueError: It is neither an endpoint description nor an address.
     """
     kind = description.partition(":")[0]
     if kind.isalpha() and kind != "localhost":
         if kind in _WITH_BACKLOG and ":backlog=" not in description:
             description = f"{description}:backlog={BACKLOG}"
         try:
-            found: IStreamServerEndpoint = serverFromString(reactor, description)
+            endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
         except IndexError:
             if kind == "systemd":
-                raise ValueError("systemd handed over no such socket") from None
+                raise ValueError("systemd passed no such socket") from None
             raise ValueError("not an endpoint") from None
         except (TypeError, KeyError) as problem:
             raise ValueError(f"not an endpoint: {problem}") from problem
-        return found
-    return endpoint(reactor, description)
+        return endpoint
+    return endpoint_from_address(reactor, description)
 
 
-def listen(where: IStreamServerEndpoint, site: IProtocolFactory) -> IListeningPort:
+def listen(endpoint: IStreamServerEndpoint, site: IProtocolFactory) -> IListeningPort:
     """
-    Begin to listen, at once.
+    Listen, before returning.
 
-    :raises twisted.internet.error.CannotListenError: The address is taken or not ours.
+    :raises twisted.internet.error.CannotListenError: The address is in use, or not of this machine.
     """
     results: list[Any] = []
-    where.listen(site).addBoth(results.append)
+    endpoint.listen(site).addBoth(results.append)
     if not results:
-        raise ValueError("the endpoint does not begin to listen at once")
+        raise ValueError("the endpoint does not listen at once")
     if isinstance(results[0], Failure):
         results[0].raiseException()
     port: IListeningPort = results[0]
     return port
 
 
-def bound_accepts(port: Any, site: StreamingSite) -> None:
+def limit_accepts(port: Any, site: StreamingSite) -> None:
     """
-    Have a port accept no more connections at once than there is room for.
+    Let a port accept no more connections than the site's limit allows.
 
-    Twisted accepts a hundred in one go, and where descriptors run out resets what it cannot take.
-    What is not accepted waits in the kernel's backlog, until a connection has gone.
+    Twisted accepts up to a hundred connections at once, and resets some where file descriptors run
+    out. Connections that are not accepted wait in the kernel's backlog until another one closes.
     """
     accept = port.doRead
 
-    def go_on() -> None:
+    def resume() -> None:
         if port.connected:
             port.startReading()
 
@@ -107,7 +107,7 @@ def bound_accepts(port: Any, site: StreamingSite) -> None:
         room = site.connections.room
         if room <= 0:
             port.stopReading()
-            site.when_room(go_on)
+            site.when_room(resume)
             return
         port.numberAccepts = min(port.numberAccepts, room)
         accept()

@@ -1,5 +1,5 @@
 """
-The order in which a process begins and ends.
+The order in which the parts of a process start and stop.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from holm_registry.threads import PooledThreads
 
 class Lifecycle(MultiService):
     """
-    Begins thread pools, then services, then sites, and ends them the other way round.
+    Starts thread pools, then services, then sites; stops them in the opposite order.
 
-    Each needs what ends behind it. A request in flight is finished with all that it was begun with:
-    the sites stop listening and drain first. Then the services end, which may still store what
-    they hold; and the pools, when nobody is left to wait for them. Last, the logs are written.
+    Sites need the services, and both need the pools. So the sites first stop listening and drain:
+    a request in flight still has all services. Then the services stop, which may still write what
+    they hold. Then the pools stop. Last, the logs are written.
 
-    :param sites: What listens.
-    :param services: What runs beside the sites.
-    :param pools: What both work with.
+    :param sites: The services that listen.
+    :param services: The services that run beside the sites.
+    :param pools: The threads of both.
     """
 
     def __init__(
@@ -36,36 +36,36 @@ class Lifecycle(MultiService):
     ) -> None:
         super().__init__()
         self._sites = sites
-        self._beside = services
+        self._services = services
         self._pools = pools
         for service in (*services, *sites):
             service.setServiceParent(self)
 
     def startService(self) -> None:
-        """Begin everything."""
+        """Start the pools, the services and the sites."""
         for pool in self._pools:
             pool.start()
         super().startService()
 
     def stopService(self) -> Deferred[None]:
-        """End everything, in its order; the result comes when all has ended."""
+        """Stop all; the result comes when the last part has stopped."""
         Service.stopService(self)
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        # Whatever one of them ends with, the others have to end as well.
+        # A part that fails to stop must not keep the others from it.
         failures = [
-            *await _all(maybeDeferred(each.stopService) for each in self._sites),
-            *await _all(maybeDeferred(each.stopService) for each in reversed(self._beside)),
+            *await _all(maybeDeferred(site.stopService) for site in self._sites),
+            *await _all(maybeDeferred(service.stopService) for service in reversed(self._services)),
             *await _all(pool.stop() for pool in self._pools),
         ]
-        # twistd ends the process by the signal that it got, and nothing is called at its exit.
+        # Not by atexit alone: twistd ends the process by the signal that it received.
         flush_all()
         for failure in failures:
             failure.raiseException()
 
 
 async def _all(ends: Iterable[Deferred[None]]) -> list[Failure]:
-    """Wait for all; give what failed."""
+    """Wait for all; return the failures."""
     results: list[tuple[bool, Any]] = await DeferredList(list(ends), consumeErrors=True)
-    return [found for succeeded, found in results if not succeeded]
+    return [failure for succeeded, failure in results if not succeeded]

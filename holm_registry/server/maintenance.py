@@ -1,5 +1,5 @@
 """
-Maintenance on a schedule, in processes of its own, so that serving does not stutter.
+Run maintenance on a schedule, in separate processes, so that it does not delay requests.
 """
 
 from __future__ import annotations
@@ -16,45 +16,50 @@ from attrs import define, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 _log = Logger()
 
-#: The first run comes at random within this, so that servers restarted together do not collect
-#: together.
-_FIRST_SECONDS = 3600.0
+#: The first run comes at a random time within this, so that servers that restart together do not
+#: collect together.
+_MAX_JITTER_SECONDS = 3600.0
 
-#: A task that is due all the time would keep a core busy for nothing.
-_LEAST_SECONDS = 1.0
+#: The least interval, so that a task does not keep a core busy.
+_MIN_INTERVAL_SECONDS = 1.0
 
-#: A result is far shorter; whatever comes behind that is not kept.
+#: A result is far shorter; more output is not kept.
 _MAX_OUTPUT_BYTES = 1024 * 1024
+
+#: The exit status of a process (None if a signal ended it), its output, and its errors.
+_Outcome = tuple[int | None, bytes, bytes]
 
 
 @frozen
-class Task:
+class MaintenanceTask:
     """
-    Something to do again and again.
+    A task that runs at an interval.
 
     :ivar name: ``collect`` or ``purge``.
-    :ivar plan: How, as :class:`holm_registry.gc.collection.CollectionOptions` has it.
-    :ivar last: When it was last done, in seconds since the epoch; 0 if never.
+    :ivar options: Fields of :class:`holm_registry.gc.collection.CollectionOptions`.
+    :ivar last_success: When the task last succeeded on any server, in seconds since the epoch; 0 if
+        never.
     """
 
     name: str
     interval_seconds: float
     root: str
-    plan: dict[str, Any]
-    last: float = 0.0
+    options: dict[str, Any]
+    last_success: float = 0.0
 
 
-class _Child(ProcessProtocol):
-    """A maintenance process, until it has ended."""
+class _TaskProcess(ProcessProtocol):
+    """The process that runs a task."""
 
     def __init__(self) -> None:
-        self.ended: Deferred[tuple[int | None, bytes, bytes]] = Deferred()
+        self.exited: Deferred[_Outcome] = Deferred()
         self._output = {1: b"", 2: b""}
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
@@ -62,10 +67,10 @@ class _Child(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         status = getattr(reason.value, "exitCode", None)
-        self.ended.callback((status, self._output[1], self._output[2]))
+        self.exited.callback((status, self._output[1], self._output[2]))
 
-    def end(self) -> None:
-        """Have it end at once: it may die at any moment."""
+    def kill(self) -> None:
+        """End the process at once; every task is safe to kill at any instant."""
         transport: Any = self.transport
         with suppress(ProcessExitedAlready):
             transport.signalProcess("KILL")
@@ -74,131 +79,139 @@ class _Child(ProcessProtocol):
 @define
 class TaskStats:
     """
-    What became of one task so far.
+    The totals of one task.
 
-    :ivar runs: How often it was done in this process.
-    :ivar failures: How often it failed.
-    :ivar freed_bytes: What it freed in all.
-    :ivar problems: How much was damaged at its last run.
-    :ivar last: When it was last done, by whichever server, in seconds since the epoch.
+    :ivar runs: How often this server has run it successfully.
+    :ivar failures: How often it has failed.
+    :ivar freed_bytes: What all runs have freed.
+    :ivar problems: How many problems the last run has found.
+    :ivar last_success: When it last succeeded on any server, in seconds since the epoch.
     """
 
     runs: int = 0
     failures: int = 0
     freed_bytes: int = 0
     problems: int = 0
-    last: float = 0.0
+    last_success: float = 0.0
 
 
 @define
 class _ScheduledTask:
-    """What is under way for one task: its next time, or its process."""
+    """A task with its next run, or with the process of the current one."""
 
-    call: Any = None
-    child: _Child | None = None
+    task: MaintenanceTask
+    call: IDelayedCall | None = None
+    process: _TaskProcess | None = None
 
 
 class MaintenanceScheduler(Service):
     """
-    Does tasks when they are due, one process each; one that fails is done again at its next time.
+    Runs each task at its interval, in a process of its own.
 
-    :param spread: Gives when to begin, from 0 to 1 of an hour.
-    :param now: Tells the time, in seconds since the epoch.
-    :ivar accounts: What became of each task, by name.
-    :ivar changed: Called when a task has perhaps changed what the store holds.
+    A task that has failed runs again at its next time.
+
+    :param jitter: Returns the delay of the first run, as a part of an hour from 0 to 1.
+    :param now: Returns the time in seconds since the epoch.
+    :ivar stats: The totals of each task, by its name.
+    :ivar on_change: Called after each run, since it may have changed what the storage holds.
     """
 
     def __init__(
         self,
         reactor: Any,
-        tasks: list[Task],
+        tasks: list[MaintenanceTask],
         *,
-        spread: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
         now: Callable[[], float] = time.time,
     ) -> None:
+        # Any: no interface of Twisted's has both timers and processes.
         self._reactor = reactor
-        self._tasks = tasks
-        self._spread = spread
+        self._jitter = jitter
         self._now = now
-        self._turns = [_ScheduledTask() for _ in tasks]
-        self.changed: Callable[[], object] = _ignore
-        self.accounts = {task.name: TaskStats(last=task.last) for task in tasks}
+        self._scheduled = [_ScheduledTask(task) for task in tasks]
+        self.on_change: Callable[[], object] = _ignore
+        self.stats = {task.name: TaskStats(last_success=task.last_success) for task in tasks}
 
     def startService(self) -> None:
-        """Begin to wait."""
+        """Schedule the first run of each task."""
         super().startService()
-        for task, turn in zip(self._tasks, self._turns, strict=True):
-            soon = self._spread() * min(_FIRST_SECONDS, task.interval_seconds)
-            due = task.last + task.interval_seconds - self._now()
-            # A clock that was wrong once must not put it off for ever.
-            due = min(due, task.interval_seconds)
-            turn.call = self._reactor.callLater(max(soon, due, 0.0), self._begin, task, turn)
+        for scheduled in self._scheduled:
+            delay = self._first_delay(scheduled.task)
+            scheduled.call = self._reactor.callLater(delay, self._start_task, scheduled)
 
     def stopService(self) -> Deferred[Any]:
-        """End what is running, and wait for its end."""
+        """Kill the running processes, and wait until they have exited."""
         super().stopService()
-        ends: list[Deferred[Any]] = []
-        for turn in self._turns:
-            if turn.call is not None and turn.call.active():
-                turn.call.cancel()
-            if turn.child is not None:
-                ended: Deferred[None] = Deferred()
-                turn.child.ended.addBoth(_pass_on, ended)
-                ends.append(ended)
-                turn.child.end()
-        return gatherResults(ends) if ends else succeed(None)
+        exits: list[Deferred[Any]] = []
+        for scheduled in self._scheduled:
+            if scheduled.call is not None and scheduled.call.active():
+                scheduled.call.cancel()
+            if scheduled.process is not None:
+                exited: Deferred[None] = Deferred()
+                scheduled.process.exited.addBoth(_pass_on, exited)
+                exits.append(exited)
+                scheduled.process.kill()
+        return gatherResults(exits) if exits else succeed(None)
 
-    def _begin(self, task: Task, turn: _ScheduledTask) -> None:
-        turn.child = _Child()
-        turn.child.ended.addCallback(self._ended, task, turn)
-        turn.child.ended.addErrback(lambda failure: _log.failure("maintenance", failure))
-        arguments = [task.name, task.root, msgspec.json.encode(task.plan).decode()]
+    def _first_delay(self, task: MaintenanceTask) -> float:
+        """Return the time until the first run, in seconds."""
+        jitter = self._jitter() * min(_MAX_JITTER_SECONDS, task.interval_seconds)
+        due = task.last_success + task.interval_seconds - self._now()
+        # At most one interval: a last run in the future, of a wrong clock, must not stop the task.
+        due = min(due, task.interval_seconds)
+        return max(jitter, due, 0.0)
+
+    def _start_task(self, scheduled: _ScheduledTask) -> None:
+        task = scheduled.task
+        process = scheduled.process = _TaskProcess()
+        process.exited.addCallback(self._ended, scheduled)
+        process.exited.addErrback(lambda failure: _log.failure("maintenance", failure))
+        arguments = [task.name, task.root, msgspec.json.encode(task.options).decode()]
         command = [sys.executable, "-m", "holm_registry.gc", *arguments]
         try:
-            self._reactor.spawnProcess(turn.child, sys.executable, command, env=None)
+            self._reactor.spawnProcess(process, sys.executable, command, env=None)
         except OSError as problem:
-            # No process to be had just now: as if it had failed, and so its next time comes.
-            turn.child.ended.callback((None, b"", str(problem).encode()))
+            # A failed run: the next one comes at its time.
+            process.exited.callback((None, b"", str(problem).encode()))
 
-    def _ended(
-        self, outcome: tuple[int | None, bytes, bytes], task: Task, turn: _ScheduledTask
-    ) -> None:
-        turn.child = None
+    def _ended(self, outcome: _Outcome, scheduled: _ScheduledTask) -> None:
+        scheduled.process = None
         if not self.running:
             return
-        wait = max(task.interval_seconds, _LEAST_SECONDS)
-        turn.call = self._reactor.callLater(wait, self._begin, task, turn)
+        task = scheduled.task
+        interval = max(task.interval_seconds, _MIN_INTERVAL_SECONDS)
+        scheduled.call = self._reactor.callLater(interval, self._start_task, scheduled)
         status, output, errors = outcome
-        self.changed()
+        self.on_change()
         if status == 0:
             self._succeeded(task, msgspec.json.decode(output))
         else:
             self._failed(task, status, errors.decode("utf-8", "replace").strip())
 
-    def _failed(self, task: Task, status: int | None, said: str) -> None:
-        self.accounts[task.name].failures += 1
+    def _failed(self, task: MaintenanceTask, status: int | None, errors: str) -> None:
+        self.stats[task.name].failures += 1
         _log.error(
             "{task} failed (status {status}): {said}",
             task=task.name,
             status=status,
-            said=said.splitlines()[-1] if said else "it said nothing",
+            said=errors.splitlines()[-1] if errors else "no error message",
         )
 
-    def _succeeded(self, task: Task, result: dict[str, Any]) -> None:
-        account = self.accounts[task.name]
+    def _succeeded(self, task: MaintenanceTask, result: dict[str, Any]) -> None:
+        stats = self.stats[task.name]
         problems = result.pop("problems", [])
-        account.runs += 1
-        account.last = self._now()
-        account.problems = len(problems)
-        account.freed_bytes += 0 if result.get("dry_run") else result.get("bytes", 0)
+        stats.runs += 1
+        stats.last_success = self._now()
+        stats.problems = len(problems)
+        stats.freed_bytes += 0 if result.get("dry_run") else result.get("bytes", 0)
         for problem in problems:
             _log.warn("{task}: {problem}", task=task.name, problem=problem)
-        found = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in result.items())
-        _log.info("{task} done: {found}", task=task.name, found=found)
+        summary = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in result.items())
+        _log.info("{task} done: {found}", task=task.name, found=summary)
 
 
 def _ignore() -> None:
-    """Nobody wants to know."""
+    """Do nothing: no part of the server depends on what the storage holds."""
 
 
 def _pass_on(result: Any, waiting: Deferred[None]) -> Any:

@@ -1,5 +1,5 @@
 """
-The figures of a registry: who watches what, and what is read when it is asked for.
+The metrics of a registry: connect its parts to the collectors that read them at each scrape.
 """
 
 from __future__ import annotations
@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorTime
 
 from holm_registry.api.context import CacheStats
 from holm_registry.api.route_names import route_name
@@ -18,7 +18,7 @@ from holm_registry.http.connection_limits import ConnectionCounter
 from holm_registry.http.rate_limiter import RateLimiter
 from holm_registry.logs.line_writer import dropped_lines
 from holm_registry.metrics.callback_collector import CallbackCollector
-from holm_registry.metrics.exposition import CONTENT_TYPE, exposed, new_registry
+from holm_registry.metrics.exposition import CONTENT_TYPE, format_metrics, new_registry
 from holm_registry.metrics.reactor_latency import ReactorLatency
 from holm_registry.metrics.requests import RequestMetrics
 from holm_registry.metrics.storage_timing import timed
@@ -33,163 +33,197 @@ from .maintenance import MaintenanceScheduler, TaskStats
 
 class RegistryMetrics:
     """
-    Everything that Prometheus is shown of one registry.
+    All metrics of one registry, for Prometheus.
 
-    :ivar watcher: Counts the requests of its site.
-    :ivar content_type: What :meth:`expose` gives.
+    :ivar requests: Observes the requests of the registry's site.
+    :ivar reactor_latency: A service that measures the reactor's latency.
+    :ivar content_type: The media type of :meth:`expose`.
     """
 
     content_type = CONTENT_TYPE
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: IReactorTime) -> None:
         self._registry = new_registry()
-        self._readings = CallbackCollector(self._registry)
-        self.watcher = RequestMetrics(self._registry, "registry_http", route_name)
-        self.delay: IService = ReactorLatency(reactor, self._registry, "registry")
+        self._collector = CallbackCollector(self._registry)
+        self.requests = RequestMetrics(self._registry, "registry_http", route_name)
+        self.reactor_latency: IService = ReactorLatency(reactor, self._registry, "registry")
 
-    def metered(self, driver: Driver, name: str) -> Driver:
-        """Give a driver whose verbs are timed."""
+    def timed_driver(self, driver: Driver, name: str) -> Driver:
+        """Return a driver that measures the duration of each operation of another one."""
         return timed(driver, name, self._registry)
 
     def expose(self) -> bytes:
-        """Write them all; may block, as the store is asked for some."""
-        return exposed(self._registry)
+        """Return all metrics in Prometheus' text format; may block, since it asks the storage."""
+        return format_metrics(self._registry)
 
-    def show_traffic(self) -> None:
-        """Show how many bytes went in and out, and how many uploads are in flight."""
-        show, traffic = self._readings, self.watcher.traffic
-        uploads = [traffic("blob_upload"), traffic("blob_upload_chunk")]
-        show.counter(
+    def register_traffic(self) -> None:
+        """Register the bytes of blobs received and sent, and the uploads in flight."""
+        add, stats = self._collector, self.requests.handler_stats
+        uploads = [stats("blob_upload"), stats("blob_upload_chunk")]
+        add.counter(
             "registry_upload_bytes",
             "Bytes of blobs received.",
-            lambda: sum(each.received_bytes for each in uploads),
+            lambda: sum(upload.received_bytes for upload in uploads),
         )
-        show.counter(
-            "registry_download_bytes", "Bytes of blobs sent.", lambda: traffic("blob").sent_bytes
+        add.counter(
+            "registry_download_bytes", "Bytes of blobs sent.", lambda: stats("blob").sent_bytes
         )
-        show.gauge(
+        add.gauge(
             "registry_uploads_in_flight",
-            "Requests that bring bytes of blobs, and are not answered yet.",
-            lambda: sum(each.in_flight for each in uploads),
+            "Requests that upload bytes of blobs and have no response yet.",
+            lambda: sum(upload.in_flight for upload in uploads),
         )
 
-    def show_memory(self, tally: CacheStats) -> None:
-        """Show how much is answered from memory, under registry:3's names, and registry:2's."""
-        show = self._readings
+    def register_cache(self, cache: CacheStats) -> None:
+        """Register the lookups in the metadata cache, under the names of registry:3 and 2."""
+        add = self._collector
         prefix = "registry_storage_cache"
-        show.counter(f"{prefix}_requests", "Looked for in memory.", lambda: tally.asked)
-        show.counter(f"{prefix}_hits", "Found in memory.", lambda: tally.known)
-        show.counter(f"{prefix}_errors", "Always none.", lambda: 0)
-        show.counter(
+        add.counter(f"{prefix}_requests", "Lookups in the metadata cache.", lambda: cache.asked)
+        add.counter(f"{prefix}_hits", "Lookups that were a hit.", lambda: cache.known)
+        add.counter(f"{prefix}_errors", "Lookups that failed; always 0.", lambda: 0)
+        add.counter(
             prefix,
-            "Looked for in memory, as registry:2 tells it.",
+            "Lookups in the metadata cache by type, as in registry:2.",
             lambda: {
-                "Request": tally.asked,
-                "Hit": tally.known,
-                "Miss": tally.asked - tally.known,
+                "Request": cache.asked,
+                "Hit": cache.known,
+                "Miss": cache.asked - cache.known,
             },
             "type",
         )
 
-    def show_connections(self, connections: ConnectionCounter, throttle: RateLimiter) -> None:
-        """Show how many connections there are, and how much was not let in."""
-        show, prefix = self._readings, "registry_http_connections"
-        show.gauge(prefix, "Connections.", lambda: connections.count)
-        show.counter(f"{prefix}_refused", "Those not let in.", lambda: connections.refused)
-        show.counter(
+    def register_connections(self, connections: ConnectionCounter, limiter: RateLimiter) -> None:
+        """Register the open connections, and what limits have refused."""
+        add, prefix = self._collector, "registry_http_connections"
+        add.gauge(prefix, "Open connections.", lambda: connections.count)
+        add.counter(
+            f"{prefix}_refused",
+            "Connections refused by a limit on connections.",
+            lambda: connections.refused,
+        )
+        add.counter(
             "registry_http_throttled",
-            "Requests refused since their address sent too many.",
-            lambda: throttle.refused,
+            "Requests refused by the rate limit of their address.",
+            lambda: limiter.refused,
         )
 
-    def show_logs(self) -> None:
-        """Show how many log lines nobody read."""
-        self._readings.counter(
-            "registry_log_lines_dropped", "Log lines that were dropped.", dropped_lines, "log"
+    def register_logs(self) -> None:
+        """Register the dropped log lines."""
+        self._collector.counter(
+            "registry_log_lines_dropped",
+            "Log lines dropped because their stream accepted no data.",
+            dropped_lines,
+            "log",
         )
 
-    def show_threads(self, threads: PooledThreads) -> None:
-        """Show how busy the threads are."""
-        show = self._readings
-        show.gauge("registry_threads_busy", "Threads at work.", threads.working)
-        show.gauge("registry_threads_waiting", "What waits for a thread.", threads.waiting)
+    def register_threads(self, threads: PooledThreads) -> None:
+        """Register the load of the thread pool."""
+        add = self._collector
+        add.gauge("registry_threads_busy", "Threads that run a call.", threads.working)
+        add.gauge("registry_threads_waiting", "Calls that wait for a thread.", threads.waiting)
 
-    def show_store(self, driver: Driver) -> None:
-        """Show how much still fits into the store."""
-        self._readings.gauge(
-            "registry_storage_free_bytes", "What still fits into the store.", partial(_free, driver)
+    def register_storage(self, driver: Driver) -> None:
+        """Register the free space of the storage."""
+        self._collector.gauge(
+            "registry_storage_free_bytes",
+            "Free space of the storage's volume.",
+            partial(_free_bytes, driver),
         )
 
-    def show_notifications(
-        self, broadcaster: NotificationSink, couriers: Sequence[EndpointSender]
+    def register_notifications(
+        self, sink: NotificationSink, senders: Sequence[EndpointSender]
     ) -> None:
-        """Show what became of events, under registry:2's names where it has one."""
-        show, prefix = self._readings, "registry_notifications"
-
-        def total(read: Callable[[EndpointSender], int]) -> Callable[[], Mapping[str, float]]:
-            def by_endpoint() -> Mapping[str, float]:
-                found: Counter[str] = Counter()
-                for courier in couriers:
-                    found[courier.endpoint] += read(courier)
-                return found
-
-            return by_endpoint
-
-        def tries() -> Mapping[tuple[str, str], float]:
-            found: Counter[tuple[str, str]] = Counter()
-            for courier in couriers:
-                found["Successes", courier.endpoint] += courier.successes
-                found["Failures", courier.endpoint] += courier.failures
-            return found
-
-        def statuses() -> Mapping[tuple[str, str], float]:
-            found: Counter[tuple[str, str]] = Counter()
-            for courier in couriers:
-                for code, count in courier.statuses.items():
-                    found[code, courier.endpoint] += count
-            return found
-
-        show.counter(f"{prefix}_events", "Delivered, or in vain.", tries, ("type", "endpoint"))
-        show.counter(f"{prefix}_status", "Answers.", statuses, ("code", "endpoint"))
-        pending = total(lambda courier: courier.queue.pending)
-        show.gauge(f"{prefix}_pending_total", "Events that wait.", pending, "endpoint")
-        dead = total(lambda courier: courier.queue.dead_letters)
-        show.counter(f"{prefix}_dead_letters", "Events given up.", dead, "endpoint")
-        damaged = total(lambda courier: courier.queue.damaged)
-        show.counter(
-            f"{prefix}_damaged", "Queued events that could not be read.", damaged, "endpoint"
+        """Register the events by endpoint, under the names of registry:2 where it has one."""
+        add, prefix = self._collector, "registry_notifications"
+        attempts, statuses = partial(_attempts, senders), partial(_statuses, senders)
+        by_endpoint = partial(_by_endpoint, senders)
+        pending = by_endpoint(lambda sender: sender.queue.pending)
+        dead_letters = by_endpoint(lambda sender: sender.queue.dead_letters)
+        damaged = by_endpoint(lambda sender: sender.queue.damaged)
+        add.counter(
+            f"{prefix}_events",
+            "Attempts to deliver an event, by their outcome.",
+            attempts,
+            ("type", "endpoint"),
         )
-        show.counter(f"{prefix}_lost", "Events that were not kept.", lambda: broadcaster.lost)
+        add.counter(f"{prefix}_status", "Responses of endpoints.", statuses, ("code", "endpoint"))
+        add.gauge(f"{prefix}_pending_total", "Events in the queue.", pending, "endpoint")
+        add.counter(f"{prefix}_dead_letters", "Events given up.", dead_letters, "endpoint")
+        add.counter(
+            f"{prefix}_damaged", "Lines of the queue that could not be read.", damaged, "endpoint"
+        )
+        add.counter(
+            f"{prefix}_lost", "Events that could not be written to a queue.", lambda: sink.lost
+        )
 
-    def show_quotas(self, quotas: Quotas) -> None:
-        """Show how much of each quota is used."""
+    def register_quotas(self, quotas: Quotas) -> None:
+        """Register the use and the limit of each quota; nothing where there is none."""
         if not quotas.limits:
             return
-        show, prefix = self._readings, "registry_quota"
-        show.gauge(f"{prefix}_used_bytes", "What is held.", lambda: quotas.used, "prefix")
-        show.gauge(f"{prefix}_limit_bytes", "What may be.", lambda: quotas.limits, "prefix")
+        add, prefix = self._collector, "registry_quota"
+        add.gauge(
+            f"{prefix}_used_bytes",
+            "Bytes that count towards a quota.",
+            lambda: quotas.used,
+            "prefix",
+        )
+        add.gauge(f"{prefix}_limit_bytes", "The limit of a quota.", lambda: quotas.limits, "prefix")
 
-    def show_upkeep(self, upkeep: MaintenanceScheduler) -> None:
-        """Show what became of collections and purges."""
+    def register_maintenance(self, scheduler: MaintenanceScheduler) -> None:
+        """Register the runs of collections and purges, by task."""
 
-        def each(read: Callable[[TaskStats], float]) -> Callable[[], dict[str, float]]:
-            return lambda: {task: read(account) for task, account in upkeep.accounts.items()}
+        def by_task(read: Callable[[TaskStats], float]) -> Callable[[], dict[str, float]]:
+            return lambda: {task: read(stats) for task, stats in scheduler.stats.items()}
 
-        show = partial(self._readings.counter, label="task")
         prefix = "registry_maintenance"
-        show(f"{prefix}_runs", "Collections and purges done.", each(lambda of: of.runs))
-        show(f"{prefix}_failures", "Those that failed.", each(lambda of: of.failures))
-        show(f"{prefix}_freed_bytes", "What they freed.", each(lambda of: of.freed_bytes))
-        show = partial(self._readings.gauge, label="task")
-        show(f"{prefix}_problems", "What the last one found damaged.", each(lambda of: of.problems))
-        show(
+        counter = partial(self._collector.counter, label="task")
+        counter(f"{prefix}_runs", "Successful runs.", by_task(lambda stats: stats.runs))
+        counter(f"{prefix}_failures", "Failed runs.", by_task(lambda stats: stats.failures))
+        counter(f"{prefix}_freed_bytes", "Bytes freed.", by_task(lambda stats: stats.freed_bytes))
+        gauge = partial(self._collector.gauge, label="task")
+        gauge(
+            f"{prefix}_problems",
+            "Problems that the last run found.",
+            by_task(lambda stats: stats.problems),
+        )
+        gauge(
             f"{prefix}_last_success_timestamp_seconds",
-            "When the last one was done.",
-            each(lambda of: of.last),
+            "When the last successful run ended.",
+            by_task(lambda stats: stats.last_success),
         )
 
 
-def _free(driver: Driver) -> float | None:
+def _by_endpoint(
+    senders: Sequence[EndpointSender], read: Callable[[EndpointSender], int]
+) -> Callable[[], Mapping[str, float]]:
+    """Return a callback that sums a value over the senders of each endpoint."""
+
+    def total() -> Mapping[str, float]:
+        totals: Counter[str] = Counter()
+        for sender in senders:
+            totals[sender.endpoint] += read(sender)
+        return totals
+
+    return total
+
+
+def _attempts(senders: Sequence[EndpointSender]) -> Mapping[tuple[str, str], float]:
+    attempts: Counter[tuple[str, str]] = Counter()
+    for sender in senders:
+        attempts["Successes", sender.endpoint] += sender.successes
+        attempts["Failures", sender.endpoint] += sender.failures
+    return attempts
+
+
+def _statuses(senders: Sequence[EndpointSender]) -> Mapping[tuple[str, str], float]:
+    statuses: Counter[tuple[str, str]] = Counter()
+    for sender in senders:
+        for code, count in sender.statuses.items():
+            statuses[code, sender.endpoint] += count
+    return statuses
+
+
+def _free_bytes(driver: Driver) -> float | None:
     try:
         return driver.free_bytes()
     except StorageUnavailable:

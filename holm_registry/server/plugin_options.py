@@ -1,5 +1,5 @@
 """
-What a plugin does before its service runs: end with a reason, and have twistd log as it should.
+What both twistd plugins do before their service starts: options, logging, memory settings.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from twisted.python.usage import Options, UsageError
 
 from holm_registry.logs.observer import LOG
 
-#: malloc.h: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes.
+#: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h, in bytes.
 _MALLOPT = ((-3, 512 * 1024), (-1, 1024 * 1024))
 _ARENA_MAX = -8
 
 
-def end(program: str, *lines: object) -> NoReturn:
-    """End the process before it serves anything, saying why in a line each."""
+def exit_with_error(program: str, *lines: object) -> NoReturn:
+    """End the process with status 1; write each line to standard error."""
     for line in lines:
-        # twistd has made the usual name part of its log by the time a port is found taken.
+        # Not sys.stderr, which twistd has redirected into its log when a port is in use.
         (sys.__stderr__ or sys.stderr).write(f"{program}: {line}\n")
     raise SystemExit(1)
 
 
-def give_memory_back(arenas: int = 2) -> None:
+def configure_malloc(arenas: int = 2) -> None:
     """
-    Have the C library give large buffers back at once, where it can be told (glibc).
+    Let the C library return large buffers to the system as soon as they are freed (glibc only).
 
-    By itself it keeps what was freed for later, for each thread anew: what all requests together
-    may use would be kept several times over.
+    By default each thread's arena keeps freed memory: the process would keep several times the
+    memory budget of all requests.
 
-    :param arenas: Among how many heaps threads take turns.
+    :param arenas: The number of arenas that all threads share.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -44,9 +44,9 @@ def give_memory_back(arenas: int = 2) -> None:
             mallopt(parameter, value)
 
 
-def give_back_what_loading_took() -> None:
-    """Forget what only loading code needed, and have the C library give back what that leaves."""
-    # The texts of methods that attrs wrote, for tracebacks alone; and lists of folders' files.
+def release_import_memory() -> None:
+    """Free memory that only imports needed, and return it to the system."""
+    # The source of methods that attrs has generated, for tracebacks; and directory listings.
     linecache.clearcache()
     sys.path_importer_cache.clear()
     gc.collect()
@@ -56,39 +56,39 @@ def give_back_what_loading_took() -> None:
 
 class PluginOptions(Options):
     """
-    Options of a plugin that says in one line what it cannot understand.
+    Options of a plugin that reports a bad option in one line.
 
-    :cvar program: What the line begins with.
+    :cvar program: The start of that line.
     """
 
     program: ClassVar[str]
 
     def fail(self, *lines: object) -> NoReturn:
-        """End the process before it serves anything, saying why in a line each."""
-        end(self.program, *lines)
+        """End the process with status 1; write each line to standard error."""
+        exit_with_error(self.program, *lines)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse, and say in one line what cannot be understood."""
+        """Parse the options, or end with a line that names the bad one."""
         try:
             super().parseOptions(options)
         except UsageError as problem:
             self.fail(problem)
 
     def parseArgs(self, *rest: str) -> None:
-        """Take no arguments."""
+        """Refuse arguments: there are only options."""
         if rest:
             self.fail(f"unexpected argument {rest[0]!r}")
 
     def configure_logging(
         self, log_level: str, formatter: str = "text", fields: Mapping[str, Any] | None = None
     ) -> None:
-        """Have twistd log as it should, and leave no file where it was started."""
+        """Set twistd's log, and keep it from writing a pid file into the working directory."""
         twistd: Any = getattr(self, "parent", None)
         LOG.configure(log_level, formatter, fields)
         if twistd is None:
             return
         if not (twistd.get("logger") or twistd.get("syslog")):
-            # A daemon has no standard error; twistd itself would make this file of its log.
+            # A daemon has no standard error: it logs to twistd's default file.
             path = twistd.get("logfile") or (None if twistd.get("nodaemon") else "twistd.log")
             LOG.configure(log_level, formatter, fields, None if path == "-" else path)
             twistd["logger"] = "holm_registry.logs.observer.LOG.observer"

@@ -1,5 +1,5 @@
 """
-What repositories hold, counted while the registry serves: what quotas are held against.
+Count the bytes that repositories use, for quotas, while the registry serves requests.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -22,7 +23,7 @@ from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable, VolumeLost
 from holm_registry.threads import PooledThreads
 
-#: How often to count anew: other servers of the volume, and collections, change what is there.
+#: How often to count again, since collections and other servers of the volume change the use.
 INTERVAL_SECONDS = 3600.0
 
 _log = Logger()
@@ -30,9 +31,9 @@ _log = Logger()
 
 class UsageCounter(Service):
     """
-    Counts at the start, every hour, and whenever it is told that much may have changed.
+    Counts at the start, every hour, and after each maintenance run.
 
-    Until the first count is done, what was there before is not counted against any quota.
+    Until the first count is complete, quotas ignore content from before the start.
     """
 
     def __init__(self, reactor: Any, driver: Driver, quotas: Quotas) -> None:
@@ -40,68 +41,68 @@ class UsageCounter(Service):
         self._driver = driver
         self._quotas = quotas
         self._threads = PooledThreads(reactor, 1)
-        self._call: Any = None
+        self._call: IDelayedCall | None = None
         self._counting: Deferred[None] | None = None
-        self._again = False
+        self._is_outdated = False
 
     def startService(self) -> None:
-        """Begin to count."""
+        """Start the first count."""
         super().startService()
         self._threads.start()
         self.count()
 
     def stopService(self) -> Deferred[None]:
-        """Count no more; what is being counted is left at the next repository."""
+        """Stop counting; a count in progress ends at its next repository."""
         super().stopService()
         if self._call is not None and self._call.active():
             self._call.cancel()
         return self._threads.stop()
 
     def count(self) -> None:
-        """Count everything, as soon as the count that is under way is done."""
+        """Count all repositories; after the count in progress, if there is one."""
         if not self.running or self._counting is not None:
-            self._again = True
+            self._is_outdated = True
             return
         if self._call is not None and self._call.active():
             self._call.cancel()
-        self._again = False
+        self._is_outdated = False
         self._counting = self._threads.run(self._count)
-        self._counting.addErrback(_tell)
+        self._counting.addErrback(_log_failure)
         self._counting.addCallback(self._counted)
 
     def _counted(self, _: object) -> None:
         self._counting = None
-        if self._again:
+        if self._is_outdated:
             self.count()
         elif self.running:
             self._call = self._reactor.callLater(INTERVAL_SECONDS, self.count)
 
     def _count(self) -> None:
-        found = set()
-        for name in repositories(self._driver, _tell_unlisted):
+        counted = set()
+        for name in repositories(self._driver, _log_uncounted):
             if not self.running:
                 return
             if self._quotas.covers(name):
-                found.add(name)
-        for name in sorted(found.union(self._quotas.known())):
+                counted.add(name)
+        for name in sorted(counted.union(self._quotas.known())):
             if not self.running:
                 return
             try:
-                self._quotas.count(name, partial(measure, self._driver, name))
+                self._quotas.count(name, partial(measure_usage, self._driver, name))
             except StorageUnavailable as problem:
-                _tell_unlisted(name, problem)
+                _log_uncounted(name, problem)
 
 
-def held_bytes(driver: Driver, repository: str) -> int:
-    """Tell how many bytes the content of a repository has: each of its blobs and manifests once."""
-    return sum(measure(driver, repository).content.values())
+def used_bytes(driver: Driver, repository: str) -> int:
+    """Return the bytes that a repository's blobs and manifests use, each counted once."""
+    return sum(measure_usage(driver, repository).content.values())
 
 
-def measure(driver: Driver, repository: str) -> RepositoryUse:
+def measure_usage(driver: Driver, repository: str) -> RepositoryUse:
     """
-    Look what a repository holds, and what is parked in its upload sessions.
+    Return the sizes of a repository's content and of its upload sessions, in bytes.
 
-    What cannot be seen is not counted against anybody.
+    Content that cannot be read does not count.
     """
     content = dict(_content(driver, repository))
     sessions = {}
@@ -122,7 +123,7 @@ def _content(driver: Driver, repository: str) -> Iterator[tuple[Digest, int]]:
 
 
 def _target(driver: Driver, digest: Digest, link: str) -> tuple[Digest, int]:
-    """Find what a link leads to: nearly always what its path says; and its size."""
+    """Return the digest in a link, nearly always that of its path, and the size of the blob."""
     size = _size(driver, layout.blob_data(digest))
     if size is None:
         try:
@@ -140,13 +141,13 @@ def _size(driver: Driver, path: str) -> int | None:
         return None
 
 
-def _tell_unlisted(where: str, problem: StorageUnavailable) -> None:
-    _log.warn("cannot count the content of {where}: {problem}", where=where, problem=problem)
+def _log_uncounted(where: str, problem: StorageUnavailable) -> None:
+    _log.warn("cannot count the use of {where}: {problem}", where=where, problem=problem)
 
 
-def _tell(failure: Failure) -> None:
-    """Say why it failed, whatever it was: it is tried again in an hour."""
+def _log_failure(failure: Failure) -> None:
+    """Log why a count has failed; the next one comes in an hour."""
     if failure.check(StorageUnavailable, VolumeLost):
-        _log.warn("cannot count what repositories hold: {reason}", reason=failure.value)
+        _log.warn("cannot count the use of repositories: {reason}", reason=failure.value)
     else:
-        _log.failure("counting what repositories hold failed", failure)
+        _log.failure("counting the use of repositories failed", failure)

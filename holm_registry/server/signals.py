@@ -5,37 +5,40 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorFromThreads
 
 from holm_registry.logs.observer import LOG
 
 
 class SignalHandler(Service):
     """
-    What SIGHUP does while the service runs: open log files again, read the configuration anew.
+    Handles SIGHUP while the service runs: reopens log files, and reloads the configuration.
 
-    :param reload: Reads the configuration, and says itself what is wrong with it.
+    :param reload: Reloads the configuration, and logs its errors; None if there is none to reload.
     """
 
-    def __init__(self, reactor: Any, reload: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, reactor: IReactorFromThreads, reload: Callable[[], None] | None = None
+    ) -> None:
         self._reactor = reactor
         self._reload = reload
-        self._before: Any = None
+        self._previous: Any = None
 
     def startService(self) -> None:
-        """Listen for the signal."""
+        """Install the signal handler."""
         super().startService()
-        self._before = signal.signal(signal.SIGHUP, self._received)
+        self._previous = signal.signal(signal.SIGHUP, self._signal_received)
 
     def stopService(self) -> None:
-        """Leave the signal to whoever had it before."""
+        """Restore the previous signal handler."""
         super().stopService()
-        signal.signal(signal.SIGHUP, self._before)
+        signal.signal(signal.SIGHUP, self._previous)
 
-    def _received(self, *_: object) -> None:
-        # Between any two instructions: what is to be done is done by the reactor in its turn.
-        self._reactor.callFromThread(self._act)
+    def _signal_received(self, *_: object) -> None:
+        # The signal may come between any two instructions, so the reactor does the work later.
+        self._reactor.callFromThread(self._handle)
 
-    def _act(self) -> None:
+    def _handle(self) -> None:
         LOG.reopen()
         if self._reload is not None:
             self._reload()

@@ -1,5 +1,5 @@
 """
-A site as a service: the way up, and the way down.
+A site as a service: it listens, and drains when it stops.
 """
 
 from __future__ import annotations
@@ -12,33 +12,34 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
 
 from holm_registry.http.site import StreamingSite
 
-from .endpoints import bound_accepts, listen
+from .endpoints import limit_accepts, listen
 
 _log = Logger()
 
 
 class SiteService(Service):
     """
-    Listens, serves, and on the way down finishes what is in flight.
+    Listens on an endpoint; when it stops, it completes the requests in flight.
 
-    :param refuse: Ends the process with a line; called where it cannot listen.
-    :param drain_seconds: How long to wait for requests in flight when stopping.
-    :param tls: What makes the server's side of TLS connections; None for plain HTTP.
-    :param greeting: The line to log when serving begins.
+    :param fail: Ends the process with a message; called if the endpoint cannot listen.
+    :param drain_seconds: How long to wait for requests in flight when the service stops.
+    :param tls: The :class:`holm_registry.http.tls.Tls` of the site; None for plain HTTP.
+    :param greeting: The line to log at the start.
+    :param warnings: Further lines to log at the start.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only
         self,
-        reactor: Any,
+        reactor: IReactorTime,
         site: StreamingSite,
         *,
-        where: IStreamServerEndpoint,
-        refuse: Callable[[str], NoReturn],
+        endpoint: IStreamServerEndpoint,
+        fail: Callable[[str], NoReturn],
         drain_seconds: float,
         greeting: str,
         tls: Any = None,
@@ -46,8 +47,8 @@ class SiteService(Service):
     ) -> None:
         self._reactor = reactor
         self._site = site
-        self._where = where
-        self._refuse = refuse
+        self._endpoint = endpoint
+        self._fail = fail
         self._drain_seconds = drain_seconds
         self._greeting = greeting
         self._tls = tls
@@ -56,17 +57,17 @@ class SiteService(Service):
 
     @property
     def port(self) -> IListeningPort:
-        """The listening port; only while running."""
+        """The listening port, while the service runs."""
         assert self._port is not None, "the service is not running"  # noqa: S101
         return self._port
 
     def privilegedStartService(self) -> None:
-        """Listen, while ports below 1024 may still be had; end with a line if that fails."""
+        """Listen, while the process may still bind ports below 1024; fail if it cannot."""
         try:
-            self._port = listen(self._where, self._factory())
-            bound_accepts(self._port, self._site)
+            self._port = listen(self._endpoint, self._factory())
+            limit_accepts(self._port, self._site)
         except CannotListenError as problem:
-            self._refuse(f"cannot listen on {_tried(problem)}: {problem.socketError}")
+            self._fail(f"cannot listen on {_failed_address(problem)}: {problem.socketError}")
 
     def _factory(self) -> Any:
         if self._tls is None:
@@ -76,7 +77,7 @@ class SiteService(Service):
         return TlsFactory(self._tls, self._site, self._reactor)
 
     def startService(self) -> None:
-        """Serve."""
+        """Log the greeting; listen, unless twistd has called :meth:`privilegedStartService`."""
         super().startService()
         if self._port is None:
             self.privilegedStartService()
@@ -89,7 +90,7 @@ class SiteService(Service):
         )
 
     def stopService(self) -> Deferred[None]:
-        """Take no more connections, finish what is in flight within bounds, and end."""
+        """Stop listening, and wait for the requests in flight; abort them after the drain time."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
@@ -105,7 +106,7 @@ class SiteService(Service):
             await self._site.drained()
 
 
-def _tried(problem: CannotListenError) -> str:
+def _failed_address(problem: CannotListenError) -> str:
     host = str(problem.interface or "")
     return f"{_bracketed(host)}:{problem.port}" if problem.port else host
 

@@ -54,7 +54,7 @@ def build_app(context: UiContext) -> Klein:
         AssetsAndTheme(context),
         ErrorPages(context),
     ]
-    route(app, "GET", "/metrics", MetricsResource(context.figures, context.threads).show)
+    route(app, "GET", "/metrics", MetricsResource(context.figures, context.threads).get_metrics)
     for page in pages:
         page.register(app)
     return app

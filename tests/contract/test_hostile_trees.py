@@ -13,7 +13,7 @@ from holm_registry.gc.usage import measure
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import ManifestUnknown
 from holm_registry.oci.paging import PageRequest
-from holm_registry.server.quota_usage import held_bytes
+from holm_registry.server.quota_usage import used_bytes
 from holm_registry.storage import layout
 from holm_registry.storage.filesystem import FilesystemDriver
 from holm_registry.verify.verification import Verification, VerificationOptions
@@ -45,7 +45,7 @@ def test_one_bad_entry_costs_that_entry(root, kind):
     push_blob(registry, "bad", b"more")
     registry.manifests.delete("bad", Digest.of(LOOSE))
     assert measure(FilesystemDriver(root), CollectionOptions()).total.tags == 3
-    assert held_bytes(FilesystemDriver(root), "bad") > 0
+    assert used_bytes(FilesystemDriver(root), "bad") > 0
     assert any(
         f"tag spoiled: {reason}" in f"{each.where}: {each.problem}"
         for each in verify(root).findings

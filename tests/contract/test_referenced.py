@@ -13,7 +13,7 @@ from holm_registry.content.validation import Validation
 from holm_registry.oci import media_types
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import MultipleErrors
-from holm_registry.server.builder import build_content_limits
+from holm_registry.server.content import build_content_limits
 from holm_registry.storage.memory import MemoryDriver
 
 from ..images import descriptor, image

@@ -11,7 +11,7 @@ from holm_registry.content.registry import Registry
 from holm_registry.content.upload_sessions import EMPTY_SECONDS, FEW, IDLE_SECONDS, LEFT_SECONDS
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUploadUnknown, Denied, TooManyRequests
-from holm_registry.server.quota_usage import measure
+from holm_registry.server.quota_usage import measure_usage
 from holm_registry.storage.filesystem import FilesystemDriver
 from holm_registry.storage.memory import MemoryDriver
 
@@ -162,7 +162,7 @@ def test_what_was_parked_before_a_restart_gives_way_as_well(make, monkeypatch):
     old = begin(registry, "x", b"o" * 30)
     anew = make(100, {"": 50})
     driver = anew.uploads._driver
-    anew.quotas.count("a", lambda: measure(driver, "a"))
+    anew.quotas.count("a", lambda: measure_usage(driver, "a"))
     assert anew.quotas.used == {"": 30}
     with pytest.raises(Denied):
         begin(anew, "x", b"z" * 21)

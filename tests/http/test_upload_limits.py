@@ -11,7 +11,7 @@ from holm_registry.content.limits import ContentLimits
 from holm_registry.content.quotas import Quotas
 from holm_registry.http.trusted_proxies import TrustedProxies
 from holm_registry.oci.digest import Digest
-from holm_registry.server.quota_usage import INTERVAL_SECONDS, UsageCounter, held_bytes
+from holm_registry.server.quota_usage import INTERVAL_SECONDS, UsageCounter, used_bytes
 from holm_registry.storage.errors import StorageUnavailable
 from holm_registry.storage.memory import MemoryDriver
 from holm_registry.threads import ImmediateThreads
@@ -206,7 +206,7 @@ def test_a_quota_counts_what_comes_in_many_ways_and_what_goes(limited):
     assert limited.request("DELETE", f"/v2/team/b/manifests/{digest}").status == 202
     assert limited.quotas.used["team/"] == 60
     for name in ("team/a", "team/b", "team/c"):
-        assert limited.quotas.held(name) == held_bytes(limited.driver, name)
+        assert limited.quotas.held(name) == used_bytes(limited.driver, name)
 
 
 def chunked(server, location, content):
@@ -288,7 +288,7 @@ def test_what_was_there_is_counted_and_what_others_do_is_noticed(limited, census
     elsewhere = Server(limited.driver)
     for name in ("team/a", "team/a/b", "other"):
         elsewhere.push_image(name, "v1", b"c", [b"x" * 20])
-    each = held_bytes(limited.driver, "other")
+    each = used_bytes(limited.driver, "other")
     assert each == 21 + len(image(b"c", [b"x" * 20]))
     assert limited.quotas.used == {"": 0, "team/": 0}
     census.startService()

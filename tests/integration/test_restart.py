@@ -231,4 +231,4 @@ def test_without_systemd_its_sockets_are_missed_in_a_line(tmp_path):
     (tmp_path / "c.yml").write_text(CONFIG)
     words = ["--config", tmp_path / "c.yml", "--root", tmp_path, "--listen"]
     said = refused(*TWISTD, *words, "systemd:domain=INET:index=0")
-    assert "option --listen: systemd handed over no such socket" in said
+    assert "option --listen: systemd passed no such socket" in said

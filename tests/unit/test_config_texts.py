@@ -16,7 +16,8 @@ from holm_registry.cli import build_parser
 from holm_registry.config.load import ConfigFile, ConfigInvalid, load
 from holm_registry.config.parse import decode_text
 from holm_registry.http.tls import TlsInvalid, TlsSettings, build_context
-from holm_registry.registry_tap import _require_root
+from holm_registry.server.errors import StartupError
+from holm_registry.server.registry_service import require_usable_root
 
 #: Texts that YAML makes something else of, or takes for the beginning of something.
 ODD = [
@@ -160,12 +161,13 @@ def test_the_image_knows_every_command():
     assert set(line.split(" | ")) == {*commands, "-*"}
 
 
-def test_a_volume_that_is_not_writable_is_reported_with_a_solution(tmp_path, monkeypatch, capfd):
+def test_an_error_for_a_read_only_volume_says_how_to_serve_it(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
     environ = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(tmp_path)}
-    with pytest.raises(SystemExit):
-        _require_root(load(None, environ))
-    said = capfd.readouterr().err
-    assert "Permission denied" in said
-    assert "set storage.maintenance.readonly.enabled to true" in said
-    _require_root(load(None, {**environ, "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED": "true"}))
+    with pytest.raises(StartupError) as caught:
+        require_usable_root(load(None, environ))
+    error, hint = caught.value.lines
+    assert "Permission denied" in error
+    assert "set storage.maintenance.readonly.enabled to true" in hint
+    read_only = {"REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED": "true"}
+    require_usable_root(load(None, {**environ, **read_only}))

@@ -81,7 +81,7 @@ ALLOWED = {
     "ui.app": {"http", "metrics", "ui.errors", "ui.pages", "ui.web"},
     "ui.builder": {"http", "logs", "threads", "ui.app", "ui.client", "ui.web"},
     # Entry points.
-    "registry_tap": {"config", "http.tls", "server", "storage.permissions", "threads"},
+    "registry_tap": {"config", "server"},
     "ui_tap": {"server", "ui.builder", "ui.web"},
     "commands": {
         "auth",

@@ -1,4 +1,4 @@
-"""When maintenance is due, and what becomes of a process that does it."""
+"""When maintenance runs, and how its processes end."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from holm_registry.server.maintenance import MaintenanceScheduler, Task, TaskStats
+from holm_registry.server.maintenance import MaintenanceScheduler, MaintenanceTask, TaskStats
 
 HOUR = 3600.0
 NOW = 1_000_000.0
 
 
 class Machine(Clock):
-    """A clock, and processes that do as they are told."""
+    """A clock, and processes that the test ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,11 +41,11 @@ class Machine(Clock):
         self.protocol.processEnded(Failure(reason))
 
 
-def upkeep(machine, *, last=0.0, spread=0.5, interval=24 * HOUR):
-    task = Task("collect", interval, "/root", {"untagged": True}, last)
-    found = MaintenanceScheduler(machine, [task], spread=lambda: spread, now=lambda: NOW)
-    found.startService()
-    return found
+def start_scheduler(machine, *, last=0.0, jitter=0.5, interval=24 * HOUR):
+    task = MaintenanceTask("collect", interval, "/root", {"untagged": True}, last)
+    scheduler = MaintenanceScheduler(machine, [task], jitter=lambda: jitter, now=lambda: NOW)
+    scheduler.startService()
+    return scheduler
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def upkeep(machine, *, last=0.0, spread=0.5, interval=24 * HOUR):
 )
 def test_the_first_time_is_soon_unless_another_server_was_there(last, interval, expected):
     machine = Machine()
-    upkeep(machine, last=last, interval=interval)
+    start_scheduler(machine, last=last, interval=interval)
     machine.advance(expected - 1)
     assert not machine.started
     machine.advance(1)
@@ -69,24 +69,24 @@ def test_the_first_time_is_soon_unless_another_server_was_there(last, interval, 
 
 def test_it_is_done_again_and_again_one_at_a_time():
     machine = Machine()
-    found = upkeep(machine)
+    scheduler = start_scheduler(machine)
     machine.advance(HOUR)
     machine.advance(100 * HOUR)
     assert len(machine.started) == 1, "the first still runs"
     machine.end(0, b'{"blobs": 3, "bytes": 100, "problems": ["one"]}')
-    assert found.accounts == {"collect": TaskStats(1, 0, 100, 1, NOW)}
+    assert scheduler.stats == {"collect": TaskStats(1, 0, 100, 1, NOW)}
     machine.advance(24 * HOUR)
     assert len(machine.started) == 2
     machine.end(0, b'{"blobs": 3, "bytes": 11, "dry_run": true}')
     machine.advance(24 * HOUR)
     machine.end(1)
-    assert found.accounts == {"collect": TaskStats(2, 1, 100, 0, NOW)}
+    assert scheduler.stats == {"collect": TaskStats(2, 1, 100, 0, NOW)}
 
 
 @pytest.mark.parametrize("output", [b"", b"no JSON"])
 def test_one_that_fails_is_done_again_at_its_next_time(output, logged_failures):
     machine = Machine()
-    upkeep(machine)
+    start_scheduler(machine)
     machine.advance(HOUR)
     machine.end(1 if not output else 0, output)
     assert bool(logged_failures) == bool(output)
@@ -98,7 +98,7 @@ def test_one_that_fails_is_done_again_at_its_next_time(output, logged_failures):
 def test_where_no_process_is_to_be_had_the_next_time_comes():
     machine = Machine()
     machine.refusals = 1
-    upkeep(machine)
+    start_scheduler(machine)
     machine.advance(HOUR)
     assert not machine.started
     machine.advance(24 * HOUR)
@@ -107,7 +107,7 @@ def test_where_no_process_is_to_be_had_the_next_time_comes():
 
 def test_an_interval_of_nothing_keeps_no_core_busy():
     machine = Machine()
-    upkeep(machine, interval=0.0)
+    start_scheduler(machine, interval=0.0)
     machine.advance(0)
     machine.end(0, b"{}")
     machine.advance(0.5)
@@ -118,14 +118,14 @@ def test_an_interval_of_nothing_keeps_no_core_busy():
 
 def test_stopping_ends_what_runs_and_begins_nothing_more():
     machine = Machine()
-    found = upkeep(machine)
+    scheduler = start_scheduler(machine)
     machine.advance(HOUR)
     stopped = []
-    found.stopService().addCallback(stopped.append)
+    scheduler.stopService().addCallback(stopped.append)
     assert machine.signals == ["KILL"]
     assert len(stopped) == 1
     machine.advance(100 * HOUR)
     assert len(machine.started) == 1
-    waiting = upkeep(machine)
+    waiting = start_scheduler(machine)
     waiting.stopService()
     assert not machine.getDelayedCalls()

@@ -6,7 +6,7 @@ from twisted.application.service import IService
 
 from holm_registry.logs.line_writer import dropped_lines
 from holm_registry.metrics.callback_collector import CallbackCollector
-from holm_registry.metrics.exposition import CONTENT_TYPE, exposed, new_registry
+from holm_registry.metrics.exposition import CONTENT_TYPE, format_metrics, new_registry
 from holm_registry.metrics.reactor_latency import ReactorLatency
 from holm_registry.metrics.requests import RequestMetrics
 from holm_registry.ui.client.exchange import Exchange
@@ -49,7 +49,7 @@ class UiFigures:
 
     def expose(self) -> bytes:
         """Write them all."""
-        return exposed(self._registry)
+        return format_metrics(self._registry)
 
 
 def page_of(path: bytes) -> str:
