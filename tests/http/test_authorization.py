@@ -257,17 +257,17 @@ def test_what_may_not_be_pulled_cannot_be_mounted(users, filled):
 
 
 def test_who_did_it_is_told_in_events(users, filled):
-    from .test_notifications import Ear
+    from .test_notifications import RecordingSink
 
-    ear = Ear()
+    sink = RecordingSink()
     server = serving(users, driver=filled)
     server.hang_up()
     guard = server.settings["guard"]
-    server = Server(filled, settings={"guard": guard, "announcer": EventEmitter(ear)})
+    server = Server(filled, settings={"guard": guard, "announcer": EventEmitter(sink)})
     server.request("GET", "/v2/private/a/manifests/v1", **basic("reader"))
-    assert ear.heard[0]["actor"] == {"name": "reader"}
+    assert sink.events[0]["actor"] == {"name": "reader"}
     server.request("GET", "/v2/public/a/manifests/v1")
-    assert ear.heard[1]["actor"] == {}
+    assert sink.events[1]["actor"] == {}
     server.hang_up()
 
 

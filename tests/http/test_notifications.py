@@ -1,4 +1,4 @@
-"""Which requests are told of, and how."""
+"""Which requests cause events, and what these contain."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from ..images import image, index
 from .wire import Server
 
 
-class Ear:
-    """Hears events."""
+class RecordingSink:
+    """Records events."""
 
     def __init__(self):
-        self.heard = []
+        self.events = []
 
     async def publish(self, event):
         self.publish_soon(event)
 
     def publish_soon(self, event):
-        self.heard.append(json.loads(encode_event(event)))
+        self.events.append(json.loads(encode_event(event)))
 
-    def told(self):
-        """Give what was heard since the last time: action, tag, what it is about."""
-        found, self.heard = self.heard, []
+    def take(self):
+        """Return and forget the events: action, tag and digest of each."""
+        events, self.events = self.events, []
         return [
-            (each["action"], each["target"].get("tag"), each["target"].get("digest"))
-            for each in found
+            (event["action"], event["target"].get("tag"), event["target"].get("digest"))
+            for event in events
         ]
 
 
 @pytest.fixture
-def ear():
-    return Ear()
+def sink():
+    return RecordingSink()
 
 
 @pytest.fixture
-def server(ear):
+def server(sink):
     found = Server(
-        settings={"announcer": EventEmitter(ear, source=EventSource("here:5000", "one"))}
+        settings={"announcer": EventEmitter(sink, source=EventSource("here:5000", "one"))}
     )
     yield found
     found.hang_up()
@@ -55,9 +55,9 @@ A = image(b"c", [b"1"])
 DIGEST = str(Digest.of(A))
 
 
-def test_pushes_are_told_with_all_that_registry2_tells(server, ear):
+def test_pushes_are_told_with_all_that_registry2_tells(server, sink):
     server.push_blob("a/b", b"c")
-    (blob,) = ear.heard
+    (blob,) = sink.events
     digest = str(Digest.of(b"c"))
     assert blob["action"] == "push"
     assert blob["target"] == {
@@ -72,12 +72,12 @@ def test_pushes_are_told_with_all_that_registry2_tells(server, ear):
     assert blob["request"]["host"] == "registry.test"
     assert blob["source"] == {"addr": "here:5000", "instanceID": "one"}
     server.push_blob("a/b", b"1")
-    ear.told()
+    sink.take()
     answer = server.request(
         "PUT", "/v2/a/b/manifests/v1", A, User_Agent="docker", X_Request_Id="seven"
     )
     assert answer.status == 201
-    (manifest,) = ear.heard
+    (manifest,) = sink.events
     assert manifest["target"] == {
         "mediaType": media_types.OCI_MANIFEST,
         "size": len(A),
@@ -92,42 +92,42 @@ def test_pushes_are_told_with_all_that_registry2_tells(server, ear):
     assert manifest["actor"] == {}
 
 
-def test_everything_that_changes_something_is_told_once(server, ear):
+def test_everything_that_changes_something_is_told_once(server, sink):
     location = server.start_upload("a")
     server.request("PATCH", location, b"c")
-    assert ear.told() == []
+    assert sink.take() == []
     blob, layer = (str(Digest.of(content)) for content in (b"c", b"1"))
     server.request("PUT", f"{location}?digest={blob}")
-    assert ear.told() == [("push", None, blob)]
+    assert sink.take() == [("push", None, blob)]
     server.push_blob("a", b"1")
-    ear.told()
+    sink.take()
     server.request("POST", f"/v2/b/blobs/uploads/?mount={blob}&from=a")
-    assert ear.heard[0]["target"]["fromRepository"] == "a"
-    assert ear.heard[0]["target"]["size"] == 1
-    assert ear.told() == [("mount", None, blob)]
+    assert sink.events[0]["target"]["fromRepository"] == "a"
+    assert sink.events[0]["target"]["size"] == 1
+    assert sink.take() == [("mount", None, blob)]
     server.request("POST", f"/v2/b/blobs/uploads/?mount={Digest.of(b'unknown')}&from=a")
-    assert ear.told() == []
+    assert sink.take() == []
     server.request("PUT", f"/v2/a/manifests/{DIGEST}?tag=x&tag=y", A)
-    assert ear.told() == [("push", "x", DIGEST), ("push", "y", DIGEST)]
+    assert sink.take() == [("push", "x", DIGEST), ("push", "y", DIGEST)]
     server.request("PUT", f"/v2/a/manifests/{DIGEST}", A)
-    assert ear.told() == [("push", None, DIGEST)]
+    assert sink.take() == [("push", None, DIGEST)]
     server.request("DELETE", "/v2/a/manifests/x")
-    assert ear.told() == [("delete", "x", None)]
+    assert sink.take() == [("delete", "x", None)]
     server.request("DELETE", f"/v2/a/manifests/{DIGEST}")
-    assert ear.told() == [("delete", None, DIGEST)]
+    assert sink.take() == [("delete", None, DIGEST)]
     server.request("DELETE", f"/v2/a/blobs/{layer}")
-    assert ear.told() == [("delete", None, layer)]
+    assert sink.take() == [("delete", None, layer)]
 
 
-def test_pulls_are_told_and_looking_is_not(server, ear):
+def test_pulls_are_told_and_looking_is_not(server, sink):
     server.push_image("a", "v1", b"c", [b"1"])
-    ear.told()
+    sink.take()
     blob = str(Digest.of(b"c"))
     for method in ("HEAD", "GET"):
         server.request(method, "/v2/a/manifests/v1")
         server.request(method, f"/v2/a/manifests/{DIGEST}")
         server.request(method, f"/v2/a/blobs/{blob}")
-    assert ear.told() == [
+    assert sink.take() == [
         ("pull", "v1", DIGEST),
         ("pull", None, DIGEST),
         ("pull", None, blob),
@@ -136,12 +136,12 @@ def test_pulls_are_told_and_looking_is_not(server, ear):
     server.request("GET", f"/v2/a/blobs/{blob}", If_None_Match=f'"{blob}"')
     server.request("GET", "/v2/_catalog")
     server.request("GET", "/v2/a/tags/list")
-    assert ear.told() == []
+    assert sink.take() == []
 
 
-def test_what_fails_is_not_told(server, ear):
+def test_what_fails_is_not_told(server, sink):
     server.push_blob("a", b"c")
-    ear.told()
+    sink.take()
     for method, path, body in [
         ("PUT", "/v2/a/manifests/v1", A),
         ("PUT", "/v2/a/manifests/v1", b"{"),
@@ -153,14 +153,14 @@ def test_what_fails_is_not_told(server, ear):
         ("POST", f"/v2/a/blobs/uploads/?digest={Digest.of(b'x')}", b"y"),
     ]:
         assert server.request(method, path, body).status >= 400
-    assert ear.told() == []
+    assert sink.take() == []
 
 
-def test_references_are_told_where_they_are_wanted(ear):
-    announcer = EventEmitter(ear, Locations("https://r.example", "/x"), references=True)
+def test_references_are_told_where_they_are_wanted(sink):
+    announcer = EventEmitter(sink, Locations("https://r.example", "/x"), references=True)
     server = Server(settings={"announcer": announcer})
     server.push_image("a", "v1", b"c", [b"1"])
-    target = ear.heard[-1]["target"]
+    target = sink.events[-1]["target"]
     assert [each["digest"] for each in target["references"]] == [
         str(Digest.of(b"c")),
         str(Digest.of(b"1")),
@@ -172,6 +172,6 @@ def test_references_are_told_where_they_are_wanted(ear):
     }
     assert target["url"] == f"https://r.example/x/v2/a/manifests/{DIGEST}"
     server.push_manifest("a", "multi", index([A]))
-    (child,) = ear.heard[-1]["target"]["references"]
+    (child,) = sink.events[-1]["target"]["references"]
     assert child["digest"] == DIGEST
     server.hang_up()

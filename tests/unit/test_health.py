@@ -1,4 +1,4 @@
-"""When checks are made, and from when on they count."""
+"""When health checks run, and when a failure counts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def health(clock, check, threshold=1):
 
 
 def reasons(health):
-    return [(each.check.name, each.reason) for each in health.failing()]
+    return [(failed.check.name, failed.reason) for failed in health.failing()]
 
 
 def test_a_check_is_made_at_once_and_then_at_its_interval(clock, check):

@@ -1,4 +1,4 @@
-"""The order in which a process begins and ends."""
+"""The order in which the parts of a process start and stop."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from holm_registry.server.lifecycle import Lifecycle
 
 
 class Part(Service):
-    """Tells when it begins and ends, and ends when told."""
+    """A service that records its calls, and stops when the test fires `ends`."""
 
-    def __init__(self, name: str, told: list[str]) -> None:
-        self.name, self._told = None, told
+    def __init__(self, name: str, calls: list[str]) -> None:
+        self.name, self._calls = None, calls
         self.label = name
         self.ends = Deferred()
 
     def startService(self):
         super().startService()
-        self._told.append(f"+{self.label}")
+        self._calls.append(f"+{self.label}")
 
     def stopService(self):
         super().stopService()
-        self._told.append(f"-{self.label}")
+        self._calls.append(f"-{self.label}")
         return self.ends
 
     # A pool has these names for the same.
@@ -31,13 +31,13 @@ class Part(Service):
 
 
 @pytest.fixture
-def told():
+def calls():
     return []
 
 
 @pytest.fixture
-def parts(told):
-    return [Part(name, told) for name in ("site", "debug", "service", "pool")]
+def parts(calls):
+    return [Part(name, calls) for name in ("site", "debug", "service", "pool")]
 
 
 @pytest.fixture
@@ -46,30 +46,30 @@ def lifecycle(parts):
     return Lifecycle([site, debug], [service], [pool])
 
 
-def test_sites_drain_before_services_end_and_pools_are_last(lifecycle, parts, told):
+def test_sites_drain_before_services_end_and_pools_are_last(lifecycle, parts, calls):
     site, debug, service, pool = parts
     lifecycle.startService()
-    assert told == ["+pool", "+service", "+site", "+debug"]
-    told.clear()
+    assert calls == ["+pool", "+service", "+site", "+debug"]
+    calls.clear()
     ended = lifecycle.stopService()
-    assert told == ["-site", "-debug"]
+    assert calls == ["-site", "-debug"]
     debug.ends.callback(None)
-    assert told == ["-site", "-debug"], "a request is in flight still"
+    assert calls == ["-site", "-debug"], "a request is in flight still"
     site.ends.callback(None)
-    assert told[2:] == ["-service"]
+    assert calls[2:] == ["-service"]
     service.ends.callback(None)
-    assert told[3:] == ["-pool"]
+    assert calls[3:] == ["-pool"]
     assert not ended.called
     pool.ends.callback(None)
     assert ended.called
 
 
-def test_what_fails_keeps_nothing_else_from_ending(lifecycle, parts, told):
+def test_what_fails_keeps_nothing_else_from_ending(lifecycle, parts, calls):
     lifecycle.startService()
     ended = lifecycle.stopService()
     for part in parts:
         part.ends.errback(RuntimeError(part.label))
-    assert told[4:] == ["-site", "-debug", "-service", "-pool"]
+    assert calls[4:] == ["-site", "-debug", "-service", "-pool"]
     failures = []
     ended.addErrback(failures.append)
     assert failures[0].check(RuntimeError)
