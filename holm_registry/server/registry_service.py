@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from twisted.application.service import IService
 from twisted.internet.interfaces import IStreamServerEndpoint
@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from holm_registry import __version__
 from holm_registry.config.load import Loaded
 from holm_registry.config.model import Config
+from holm_registry.http.tls import Tls, TlsInvalid, TlsSettings
 from holm_registry.storage.permissions import why_unusable
 from holm_registry.threads import PooledThreads
 
@@ -26,9 +27,6 @@ from .lifecycle import Lifecycle
 from .signals import SignalHandler
 from .site_service import SiteService
 from .sites import build_debug_site
-
-if TYPE_CHECKING:
-    from holm_registry.http.tls import Tls
 
 _log = Logger()
 
@@ -148,8 +146,6 @@ def _build_tls(config: Config) -> Tls | None:
     tls = config.http.tls
     if not tls.certificate:
         return None
-    from holm_registry.http.tls import Tls, TlsInvalid, TlsSettings  # noqa: PLC0415 - memory
-
     settings = TlsSettings(
         tls.certificate,
         tls.key,

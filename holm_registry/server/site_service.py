@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamSer
 from twisted.logger import Logger
 
 from holm_registry.http.site import StreamingSite
+from holm_registry.http.tls_transport import TlsFactory
 
 from .endpoints import limit_accepts, listen
 
@@ -72,8 +73,6 @@ class SiteService(Service):
     def _factory(self) -> Any:
         if self._tls is None:
             return self._site
-        from holm_registry.http.tls_transport import TlsFactory  # noqa: PLC0415 - memory
-
         return TlsFactory(self._tls, self._site, self._reactor)
 
     def startService(self) -> None:
