@@ -12,7 +12,7 @@ from twisted.application.service import IService
 
 from .config.load import ConfigFile, ConfigInvalid, ConfigOption, LoadedConfig, load
 from .config.model import Config
-from .config.parse import decode
+from .config.parse import decode_text
 from .server.plugin_options import PluginOptions, configure_malloc, exit_with_error
 
 #: Where a configuration is looked for by default: the path of registry:2, then that of registry:3.
@@ -93,7 +93,7 @@ class Options(PluginOptions):
         """The configuration that was loaded."""
         return self.loaded.config
 
-    def _overrides(self) -> list[Option]:
+    def _overrides(self) -> list[ConfigOption]:
         paths = {
             "root": ("storage", "filesystem", "rootdirectory"),
             "log-level": ("log", "level"),

@@ -58,7 +58,7 @@ def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
     try:
         config = loaded.require()
     except ConfigInvalid as problem:
-        refuse(*problem.complaints)
+        refuse(*problem.errors)
     if not is_auth_enabled(config):
         print("allowed: there are no logins and no rules")
         return 0

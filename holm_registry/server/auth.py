@@ -15,7 +15,7 @@ from holm_registry.api.locations import Locations
 from holm_registry.auth.htpasswd import HtpasswdFile, HtpasswdInvalid
 from holm_registry.auth.robots import RobotAccounts
 from holm_registry.auth.rules import RepositoryPattern, Rule, Rules
-from holm_registry.auth.tokens import TokenIssuer, read_key
+from holm_registry.auth.tokens import TokenIssuer, load_or_create_key
 from holm_registry.config.model import (
     SIGNING_ALGORITHMS,
     AuthSection,
@@ -65,6 +65,7 @@ def build_authorizer(
     """
     Make the authorizer of all requests.
 
+    :param require_volume: Raises an exception while the volume is not mounted.
     :raises StartupError: The htpasswd file, or a key for tokens, cannot be used.
     """
     if not is_auth_enabled(config):
@@ -87,7 +88,9 @@ def is_auth_enabled(config: Config) -> bool:
     return config.auth != AuthSection(none=config.auth.none) or config.access is not None
 
 
-def build_robots(config: Config) -> RobotAccounts | None:
+def build_robots(
+    config: Config, require_volume: Callable[[], object] = lambda: None
+) -> RobotAccounts | None:
     """Make the robot accounts of the volume; None without a volume, or if they cannot log in."""
     filesystem = config.storage.filesystem
     if filesystem is None or (config.auth.htpasswd is None and config.auth.robots is None):

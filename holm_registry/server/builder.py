@@ -133,7 +133,7 @@ def build_context(  # noqa: PLR0913 - keyword-only
         threads,
         locations=locations,
         announcer=build_event_emitter(config, locations, sinks),
-        guard=build_authorizer(config, passwords, locations, audit),
+        guard=build_authorizer(config, passwords, locations, audit, driver.require),
         troubles=lambda: _health_failures(health),
         deletes=config.storage.delete.enabled,
         read_only=config.storage.maintenance.readonly.enabled,

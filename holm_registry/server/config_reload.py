@@ -25,9 +25,9 @@ class ReloadableOptions(Protocol):
     :ivar loaded: The configuration in force.
     """
 
-    loaded: Loaded
+    loaded: LoadedConfig
 
-    def read(self) -> Loaded:
+    def read(self) -> LoadedConfig:
         """
         Load the configuration again.
 
@@ -65,8 +65,8 @@ class ConfigReloader:
             return
         self._apply(loaded)
 
-    def _apply(self, loaded: Loaded) -> None:
-        keys = changed(self._options.loaded.config, loaded.config)
+    def _apply(self, loaded: LoadedConfig) -> None:
+        keys = changed_keys(self._options.loaded.config, loaded.config)
         need_restart = [key for key in keys if key not in _RELOADED]
         self._options.loaded = loaded
         LOG.set_level(loaded.config.log_level)

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
 
 from holm_registry import __version__
-from holm_registry.config.load import Loaded
+from holm_registry.config.load import LoadedConfig
 from holm_registry.config.model import Config
 from holm_registry.http.tls import Tls, TlsInvalid, TlsSettings
 from holm_registry.storage.permissions import why_unusable
@@ -64,7 +64,7 @@ def make_registry_service(
     return Lifecycle(sites, [*services.services, SignalHandler(reactor, reload)], pools)
 
 
-def require_usable_root(loaded: Loaded) -> None:
+def require_usable_root(loaded: LoadedConfig) -> None:
     """
     Check that the store can be used, before a listening port says that it is served.
 
@@ -78,7 +78,7 @@ def require_usable_root(loaded: Loaded) -> None:
     problem = why_unusable(root, writing=is_writable)
     if problem is None:
         return
-    lines = [f"{'.'.join(_ROOT_KEY)}: {problem} (from {loaded.tree.source_of(_ROOT_KEY)})"]
+    lines = [f"{'.'.join(_ROOT_KEY)}: {problem} (from {loaded.layers.source_of(_ROOT_KEY)})"]
     if is_writable and why_unusable(root, writing=False) is None:
         option = "storage.maintenance.readonly.enabled"
         lines.append(f"to serve what it holds, without pushes, set {option} to true")
@@ -86,7 +86,7 @@ def require_usable_root(loaded: Loaded) -> None:
 
 
 def _site_service(
-    loaded: Loaded,
+    loaded: LoadedConfig,
     services: Services,
     reactor: Any,
     *,
@@ -101,12 +101,12 @@ def _site_service(
         drain_seconds=loaded.config.http.draintimeout,
         greeting=_greeting(loaded),
         tls=_build_tls(loaded.config),
-        warnings=loaded.tree.warnings,
+        warnings=loaded.layers.warnings,
     )
 
 
 def _debug_service(
-    loaded: Loaded,
+    loaded: LoadedConfig,
     services: Services,
     reactor: Any,
     *,
@@ -117,7 +117,7 @@ def _debug_service(
     try:
         endpoint = endpoint_from_address(reactor, config.http.debug.addr)
     except OSError as problem:
-        source = loaded.tree.source_of(key)
+        source = loaded.layers.source_of(key)
         raise StartupError(f"http.debug.addr: {problem.strerror} (from {source})") from problem
     return SiteService(
         reactor,
@@ -129,7 +129,7 @@ def _debug_service(
     )
 
 
-def _endpoint(loaded: Loaded, listen: str | None, reactor: Any) -> IStreamServerEndpoint:
+def _endpoint(loaded: LoadedConfig, listen: str | None, reactor: Any) -> IStreamServerEndpoint:
     http = loaded.config.http
     try:
         if listen is not None:
@@ -138,7 +138,7 @@ def _endpoint(loaded: Loaded, listen: str | None, reactor: Any) -> IStreamServer
     except ValueError as problem:
         raise StartupError(f"option --listen: {problem}, got {listen!r}") from problem
     except OSError as problem:
-        source = loaded.tree.source_of(("http", "addr"))
+        source = loaded.layers.source_of(("http", "addr"))
         raise StartupError(f"http.addr: {problem.strerror} (from {source})") from problem
 
 
@@ -160,8 +160,8 @@ def _build_tls(config: Config) -> Tls | None:
         raise StartupError(f"http.tls: {problem}") from problem
 
 
-def _greeting(loaded: Loaded) -> str:
+def _greeting(loaded: LoadedConfig) -> str:
     storage = loaded.config.storage
     place = "memory" if storage.filesystem is None else storage.filesystem.rootdirectory
-    source = re.sub(r"^default$", "defaults", loaded.tree.source_of(()))
+    source = re.sub(r"^default$", "defaults", loaded.layers.source_of(()))
     return f"Holm Registry {__version__}, configuration from {source}, storage in {place}"

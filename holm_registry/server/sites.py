@@ -11,7 +11,7 @@ from typing import Any
 from holm_registry.api.app import ApiResource
 from holm_registry.api.context import ApiContext
 from holm_registry.config.addresses import parse_networks
-from holm_registry.config.http import LimitsSection
+from holm_registry.config.http import HttpSection
 from holm_registry.config.model import Config
 from holm_registry.health.monitor import HealthMonitor
 from holm_registry.http.connection_limits import ConnectionTimeouts
@@ -37,7 +37,7 @@ def build_site(
         reactor,
         write_log=access_log_writer(config),
         watcher=observer,
-        limits=_connection_limits(config.http.limits),
+        limits=_connection_limits(config.http),
         proxies=_trusted_proxies(config.http.proxies),
     )
 
@@ -65,7 +65,8 @@ def access_log_writer(config: Config) -> Callable[[str], object] | None:
     return AccessLogWriter(sys.__stdout__).write
 
 
-def _connection_limits(limits: LimitsSection) -> ConnectionTimeouts:
+def _connection_limits(http: HttpSection) -> ConnectionTimeouts:
+    limits = http.limits
     return ConnectionTimeouts(
         limits.headers,
         limits.body,
@@ -74,7 +75,7 @@ def _connection_limits(limits: LimitsSection) -> ConnectionTimeouts:
         limits.uploadsperaddress,
         limits.requestspersecond,
         limits.idle,
-    ).fitted()
+    ).fitted(tls=bool(http.tls.certificate))
 
 
 def _trusted_proxies(names: Sequence[str]) -> TrustedProxies:

@@ -12,7 +12,7 @@ from holm_registry.content.quotas import Quotas
 from holm_registry.content.registry import Registry
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUploadUnknown, ManifestUnknown
-from holm_registry.server.quota_usage import measure
+from holm_registry.server.quota_usage import measure_usage
 from holm_registry.storage import layout
 from holm_registry.storage.errors import StorageUnavailable
 from holm_registry.storage.filesystem import FilesystemDriver
@@ -29,7 +29,7 @@ def started(root, **bounds):
     registry = Registry(
         FilesystemDriver(root), bounds=ContentLimits(**bounds), quotas=Quotas({"": 10_000})
     )
-    registry.quotas.count("a", lambda: measure(FilesystemDriver(root), "a"))
+    registry.quotas.count("a", lambda: measure_usage(FilesystemDriver(root), "a"))
     return registry
 
 

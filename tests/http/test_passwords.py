@@ -23,7 +23,7 @@ def test_a_password_is_checked_once_for_many_requests_and_again_when_the_file_ch
     for _ in range(5):
         assert server.request("GET", "/v2/", **basic("reader")).status == 200
     assert len(checked) == 1
-    monkeypatch.setattr(users, "current", lambda: ("another",))
+    monkeypatch.setattr(users, "current_version", lambda: ("another",))
     server.request("GET", "/v2/", **basic("reader"))
     assert len(checked) == 2
     for _ in range(2):
@@ -42,11 +42,11 @@ def test_a_password_that_was_right_for_a_file_that_has_changed_meanwhile_is_chec
     def check(*login):
         checked.append(login)
         # Another thread reads a file that was just written, in which the password is another.
-        monkeypatch.setattr(users, "current", lambda: ("new",))
+        monkeypatch.setattr(users, "current_version", lambda: ("new",))
         monkeypatch.setattr(users, "version", ("new",))
         return real_check(*login) if len(checked) == 1 else ""
 
-    monkeypatch.setattr(users, "refresh", lambda: None)
+    monkeypatch.setattr(users, "reload_if_changed", lambda: None)
     monkeypatch.setattr(users, "check", check)
     assert server.request("GET", "/v2/", **basic("reader")).status == 200
     assert server.request("GET", "/v2/", **basic("reader")).status == 401

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holm_registry.config.addresses import parse_address
-from holm_registry.config.load import ConfigInvalid, File, Option, load
-from holm_registry.config.show import show
+from holm_registry.config.load import ConfigFile, ConfigInvalid, ConfigOption, load
+from holm_registry.config.show import format_config
 from holm_registry.server.content import build_quotas
 
 #: What the image of registry:2 ships.
