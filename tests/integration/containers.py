@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,9 @@ LIMITS = (
 
 #: Parts of Debian that Python depends on, and that nothing here uses.
 _UNUSED = ("perl", "libperl", "debconf", "cdebconf", "dpkg", "install-info", "gcc")
+
+#: What lies beside the source in a checkout.
+_NO_SOURCE = shutil.ignore_patterns(".*", "build", "data", "dist", "results", "*.egg-info")
 
 
 class Containers:
@@ -88,8 +92,10 @@ class Containers:
         if os.geteuid() != 0:
             pytest.skip("volumes are given to other users: only root can")
         base, wheels = self._base(), self._folder / "wheels"
+        # Of a copy: pip builds in the folder itself, where another process may build as well.
+        source = shutil.copytree(ROOT, self._folder / "source", symlinks=True, ignore=_NO_SOURCE)
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(wheels)]
-        run(*pip, str(ROOT), "setuptools", cwd=self._folder)
+        run(*pip, str(source), "setuptools", cwd=self._folder)
         self.buildah(
             "build",
             "--isolation=chroot",

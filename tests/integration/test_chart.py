@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import holm_registry
-from holm_registry.config.load import File, load
+from holm_registry.config.load import ConfigFile, load
 
 from ..unit.test_k8s_manifests import VERSIONS, documents
 from .servers import holm, require, run
@@ -206,9 +206,9 @@ def test_the_registry_understands_the_configuration(render):
     # Numbers in values are floating point ones to Helm.
     assert config["storage"]["limits"] == {"manifest": 4194304}
     text = yaml.safe_dump({**config, "auth": None})
-    loaded = load(File("config.yml", text), {})
+    loaded = load(ConfigFile("config.yml", text), {})
     assert loaded.require().http.proxies
-    assert loaded.tree.warnings == []
+    assert loaded.layers.warnings == []
 
 
 def test_metrics_that_are_off_are_not_announced(render):
