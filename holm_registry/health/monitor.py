@@ -8,8 +8,10 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from holm_registry.threads import PooledThreads
 
@@ -56,13 +58,13 @@ class _CheckState:
     """
     The state of one check.
 
-    :ivar call: The next run.
+    :ivar loop: Starts the check at its interval.
     :ivar result: The result of the run that is in progress.
     :ivar failures: The number of consecutive failures.
     """
 
     scheduled: ScheduledCheck
-    call: IDelayedCall | None = None
+    loop: LoopingCall | None = None
     result: Deferred[None] | None = None
     failures: int = 0
     reason: str = ""
@@ -108,24 +110,24 @@ class HealthMonitor(Service):
         if self._threads is not None:
             self._threads.start()
         for state in self._states:
-            self._start_check(state)
+            seconds = max(state.scheduled.interval_seconds, _MIN_INTERVAL_SECONDS)
+            state.loop = LoopingCall(self._start_check, state)
+            state.loop.clock = self._reactor
+            state.loop.start(seconds).addErrback(_log_end)
 
     def stopService(self) -> Deferred[None] | None:
         """Run no more checks."""
         super().stopService()
         for state in self._states:
-            if state.call is not None and state.call.active():
-                state.call.cancel()
+            if state.loop is not None and state.loop.running:
+                state.loop.stop()
         return None if self._threads is None else self._threads.stop()
 
     def _start_check(self, state: _CheckState) -> None:
-        scheduled = state.scheduled
-        interval = max(scheduled.interval_seconds, _MIN_INTERVAL_SECONDS)
-        state.call = self._reactor.callLater(interval, self._start_check, state)
         if state.result is not None:
             self._record(state, _TIMED_OUT)
             return
-        result = state.result = Deferred.fromCoroutine(scheduled.check.run())
+        result = state.result = Deferred.fromCoroutine(state.scheduled.check.run())
         # A Deferred of its own: the timeout must not cancel the check, which may be in a thread.
         outcome: Deferred[None] = Deferred()
         result.addBoth(self._ended, state, outcome)
@@ -152,6 +154,10 @@ class HealthMonitor(Service):
             _log.error("health: {name}: {reason}", name=name, reason=reason)
         elif had_failed and not state.has_failed:
             _log.info("health: {name} is healthy again", name=name)
+
+
+def _log_end(failure: Failure) -> None:
+    _log.failure("health: a check is not made any more", failure)
 
 
 def _reason(problem: BaseException) -> str:

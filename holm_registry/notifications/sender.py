@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from twisted.application.internet import backoffPolicy
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -58,7 +59,8 @@ class EndpointSender(Service):
         self._send = send
         self._reactor = reactor
         self._threads = threads
-        self._backoff_seconds = backoff_seconds
+        # No jitter: each endpoint has one sender.
+        self._backoff = backoffPolicy(backoff_seconds, MAX_BACKOFF_SECONDS, 2.0, lambda: 0.0)
         self._threshold = max(1, threshold)
         self._delivery: Deferred[None] | None = None
         self._waiting: Deferred[None] | None = None
@@ -131,7 +133,7 @@ class EndpointSender(Service):
                 )
                 await self._threads.run(self.queue.dead_letter, entry)
                 return
-            await self._sleep(self._backoff())
+            await self._sleep(self._backoff(max(0, self._consecutive_failures - self._threshold)))
 
     async def _attempt(self, line: bytes) -> int:
         """Send an event; return the status of the response, 0 if there was none."""
@@ -162,10 +164,6 @@ class EndpointSender(Service):
                 name=self.endpoint,
                 reason=reason,
             )
-
-    def _backoff(self) -> float:
-        doublings = max(0, self._consecutive_failures - self._threshold)
-        return min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2.0 ** min(doublings, 30))
 
     async def _sleep(self, seconds: float) -> None:
         done: Deferred[None] = Deferred(lambda _: call.cancel())
