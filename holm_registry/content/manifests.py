@@ -22,7 +22,7 @@ from . import gc_grace
 from .blobs import Blobs
 from .limits import UploadLimits
 from .link_files import LinkFiles
-from .locks import StripedLocks, alone
+from .locks import NamedLocks, alone
 from .manifest_store import LargeManifest, ManifestDescription, ManifestStore, StoredManifest
 from .quotas import Quotas
 from .referenced import ReferencedContent
@@ -73,7 +73,7 @@ class Manifests:
         self._validation = validation
         self._capacity = capacity
         self._quotas = quotas
-        self._locks = StripedLocks()
+        self._locks = NamedLocks()
 
     def peek(self, repository: str, reference: Digest | str) -> StoredManifest | None:
         """Do as :meth:`get` if that takes no reading; None if it does, or there is no manifest."""
