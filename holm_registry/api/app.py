@@ -63,8 +63,8 @@ def build_app(context: ApiContext) -> Klein:
         ReferrerRoutes(context),
         ErrorHandlers(),
     ]
-    if isinstance(context.guard, RuleAuthorizer) and context.guard.issuer is not None:
-        nouns.append(TokenRoutes(context.guard, context.guard.issuer))
+    if isinstance(context.authorizer, RuleAuthorizer) and context.authorizer.issuer is not None:
+        nouns.append(TokenRoutes(context.authorizer, context.authorizer.issuer))
     for noun in nouns:
         noun.register(app)
     cache_routes(app)

@@ -57,10 +57,10 @@ class Authorizer(Protocol):
         :raises Unauthorized: The login is missing or wrong, or its token is not for the catalog.
         """
 
-    async def which(
+    async def allowed_actions(
         self, request: StreamedRequest, repository: str, actions: Sequence[str]
     ) -> Sequence[str]:
-        """Tell which actions whoever sent a request, which was let pass, may do elsewhere."""
+        """Return which actions whoever sent a request, which was let pass, may do elsewhere."""
 
 
 class DenialObserver(Protocol):
@@ -89,7 +89,7 @@ class AllowAll:
         """See :class:`Authorizer`."""
         return None
 
-    async def which(
+    async def allowed_actions(
         self, request: StreamedRequest, repository: str, actions: Sequence[str]
     ) -> Sequence[str]:
         """See :class:`Authorizer`."""
@@ -179,7 +179,7 @@ class RuleAuthorizer:
         permitted = self.permissions.rule_check(identity)
         return lambda repository: permitted(repository, PULL)
 
-    async def which(
+    async def allowed_actions(
         self, request: StreamedRequest, repository: str, actions: Sequence[str]
     ) -> Sequence[str]:
         """See :class:`Authorizer`."""
@@ -212,7 +212,7 @@ class RuleAuthorizer:
     def _refuse(
         self, request: StreamedRequest, scope: str, error: str, detail: object = None
     ) -> Unauthorized:
-        """Say how to come back: with a token, where some are taken, else with a password."""
+        """Return how to come back: with a token, where some are taken, else with a password."""
         challenge = f'Basic realm="{self._realm}"'
         if self._bearer is not None:
             challenge = self._bearer.challenge(request, scope, error)

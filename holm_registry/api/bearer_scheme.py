@@ -28,7 +28,7 @@ class BearerScheme:
     issuer: TokenIssuer | None = None
 
     def challenge(self, request: StreamedRequest, scope: str, error: str) -> str:
-        """Say how to come back, as ``WWW-Authenticate``."""
+        """Return how to come back, as ``WWW-Authenticate``."""
         parts = [f'realm="{self.realm(request)}"', f'service="{self.service}"']
         parts += [f'scope="{scope}"'] if scope else []
         parts += [f'error="{error}"'] if error else []

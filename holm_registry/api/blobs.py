@@ -27,7 +27,7 @@ class BlobRoutes:
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
-        self._guard = context.guard
+        self._guard = context.authorizer
         self._blobs = context.registry.blobs
         self._threads = context.threads
 
@@ -40,7 +40,7 @@ class BlobRoutes:
     async def get(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         """Serve a blob, whole or one range of it, or just its headers (end-2, end-10)."""
         await self._guard.require(request, repository, PULL)
-        stat = self._context.memory.count(self._blobs.peek(repository, digest))
+        stat = self._context.memory.count(self._blobs.cached(repository, digest))
         if stat is None:
             stat = await self._threads.run(self._blobs.stat, repository, digest)
         pieces = _describe(request, stat)
@@ -51,7 +51,7 @@ class BlobRoutes:
             await send(request, reader, pieces, self._threads)
         finally:
             reader.close()
-        self._context.announcer.blob_pulled(request, repository, digest, stat.size_bytes)
+        self._context.event_emitter.blob_pulled(request, repository, digest, stat.size_bytes)
         return b""
 
     @uncancellable
@@ -60,7 +60,7 @@ class BlobRoutes:
         await self._guard.require(request, repository, DELETE)
         self._context.require_deletes()
         await self._threads.run(self._blobs.delete, repository, digest)
-        await self._context.announcer.blob_deleted(request, repository, digest)
+        await self._context.event_emitter.blob_deleted(request, repository, digest)
         request.setResponseCode(202)
         return empty_body(request)
 
@@ -98,7 +98,7 @@ def _describe(request: StreamedRequest, stat: BlobStat) -> Sequence[MultipartPie
 
 def _ranges(request: StreamedRequest, stat: BlobStat) -> Sequence[ByteRange]:
     """
-    Tell which ranges to send; none for the whole.
+    Return which ranges to send; none for the whole.
 
     Only for GET is there such a thing, and only if the client means this very content.
 

@@ -25,7 +25,7 @@ class CatalogRoutes:
 
     async def list(self, request: StreamedRequest) -> bytes:
         """List repositories in order: those that whoever asks may pull from."""
-        seen = await self._context.guard.require_list(request)
+        seen = await self._context.authorizer.require_list(request)
         maximum = self._context.max_catalog
         page = parse_page(
             request.argument("n"),

@@ -47,10 +47,10 @@ class ApiContext:
     """
     What every route works with.
 
-    :ivar announcer: Tells others what requests do.
-    :ivar guard: Tells who may do what.
+    :ivar event_emitter: Tells others what requests do.
+    :ivar authorizer: Tells who may do what.
     :ivar memory: Counts what is answered from memory.
-    :ivar troubles: Tells what is not well with the registry, a line each.
+    :ivar health_failures: Tells what is not well with the registry, a line each.
     :ivar deletes: Whether clients may delete.
     :ivar read_only: Whether nothing at all may be written.
     :ivar max_manifest_bytes: The largest manifest taken.
@@ -63,9 +63,9 @@ class ApiContext:
     threads: Threads
     locations: Locations = Factory(Locations)
     memory: CacheStats = Factory(CacheStats)
-    announcer: EventEmitter = Factory(EventEmitter)
-    guard: Authorizer = Factory(AllowAll)
-    troubles: Callable[[], Sequence[str]] = tuple
+    event_emitter: EventEmitter = Factory(EventEmitter)
+    authorizer: Authorizer = Factory(AllowAll)
+    health_failures: Callable[[], Sequence[str]] = tuple
     deletes: bool = True
     read_only: bool = False
     max_manifest_bytes: int = MAX_MANIFEST_BYTES
@@ -75,7 +75,7 @@ class ApiContext:
 
     async def methods(self, request: StreamedRequest, repository: str) -> str:
         """
-        Tell what whoever sent a request may do with a manifest, as ``Allow`` has it.
+        Return what whoever sent a request may do with a manifest, as ``Allow`` has it.
 
         :see: RFC 9110, 10.2.1.
         """
@@ -83,8 +83,8 @@ class ApiContext:
             return _READING
         wanted = [PUSH, DELETE] if self.deletes else [PUSH]
         allowed: Sequence[str] = wanted
-        if not self.guard.is_open:
-            allowed = await self.guard.which(request, repository, wanted)
+        if not self.authorizer.is_open:
+            allowed = await self.authorizer.allowed_actions(request, repository, wanted)
         return ", ".join([_READING, *(_METHODS[action] for action in allowed)])
 
     def require_writes(self) -> None:

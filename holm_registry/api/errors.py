@@ -36,7 +36,7 @@ _log = Logger()
 
 def render_error(request: StreamedRequest, error: RegistryError) -> bytes:
     """
-    Give an error as the specification words it.
+    Return an error as the specification words it.
 
     :see: OCI distribution-spec, "Error Codes".
     """

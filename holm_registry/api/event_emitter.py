@@ -92,7 +92,7 @@ class EventEmitter:
             await self._publish(PUSH, request, target)
 
     def references_of(self, content: bytes) -> list[EventReference]:
-        """Give what a manifest names; nothing unless that is to be told. For threads."""
+        """Return what a manifest names; nothing unless that is to be told. For threads."""
         return _references(content) if self.references and self.publisher is not None else []
 
     def manifest_pulled(

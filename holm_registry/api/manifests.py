@@ -36,7 +36,7 @@ class ManifestRoutes:
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
-        self._guard = context.guard
+        self._guard = context.authorizer
         self._manifests = context.registry.manifests
         self._tags = context.registry.tags
         self._threads = context.threads
@@ -54,7 +54,7 @@ class ManifestRoutes:
         """Serve a manifest as it was pushed, or just its headers (end-3)."""
         await self._guard.require(request, repository, PULL)
         found: StoredManifest | LargeManifest | None = self._context.memory.count(
-            self._manifests.peek(repository, reference)
+            self._manifests.cached(repository, reference)
         )
         if found is None:
             found = await self._find(repository, reference)
@@ -125,7 +125,7 @@ class ManifestRoutes:
             return False
         request.set_header("Content-Type", described.media_type)
         request.set_header("Content-Length", str(described.size_bytes))
-        self._context.announcer.manifest_pulled(request, repository, described, reference)
+        self._context.event_emitter.manifest_pulled(request, repository, described, reference)
         return True
 
     @uncancellable
@@ -146,7 +146,7 @@ class ManifestRoutes:
                 content_type=request.header("Content-Type") or "",
                 tags=tags,
             )
-            announcer = self._context.announcer
+            announcer = self._context.event_emitter
             described = ManifestDescription(accepted.digest, accepted.media_type, len(payload))
             references = []
             if announcer.references:
@@ -199,10 +199,10 @@ class ManifestRoutes:
                 await run(session.append, buffers)
             async with request.memory.room(2 * session.size_bytes):
                 content = await run(session.content)
-                await run(session.discard)
+                await run(session.abort)
                 yield content
         finally:
-            await run(session.discard)
+            await run(session.abort)
 
     @uncancellable
     async def delete(
@@ -215,13 +215,13 @@ class ManifestRoutes:
             await self._threads.run(self._tags.delete, repository, reference)
         else:
             await self._threads.run(self._manifests.delete, repository, reference)
-        await self._context.announcer.manifest_deleted(request, repository, reference)
+        await self._context.event_emitter.manifest_deleted(request, repository, reference)
         request.setResponseCode(202)
         return empty_body(request)
 
 
 def _needs_platform(request: StreamedRequest, reference: Digest | str, media_type: str) -> bool:
-    """Tell whether one image of a list is to be sent in its place; the client is told of it."""
+    """Return whether one image of a list is to be sent in its place; the client is told of it."""
     if not isinstance(reference, str) or media_type != DOCKER_LIST:
         return False
     request.vary("Accept")

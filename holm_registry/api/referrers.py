@@ -25,7 +25,7 @@ class ReferrerRoutes:
 
     async def list(self, request: StreamedRequest, repository: str, digest: Digest) -> bytes:
         """List who refers to a manifest, which need not exist (end-12a, end-12b)."""
-        await self._context.guard.require(request, repository, PULL)
+        await self._context.authorizer.require(request, repository, PULL)
         artifact_type = request.argument("artifactType") or ""
 
         async def make() -> bytes:

@@ -30,7 +30,7 @@ class _CachedMatch:
     arguments: Mapping[str, Any]
 
     def match(self, **_: bool) -> tuple[Rule, dict[str, Any]]:
-        """Give the route, and what its address says."""
+        """Return the route, and what its address says."""
         return self.rule, dict(self.arguments)
 
 

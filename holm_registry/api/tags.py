@@ -24,7 +24,7 @@ class TagRoutes:
 
     async def list(self, request: StreamedRequest, repository: str) -> bytes:
         """List tags in order, all or a page (end-8a, end-8b)."""
-        await self._context.guard.require(request, repository, PULL)
+        await self._context.authorizer.require(request, repository, PULL)
         page = parse_page(request.argument("n"), request.argument("last"))
         if page.limit is not None:
             # registry:3 lists fewer rather than refuse.

@@ -40,7 +40,7 @@ class TokenRoutes:
 
     async def give(self, request: StreamedRequest) -> bytes:
         """
-        Give a token for those of the scopes that whoever asks may have.
+        Return a token for those of the scopes that whoever asks may have.
 
         What is left out is no error: the client finds out when it uses the token. A token buys no
         other one, which might be good for more.
@@ -52,7 +52,7 @@ class TokenRoutes:
 
     async def give_for_form(self, request: StreamedRequest) -> bytes:
         """
-        Give a token for the name and password of a form, and errors as OAuth 2 words them.
+        Return a token for the name and password of a form, and errors as OAuth 2 words them.
 
         :see: RFC 6749, 4.3 and 5.2.
         """

@@ -25,7 +25,7 @@ class UploadRoutes:
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
-        self._guard = context.guard
+        self._guard = context.authorizer
         self._uploads = context.registry.uploads
         self._blobs = context.registry.blobs
         self._threads = context.threads
@@ -71,7 +71,7 @@ class UploadRoutes:
         return self._progress(request, repository, session_id, 0)
 
     async def status(self, request: StreamedRequest, repository: str, session_id: str) -> bytes:
-        """Tell how far an upload got (end-13)."""
+        """Return how far an upload got (end-13)."""
         await self._guard.require(request, repository, PULL, PUSH)
         size = await self._threads.run(self._uploads.size_bytes, repository, session_id)
         request.setResponseCode(204)
@@ -104,7 +104,7 @@ class UploadRoutes:
         if not request.streams and request.header("Content-Range") is None:
             # Docker's last request brings nothing more: one turn of a thread for all of it.
             size = await self._threads.run(self._uploads.finish, repository, session_id, digest)
-            await self._context.announcer.blob_pushed(request, repository, digest, size)
+            await self._context.event_emitter.blob_pushed(request, repository, digest, size)
             return self._created(request, repository, digest)
         session = await self._open(request, repository, session_id)
         try:
@@ -135,15 +135,15 @@ class UploadRoutes:
             size = await self._threads.run(self._blobs.mount, repository, digest, source)
         except BlobUnknown:
             return False
-        await self._context.announcer.blob_mounted(request, repository, digest, size)
+        await self._context.event_emitter.blob_mounted(request, repository, digest, size)
         return True
 
     async def _may_mount(self, request: StreamedRequest, source: str | None) -> bool:
-        """Tell whether a client may have what is in another repository; it uploads it if not."""
+        """Return whether a client may have what is in another repository; it uploads it if not."""
         if source is None:
             # From wherever it is: perhaps from where the client may not look.
             return self._guard.is_open
-        return bool(await self._guard.which(request, source, [PULL]))
+        return bool(await self._guard.allowed_actions(request, source, [PULL]))
 
     async def _open(
         self, request: StreamedRequest, repository: str, session_id: str, least: int = 0
@@ -163,7 +163,7 @@ class UploadRoutes:
     ) -> None:
         size = session.size_bytes
         await self._threads.run(session.commit, digest)
-        await self._context.announcer.blob_pushed(request, repository, digest, size)
+        await self._context.event_emitter.blob_pushed(request, repository, digest, size)
 
     async def _take_whole(
         self, request: StreamedRequest, repository: str, session_id: str, digest: Digest
@@ -178,7 +178,7 @@ class UploadRoutes:
             await self._receive(request, repository, session)
             await self._commit(request, repository, session, digest)
         except BaseException:
-            await self._threads.run(session.discard)
+            await self._threads.run(session.abort)
             raise
         return self._created(request, repository, digest)
 

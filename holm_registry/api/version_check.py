@@ -13,8 +13,8 @@ class VersionCheckRoutes:
     """``/v2/``, by which clients and probes see whether a registry is there, and ``/``."""
 
     def __init__(self, context: ApiContext) -> None:
-        self._guard = context.guard
-        self._troubles = context.troubles
+        self._guard = context.authorizer
+        self._troubles = context.health_failures
 
     def register(self, app: Klein) -> None:
         """Add the routes to an application."""

@@ -56,7 +56,7 @@ def open_store(
 
 
 def _what_lacks(root: str, *, may_be_new: bool) -> str:
-    """Say what keeps a folder from being a store; nothing if it is one."""
+    """Return what keeps a folder from being a store; nothing if it is one."""
     if not os.path.isdir(root):
         return "is not a directory"
     if may_be_new or is_store(root):

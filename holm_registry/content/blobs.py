@@ -43,10 +43,12 @@ class Blobs:
         self._links = links
         self._quotas = quotas
 
-    def peek(self, repository: str, digest: Digest) -> BlobStat | None:
+    def cached(self, repository: str, digest: Digest) -> BlobStat | None:
         """Do as :meth:`stat` if that takes no reading; None if it does, or there is no blob."""
         try:
-            found = gc_grace.peek(self._driver, self._links, layout.layer_link(repository, digest))
+            found = gc_grace.resolve_cached(
+                self._driver, self._links, layout.layer_link(repository, digest)
+            )
             return None if found is None else _described(digest, found)
         except NotFound:
             return None
@@ -59,7 +61,7 @@ class Blobs:
         """
         try:
             link = layout.layer_link(repository, digest)
-            return _described(digest, gc_grace.find(self._driver, self._links, link, digest))
+            return _described(digest, gc_grace.resolve(self._driver, self._links, link, digest))
         except NotFound:
             raise BlobUnknown(detail={"digest": str(digest)}) from None
 
@@ -146,7 +148,7 @@ class Blobs:
         )
 
     def _target(self, repository: str, digest: Digest) -> Digest:
-        return self._links.resolve(layout.layer_link(repository, digest), digest)
+        return self._links.read(layout.layer_link(repository, digest), digest)
 
 
 def _described(digest: Digest, found: gc_grace.ResolvedBlob) -> BlobStat:

@@ -46,27 +46,27 @@ def touch_and_stat(driver: Driver, path: str, seconds: Callable[[], float] = tim
     return stat
 
 
-def find(driver: Driver, links: LinkFiles, link: str, named: Digest) -> ResolvedBlob:
+def resolve(driver: Driver, links: LinkFiles, link: str, named: Digest) -> ResolvedBlob:
     """
     Find what a link leads to, and keep it.
 
     :param named: The digest that the link's path names.
     :raises NotFound: There is no link, or no content.
     """
-    target = links.resolve(link, named)
+    target = links.read(link, named)
     stat = touch_and_stat(driver, layout.blob_data(target))
     driver.stat(link)
     return ResolvedBlob(target, stat)
 
 
-def peek(driver: Driver, links: LinkFiles, link: str) -> ResolvedBlob | None:
+def resolve_cached(driver: Driver, links: LinkFiles, link: str) -> ResolvedBlob | None:
     """
-    Do as :func:`find` if that takes no reading; None if it does.
+    Do as :func:`read` if that takes no reading; None if it does.
 
     :raises NotFound: There is no link, or no content.
     """
-    target = links.guess(link)
+    target = links.last_known(link)
     if target is None:
         return None
     stat = touch_and_stat(driver, layout.blob_data(target))
-    return ResolvedBlob(target, stat) if links.peek(link) == target else None
+    return ResolvedBlob(target, stat) if links.cached(link) == target else None

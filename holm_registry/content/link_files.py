@@ -28,23 +28,23 @@ class LinkFiles:
         self._lock = Lock()
         self._known: OrderedDict[str, tuple[Hashable, Digest]] = OrderedDict()
 
-    def peek(self, path: str) -> Digest | None:
+    def cached(self, path: str) -> Digest | None:
         """
-        Give where a link leads if that is known and still true.
+        Return where a link leads if that is known and still true.
 
         :raises NotFound: There is no link.
         """
         return self._recall(path, self._driver.stat(path).version)
 
-    def guess(self, path: str) -> Digest | None:
-        """Give where a link led when it was last read, if that is known."""
+    def last_known(self, path: str) -> Digest | None:
+        """Return where a link led when it was last read, if that is known."""
         with self._lock:
             known = self._known.get(path)
             return None if known is None else known[1]
 
-    def resolve(self, path: str, named: Digest | None = None) -> Digest:
+    def read(self, path: str, named: Digest | None = None) -> Digest:
         """
-        Give where a link leads.
+        Return where a link leads.
 
         :param named: The digest that the link's path names. An empty or torn file (registry:2
             writes links in place) then still says which blob it was for.

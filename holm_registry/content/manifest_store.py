@@ -50,7 +50,7 @@ class LargeManifest(Exception):
 
     @property
     def described(self) -> ManifestDescription | None:
-        """Give what is told of it beside its bytes; None if it has to be read for that."""
+        """Return what is told of it beside its bytes; None if it has to be read for that."""
         if self.media_type is None:
             return None
         return ManifestDescription(self.digest, self.media_type, self.size_bytes)
@@ -75,11 +75,11 @@ class StoredManifest:
 
     @property
     def description(self) -> ManifestDescription:
-        """Give what is told of it beside its bytes."""
+        """Return what is told of it beside its bytes."""
         return ManifestDescription(self.digest, self.media_type, len(self.content))
 
     def named(self, digest: Digest) -> StoredManifest:
-        """Give the same bytes under the name they were asked for by."""
+        """Return the same bytes under the name they were asked for by."""
         return self if digest == self.digest else evolve(self, digest=digest)
 
 
@@ -94,8 +94,8 @@ class ManifestStore:
         self._media_types: OrderedDict[Digest, str] = OrderedDict()
         self._large = Lock()
 
-    def peek(self, digest: Digest) -> StoredManifest | None:
-        """Give a payload if it is in memory."""
+    def cached(self, digest: Digest) -> StoredManifest | None:
+        """Return a payload if it is in memory."""
         with self._lock:
             payload = self._known.get(digest)
             if payload is not None:
@@ -104,11 +104,11 @@ class ManifestStore:
 
     def get(self, digest: Digest) -> StoredManifest:
         """
-        Give a payload.
+        Return a payload.
 
         :raises NotFound: The store does not have it.
         """
-        payload = self.peek(digest)
+        payload = self.cached(digest)
         if payload is None:
             content = self._driver.read(layout.blob_data(digest))
             payload = StoredManifest(digest, stored_media_type(content), content)
@@ -132,13 +132,13 @@ class ManifestStore:
             yield self._driver.read(layout.blob_data(digest))
 
     def peek_media_type(self, digest: Digest) -> str | None:
-        """Tell what a large payload is to be served as, if that is in memory."""
+        """Return what a large payload is to be served as, if that is in memory."""
         with self._lock:
             return self._media_types.get(digest)
 
     def media_type(self, digest: Digest) -> str:
         """
-        Tell what a payload is to be served as, also of one too large to remember.
+        Return what a payload is to be served as, also of one too large to remember.
 
         :raises NotFound: The store does not have it.
         """

@@ -75,18 +75,18 @@ class Manifests:
         self._quotas = quotas
         self._locks = NamedLocks()
 
-    def peek(self, repository: str, reference: Digest | str) -> StoredManifest | None:
+    def cached(self, repository: str, reference: Digest | str) -> StoredManifest | None:
         """Do as :meth:`get` if that takes no reading; None if it does, or there is no manifest."""
         try:
             digest = reference
             if isinstance(digest, str):
-                found = self._tags.peek(repository, digest)
+                found = self._tags.cached(repository, digest)
                 if found is None:
                     return None
                 digest = found
             link = layout.revision_link(repository, digest)
-            content = gc_grace.peek(self._driver, self._links, link)
-            payload = None if content is None else self._payloads.peek(content.target)
+            content = gc_grace.resolve_cached(self._driver, self._links, link)
+            payload = None if content is None else self._payloads.cached(content.target)
             if payload is None:
                 return None
         except NotFound:
@@ -97,7 +97,7 @@ class Manifests:
         self, repository: str, reference: Digest | str, most_bytes: int | None = None
     ) -> StoredManifest:
         """
-        Give a manifest's bytes as they were pushed, and keep it from collection for a grace.
+        Return a manifest's bytes as they were pushed, and keep it from collection for a grace.
 
         :param most_bytes: The most to read; None for any.
         :raises ManifestUnknown: The repository does not hold it.
@@ -116,7 +116,7 @@ class Manifests:
 
     def describe(self, large: LargeManifest) -> ManifestDescription:
         """
-        Tell what a large manifest is to be served as.
+        Return what a large manifest is to be served as.
 
         :raises ManifestUnknown: It has gone meanwhile.
         """
@@ -141,7 +141,7 @@ class Manifests:
         self, repository: str, index: Digest, architecture: str, os: str
     ) -> Digest | None:
         """
-        Give the child of an index for a platform; None if it has none.
+        Return the child of an index for a platform; None if it has none.
 
         :raises ManifestUnknown: The index has gone meanwhile.
         """
@@ -184,7 +184,7 @@ class Manifests:
         if isinstance(reference, str):
             tags = [reference, *tags]
         for tag in tags:
-            self._tags.require_movable(repository, tag, digest)
+            self._tags.require_mutable(repository, tag, digest)
         with self._only_here(repository, digest):
             self._parts.require(repository, manifest)
             self._keep(repository, digest, payload, manifest.subject)
@@ -203,7 +203,7 @@ class Manifests:
         """
         with self._only_here(repository, digest):
             try:
-                target = self._links.resolve(layout.revision_link(repository, digest), digest)
+                target = self._links.read(layout.revision_link(repository, digest), digest)
             except NotFound:
                 raise ManifestUnknown(detail={"reference": str(digest)}) from None
             except StorageUnavailable:

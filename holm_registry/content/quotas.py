@@ -141,7 +141,7 @@ class Quotas:
         return {prefix: self._sums[prefix] for prefix in self._limits}
 
     def held(self, repository: str) -> int:
-        """Tell how much a repository is known to hold."""
+        """Return how much a repository is known to hold."""
         with self._lock:
             found = self._repositories.get(repository)
             return 0 if found is None else found.total
@@ -163,7 +163,7 @@ class Quotas:
             return list(self._repositories)
 
     def covers(self, repository: str) -> bool:
-        """Tell whether there is any limit for a repository."""
+        """Return whether there is any limit for a repository."""
         return any(repository.startswith(prefix) for prefix in self._limits)
 
     def require(self, repository: str, more_bytes: int = 1) -> None:

@@ -80,10 +80,10 @@ class ReferencedContent:
         :raises NotFound: The repository does not hold it.
         """
         link = layout.revision_link(repository, digest)
-        return gc_grace.find(self._driver, self._links, link, digest)
+        return gc_grace.resolve(self._driver, self._links, link, digest)
 
     def _part_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int | None:
-        """Tell the size of a blob that an image names; what is called a manifest may be one."""
+        """Return the size of a blob that an image names; what is called a manifest may be one."""
         if media_types.is_manifest(descriptor.media_type):
             with suppress(NotFound):
                 return self.find_manifest(repository, digest).stat.size_bytes
@@ -91,7 +91,7 @@ class ReferencedContent:
 
     def _child_bytes(self, repository: str, digest: Digest, descriptor: Descriptor) -> int | None:
         """
-        Tell the size of a child of an index: a manifest, or a blob if it is not called a manifest.
+        Return the size of an index's child: a manifest, or a blob if it is not called a manifest.
 
         A build cache is an index of layers and of a config, all of them blobs; registry:2 takes it.
         """
@@ -136,7 +136,7 @@ def _problems(
 
 
 def _is_foreign(blob: Descriptor) -> bool:
-    """Tell whether a layer is to be had elsewhere."""
+    """Return whether a layer is to be had elsewhere."""
     return media_types.is_foreign_layer(blob.media_type) and bool(blob.urls)
 
 

@@ -126,7 +126,7 @@ class Referrers:
         return int(pushed) if _NANOSECONDS.fullmatch(pushed) else 0
 
     def _linked_at(self, repository: str, digest: Digest) -> int:
-        """Tell when a manifest was last pushed, as well as the time of its link says it."""
+        """Return when a manifest was last pushed, as well as the time of its link says it."""
         try:
             return int(self._driver.stat(layout.revision_link(repository, digest)).modified * 1e9)
         except (NotFound, StorageUnavailable):
@@ -161,7 +161,7 @@ class Referrers:
     def _describe(self, repository: str, digest: Digest) -> ReferrerDescriptor | None:
         """Describe a referrer; None if it has been deleted or cannot be read."""
         try:
-            target = self._links.resolve(layout.revision_link(repository, digest), digest)
+            target = self._links.read(layout.revision_link(repository, digest), digest)
             with self._payloads.looked_into(target) as content:
                 return parse_manifest(content).referrer(digest, len(content))
         except (NotFound, ManifestInvalid):
@@ -171,7 +171,7 @@ class Referrers:
             return None
 
     def _of_an_older_registry(self, repository: str, subject: Digest) -> list[Digest]:
-        """Give the referrers without a link, and link them, once for each repository."""
+        """Return the referrers without a link, and link them, once for each repository."""
         mark = layout.referrers_complete(repository)
         try:
             self._driver.stat(mark)
@@ -193,7 +193,7 @@ class Referrers:
 
     def _subjects(self, repository: str, unread: list[Digest]) -> Iterator[tuple[Digest, Digest]]:
         """
-        Give each manifest that has a subject, with it.
+        Return each manifest that has a subject, with it.
 
         :param unread: Gets those that cannot be read just now.
         """
@@ -204,7 +204,7 @@ class Referrers:
                 except DigestInvalid:
                     continue
                 try:
-                    target = self._links.resolve(layout.revision_link(repository, digest), digest)
+                    target = self._links.read(layout.revision_link(repository, digest), digest)
                     with self._payloads.looked_into(target) as content:
                         subject = parse_manifest(content).subject
                 except (NotFound, ManifestInvalid):

@@ -47,7 +47,7 @@ class Registry:
         self.blobs = Blobs(driver, links, self.quotas)
         self.sessions = UploadSessions(driver, self.quotas, self.capacity.bounds.uploads)
         self.uploads = Uploads(driver, self.blobs, self.capacity, self.sessions)
-        self.tags = Tags(driver, links, validation.frozen_by, complaints)
+        self.tags = Tags(driver, links, validation.immutable_pattern, complaints)
         self.catalog = Catalog(driver, complaints)
         self.referrers = Referrers(
             driver, links, tags=self.tags, payloads=payloads, complaints=complaints

@@ -8,7 +8,7 @@ from holm_registry.storage.errors import NotFound
 
 def held_bytes(driver: Driver, repository: str, target: Digest, named: Digest) -> int:
     """
-    Tell how many bytes of a blob a repository holds, as a blob or as a manifest: all, or none.
+    Return how many bytes of a blob a repository holds, as a blob or as a manifest: all, or none.
 
     :param target: Where the bytes lie.
     :param named: What the repository calls them.
@@ -28,7 +28,7 @@ def held_bytes(driver: Driver, repository: str, target: Digest, named: Digest) -
 
 
 def is_there(driver: Driver, path: str) -> bool:
-    """Tell whether there is an object at a path."""
+    """Return whether there is an object at a path."""
     try:
         driver.stat(path)
     except NotFound:

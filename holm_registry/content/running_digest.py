@@ -37,7 +37,7 @@ class RunningDigest:
             self.count_bytes += len(buffer)
 
     def digest(self) -> Digest:
-        """Give the digest of all that was taken in."""
+        """Return the digest of all that was taken in."""
         return Digest(self.algorithm, self._hasher.hexdigest())
 
     @classmethod

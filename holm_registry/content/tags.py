@@ -22,7 +22,7 @@ class Tags:
     """
     The tags of repositories.
 
-    :param frozen_by: Gives the pattern by which a tag stays where it is; None if it may move.
+    :param immutable_pattern: Returns the pattern that makes a tag immutable; None if it may move.
     :see: OCI distribution-spec, "Listing Tags", "Deleting tags".
     """
 
@@ -39,22 +39,22 @@ class Tags:
         self._frozen_by = frozen_by
         self._locks = StripedLocks()
 
-    def peek(self, repository: str, tag: str) -> Digest | None:
+    def cached(self, repository: str, tag: str) -> Digest | None:
         """
-        Give what a tag points at if that is known and still true.
+        Return what a tag points at if that is known and still true.
 
         :raises NotFound: There is no such tag.
         """
-        return self._links.peek(layout.tag_current_link(repository, tag))
+        return self._links.cached(layout.tag_current_link(repository, tag))
 
     def get(self, repository: str, tag: str) -> Digest:
         """
-        Give what a tag points at.
+        Return what a tag points at.
 
         :raises ManifestUnknown: There is no such tag.
         """
         try:
-            return self._links.resolve(layout.tag_current_link(repository, tag))
+            return self._links.read(layout.tag_current_link(repository, tag))
         except NotFound:
             raise _unknown(tag) from None
 
@@ -74,7 +74,7 @@ class Tags:
         with self._only_here(repository, tags):
             before = {tag: self._before(repository, tag) for tag in tags}
             for tag in before:
-                self.require_movable(repository, tag, digest)
+                self.require_mutable(repository, tag, digest)
             self._put_all(repository, before, digest)
         return before
 
@@ -139,7 +139,7 @@ class Tags:
         else:
             self._links.put(layout.tag_current_link(repository, tag), previous)
 
-    def require_movable(self, repository: str, tag: str, digest: Digest) -> None:
+    def require_mutable(self, repository: str, tag: str, digest: Digest) -> None:
         """
         Make sure that a tag may be pointed at a manifest.
 
@@ -170,7 +170,7 @@ class Tags:
                     self._driver.delete_folder(layout.tag(repository, tag))
 
     def pointing_at(self, repository: str, digest: Digest) -> Iterator[str]:
-        """Give every tag that points at a manifest."""
+        """Return every tag that points at a manifest."""
         for tag in filter(is_tag, self._driver.folders(layout.tags(repository))):
             if self._points_at(repository, tag, digest):
                 yield tag
@@ -206,7 +206,7 @@ class Tags:
             self._restore(repository, tag, digest, None if previous == digest else previous)
 
     def _before(self, repository: str, tag: str) -> Digest | None:
-        """Give what a tag points at; None also for one that cannot be read, if it may move."""
+        """Return what a tag points at; None also for one that cannot be read, if it may move."""
         try:
             return self.target(repository, tag)
         except StorageUnavailable:
@@ -223,7 +223,7 @@ class Tags:
         return tag in self._driver.folders(layout.tags(repository))
 
     def _points_at(self, repository: str, tag: str, digest: Digest) -> bool:
-        """Tell whether a tag points at a manifest; one that cannot be read points at none."""
+        """Return whether a tag points at a manifest; one that cannot be read points at none."""
         try:
             return self.target(repository, tag) == digest
         except StorageUnavailable as problem:
@@ -231,9 +231,9 @@ class Tags:
             return False
 
     def target(self, repository: str, tag: str) -> Digest | None:
-        """Give what a tag points at; None if there is no such tag."""
+        """Return what a tag points at; None if there is no such tag."""
         try:
-            return self._links.resolve(layout.tag_current_link(repository, tag))
+            return self._links.read(layout.tag_current_link(repository, tag))
         except NotFound:
             return None
 

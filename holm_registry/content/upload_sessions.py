@@ -183,7 +183,7 @@ class UploadSessions:
         return found_idle
 
     def _idle(self, seconds: float) -> Iterator[tuple[str, _Session]]:
-        """Give the sessions that were idle for so long, the longest idle first."""
+        """Return the sessions that were idle for so long, the longest idle first."""
         now = self._clock()
         for sessions, least in ((self._empty, EMPTY_SECONDS), (self._filled, IDLE_SECONDS)):
             for path, found in sessions.items():

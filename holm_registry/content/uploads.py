@@ -90,7 +90,7 @@ class Uploads:
 
     def size_bytes(self, repository: str, session_id: str) -> int:
         """
-        Tell how many bytes a session holds, also while they arrive.
+        Return how many bytes a session holds, also while they arrive.
 
         :raises BlobUploadUnknown: There is no such session.
         """
@@ -155,7 +155,7 @@ class Uploads:
             self._require_start(repository, session_id)
             self.remove(repository, session_id)
         else:
-            session.discard()
+            session.abort()
 
     def _take(self, repository: str, session_id: str, path: str) -> GrowingObject:
         try:
@@ -226,7 +226,9 @@ class Uploads:
         self._driver.delete_folder(layout.upload(repository, session_id), durably=False)
         self.sessions.end(repository, layout.upload_data(repository, session_id))
 
-    def file(self, repository: str, session_id: str, digest: Digest, upload: GrowingObject) -> None:
+    def store_blob(
+        self, repository: str, session_id: str, digest: Digest, upload: GrowingObject
+    ) -> None:
         """
         Turn an upload's bytes into a blob of a repository, durably.
 
@@ -291,7 +293,7 @@ class UploadSession:
         try:
             self._uploads.grow(self._repository, self.session_id, held, more)
         except (SizeInvalid, Denied):
-            self.discard()
+            self.abort()
             raise
         try:
             self._upload.append(buffers)
@@ -302,12 +304,12 @@ class UploadSession:
             self._hashing.update(buffers)
 
     def content(self) -> bytes:
-        """Give all bytes that the session holds."""
+        """Return all bytes that the session holds."""
         return self._upload.read(0, self.size_bytes)
 
     def holds(self, digest: Digest) -> bool:
         """
-        Tell whether the bytes that are here are all of a blob already.
+        Return whether the bytes that are here are all of a blob already.
 
         So it is when a server died between the last bytes of an upload and its end, and the client
         sends the last request again, with the same bytes.
@@ -332,19 +334,19 @@ class UploadSession:
         """
         actual = self._digest(digest.algorithm)
         if actual != digest:
-            self.discard()
+            self.abort()
             raise DigestInvalid(detail={"digest": str(digest), "actual": str(actual)})
         try:
-            self._uploads.file(self._repository, self.session_id, digest, self._upload)
+            self._uploads.store_blob(self._repository, self.session_id, digest, self._upload)
         except NotFound:
             # Another process has thrown it away.
             raise _unknown(self.session_id) from None
         except Denied:
-            self.discard()
+            self.abort()
             raise
-        self.discard()
+        self.abort()
 
-    def discard(self) -> None:
+    def abort(self) -> None:
         """End the session without a trace; fine if it has ended."""
         if not self._ended:
             try:

@@ -45,12 +45,12 @@ class Validation:
             if not _is_web_address(url) or not self._allows(url):
                 raise ManifestInvalid("URL of a foreign layer not allowed", detail={"url": url})
 
-    def frozen_by(self, tag: str) -> str | None:
-        """Give the pattern by which a tag stays where it is; None if it may move."""
+    def immutable_pattern(self, tag: str) -> str | None:
+        """Return the pattern by which a tag stays where it is; None if it may move."""
         return next((each for each in self.immutable if fnmatchcase(tag, each)), None)
 
     def requires_child(self, descriptor: Descriptor) -> bool:
-        """Tell whether a child of an index must be here."""
+        """Return whether a child of an index must be here."""
         if self.platforms != "list":
             return self.platforms == "all"
         platform = descriptor.platform

@@ -370,4 +370,4 @@ class Collection:
 
     def _settle(self) -> None:
         if not self._plan.dry_run:
-            self._driver.settle()
+            self._driver.sync()

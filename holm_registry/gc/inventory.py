@@ -74,7 +74,7 @@ def repositories(
     driver: Driver, unlisted: Callable[[str, StorageUnavailable], None] | None = None
 ) -> Iterator[str]:
     """
-    Give every repository, also one that holds uploads only, in no particular order.
+    Return every repository, also one that holds uploads only, in no particular order.
 
     Folders whose names are none of repositories are passed over: other programs keep them.
 
@@ -116,7 +116,7 @@ def _pass_over(_folder: str, _problem: StorageUnavailable) -> None:
 
 
 def digests_in(driver: Driver, algorithm: str, folder: str) -> Iterator[Digest]:
-    """Give the digests that the folders in a folder are named by; passing over other names."""
+    """Return the digests that the folders in a folder are named by; passing over other names."""
     for encoded in driver.folders(folder):
         try:
             yield Digest.parse(f"{algorithm}:{encoded}")
@@ -126,7 +126,7 @@ def digests_in(driver: Driver, algorithm: str, folder: str) -> Iterator[Digest]:
 
 def blobs(driver: Driver, unlisted: Callable[[str, StorageUnavailable], None]) -> Iterator[Digest]:
     """
-    Give the digest of every blob's folder.
+    Return the digest of every blob's folder.
 
     :param unlisted: Gets each folder that cannot be listed, and why; what is in it is passed over.
     """
@@ -175,7 +175,7 @@ def read_named(driver: Driver, target: Digest) -> ManifestReferences:
 
 
 def is_manifest(driver: Driver, target: Digest) -> bool:
-    """Tell whether bytes say of themselves that they are a manifest."""
+    """Return whether bytes say of themselves that they are a manifest."""
     try:
         content = driver.read(layout.blob_data(target))
     except (NotFound, StorageUnavailable):
@@ -204,7 +204,7 @@ def read_contents(driver: Driver, name: str) -> RepositoryContents:
 
 def layer_target(driver: Driver, contents: RepositoryContents, digest: Digest) -> Digest:
     """
-    Tell which blob a layer link is for.
+    Return which blob a layer link is for.
 
     Only registry:2's links for other algorithms than sha256 lead elsewhere than they are named.
     """

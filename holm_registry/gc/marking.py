@@ -163,7 +163,7 @@ class Marking:
 
 
 def _other_names(named: ManifestReferences) -> Iterator[Digest]:
-    """Give what may be a manifest though it is not named as one."""
+    """Return what may be a manifest though it is not named as one."""
     return chain(named.blobs, named.blob_children, named.other_digests)
 
 

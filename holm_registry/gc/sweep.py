@@ -88,7 +88,7 @@ class Sweep:
         return cls(driver, now - grace_seconds - slack)
 
     def is_young(self, path: str) -> bool:
-        """Tell whether an object is to stay for its age, or as nobody sees it; False if missing."""
+        """Return whether an object is too young to remove, or hidden; False if it is missing."""
         try:
             return self.driver.stat(path).modified >= self.cutoff
         except NotFound:

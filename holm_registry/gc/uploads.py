@@ -127,7 +127,7 @@ class UploadPurge:
         return True
 
     def _abandoned_bytes(self, folder: str, passed_over: str = "") -> int | None:
-        """Give the size of an abandoned upload; None where something is young, or just begins."""
+        """Return the size of an abandoned upload; None where something is young, or just begins."""
         ours = tuple(f"{folder}/{name}" for name in ("data", "startedat", "hashstates/"))
         files = [
             (path, stat)

@@ -155,7 +155,7 @@ def _count_uploads(driver: Driver, total: TotalUsage, name: str) -> None:
 def _weigh(
     driver: Driver, census: _Inventory, sweep: Sweep, total: TotalUsage
 ) -> tuple[dict[Digest, int], set[Digest]]:
-    """Give the size of each blob, and those that a collection would remove."""
+    """Return the size of each blob, and those that a collection would remove."""
     sizes: dict[Digest, int] = {}
     idle: set[Digest] = set()
     for digest in blobs(driver, census.doubt):

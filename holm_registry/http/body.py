@@ -65,7 +65,7 @@ class RequestBody:
 
     async def read(self) -> list[bytes]:
         """
-        Give what has arrived since the last time, waiting for the first bytes if need be.
+        Return what has arrived since the last time, waiting for the first bytes if need be.
 
         :return: At least one buffer; none at the body's end.
         :raises ClientLeft: The connection was lost, and all that had arrived was given before.
@@ -98,7 +98,7 @@ class RequestBody:
 
     async def read_all(self, max_bytes: int) -> bytes:
         """
-        Give the whole body.
+        Return the whole body.
 
         :raises BodyTooLarge: It has more than ``max_bytes``.
         :raises ClientLeft: The connection was lost before its end.

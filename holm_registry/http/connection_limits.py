@@ -53,7 +53,7 @@ class ConnectionTimeouts:
 
     def fitted(self, *, tls: bool = False) -> ConnectionTimeouts:
         """
-        Give limits that the process can keep: each connection may need a file beside itself.
+        Return limits that the process can keep: each connection may need a file beside itself.
 
         0 connections are as many as fit, up to :data:`MOST_CONNECTIONS`, and 0 from one address
         most of those.

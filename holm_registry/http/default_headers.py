@@ -34,7 +34,7 @@ class DefaultHeaders:
 
 
 def snapshot(request: _Answering) -> Mapping[bytes, list[bytes]]:
-    """Give the headers that an answer has so far, for :func:`restore`."""
+    """Return the headers that an answer has so far, for :func:`restore`."""
     return dict(request.responseHeaders._rawHeaders)  # noqa: SLF001 - see above
 
 

@@ -37,7 +37,7 @@ class ErrorWriter(Protocol):
         """Answer a request whole; none of it was sent yet."""
 
     def content(self, status: int, message: str) -> tuple[str, bytes]:
-        """Give the media type and body of an answer to what is no request at all."""
+        """Return the media type and body of an answer to what is no request at all."""
 
 
 class RegistryErrors:
@@ -54,7 +54,7 @@ class RegistryErrors:
         request.finish()
 
     def content(self, status: int, message: str) -> tuple[str, bytes]:
-        """Give the media type and body of an error."""
+        """Return the media type and body of an error."""
         return CONTENT_TYPE, error_body(status, message)
 
 

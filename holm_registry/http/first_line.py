@@ -19,7 +19,7 @@ class VersionUnsupported(Exception):
 
 def as_spoken(line: bytes) -> bytes:
     """
-    Give a first line with a version that is spoken here.
+    Return a first line with a version that is spoken here.
 
     A later minor version is read as HTTP/1.1. What is no first line, or is one of HTTP/0.9, stays
     as it is, for whoever takes it apart.
@@ -38,7 +38,7 @@ def as_spoken(line: bytes) -> bytes:
 
 def loggable(line: bytes) -> bytes:
     """
-    Give as much of a first line as names a method and a target; ``-`` where nothing does.
+    Return as much of a first line as names a method and a target; ``-`` where nothing does.
 
     Where the bounds of a request were wrong, what stands there may be part of a form with a
     password, or of a header with a login.

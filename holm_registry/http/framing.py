@@ -25,7 +25,7 @@ class FramingInvalid(Exception):
 
 def body_length(version: bytes, lengths: Sequence[bytes], codings: Sequence[bytes]) -> int | None:
     """
-    Tell how long a request's body is, in bytes; None for one in chunks.
+    Return how long a request's body is, in bytes; None for one in chunks.
 
     Whatever two programs could read in two ways is refused, also where the RFC would allow to
     choose: a proxy in front may have chosen otherwise.

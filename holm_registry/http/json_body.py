@@ -8,7 +8,7 @@ from .request import StreamedRequest
 def json_body(
     request: StreamedRequest, value: object, content_type: str = "application/json"
 ) -> bytes:
-    """Give a value as JSON and set the headers that belong to it."""
+    """Return a value as JSON and set the headers that belong to it."""
     body = msgspec.json.encode(value)
     request.set_header("Content-Type", content_type)
     request.set_header("Content-Length", str(len(body)))
@@ -16,6 +16,6 @@ def json_body(
 
 
 def empty_body(request: StreamedRequest) -> bytes:
-    """Give no body and say so."""
+    """Return no body and say so."""
     request.set_header("Content-Length", "0")
     return b""

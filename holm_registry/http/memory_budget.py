@@ -77,7 +77,7 @@ class MemoryBudget:
         self._look: Any = None
 
     def share_bytes(self) -> int:
-        """Tell how much one body may keep waiting before its connection is paused."""
+        """Return how much one body may keep waiting before its connection is paused."""
         share = int(self.total_bytes * _BODIES_PART) // max(1, self.bodies)
         return max(MIN_SHARE_BYTES, min(MAX_SHARE_BYTES, share))
 
@@ -87,11 +87,11 @@ class MemoryBudget:
         self.free(-size)
 
     def has_room_for_heads(self, size: int) -> bool:
-        """Tell whether so much more, in bytes, may wait to be taken for requests."""
+        """Return whether so much more, in bytes, may wait to be taken for requests."""
         return self._heads_bytes + size <= self.total_bytes * _HEADS_PART
 
     def step_bytes(self) -> int:
-        """Tell how much of one object to read at once."""
+        """Return how much of one object to read at once."""
         step = int(self.total_bytes * _READERS_PART) // max(1, self.readers)
         return max(MIN_STEP_BYTES, min(MAX_STEP_BYTES, step))
 

@@ -41,15 +41,15 @@ class TokenBucket:
         self._seconds = seconds
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def take(self, client: str) -> float:
+    def acquire(self, client: str) -> float:
         """Count a client once; give how long it has to wait first, in seconds: 0 if not at all."""
-        wait = self.wait(client)
+        wait = self.retry_after(client)
         if not wait:
             self._buckets[client].tokens -= 1.0
         return wait
 
-    def wait(self, client: str) -> float:
-        """Tell how long a client has to wait, in seconds, and count nothing."""
+    def retry_after(self, client: str) -> float:
+        """Return how long a client has to wait, in seconds, and count nothing."""
         now = self._seconds()
         bucket = self._buckets.pop(client, None) or _Bucket(self._burst, now)
         self._buckets[client] = bucket
@@ -86,7 +86,7 @@ class RateLimiter:
         if self._rate is None and not request.streams:
             return None
         client = request.network
-        wait = 0.0 if self._rate is None else self._rate.take(client)
+        wait = 0.0 if self._rate is None else self._rate.acquire(client)
         if wait:
             self.refused += 1
             return "too many requests from this address", wait

@@ -130,23 +130,23 @@ class StreamedRequest(Request):
         return os.urandom(16).hex()
 
     def header(self, name: str) -> str | None:
-        """Give the last header of a name, as text; what is no UTF-8 is replaced."""
+        """Return the last header of a name, as text; what is no UTF-8 is replaced."""
         values = self.requestHeaders.getRawHeaders(name.encode())
         return values[-1].decode("utf-8", "replace") if values else None
 
     def lines(self, name: str) -> list[str]:
-        """Give all headers of a name, as text: an empty list for none."""
+        """Return all headers of a name, as text: an empty list for none."""
         # By bytes: asked for a text, Headers would decode strictly.
         values = self.requestHeaders.getRawHeaders(name.encode())
         return [value.decode("utf-8", "replace") for value in values] if values else []
 
     def argument(self, name: str) -> str | None:
-        """Give the first query parameter of a name, as text; what is no UTF-8 is replaced."""
+        """Return the first query parameter of a name, as text; what is no UTF-8 is replaced."""
         values = self.args.get(name.encode())
         return values[0].decode("utf-8", "replace") if values else None
 
     def arguments(self, name: str) -> list[str]:
-        """Give all query parameters of a name."""
+        """Return all query parameters of a name."""
         return [value.decode("utf-8", "replace") for value in self.args.get(name.encode(), [])]
 
     @property
@@ -304,8 +304,8 @@ class StreamedRequest(Request):
     def process(self) -> None:
         """Tell who watches, and answer: as twisted.web does it, but naming no program."""
         site = self.site = self._channel().site
-        if site.watcher is not None:
-            site.watcher.began(self)
+        if site.observer is not None:
+            site.observer.request_began(self)
         _common_headers(int(time())).put_on(self)
         self.prepath, self.postpath = (
             [],
@@ -390,7 +390,7 @@ class StreamedRequest(Request):
 
     def getRequestHostname(self) -> bytes:
         """
-        Give one host for all requests.
+        Return one host for all requests.
 
         Routes are looked up with it, and depend on none. What a client calls us may be anything,
         or nothing; whoever needs it reads the header.
@@ -423,7 +423,7 @@ class StreamedRequest(Request):
     def _resume_body(self) -> None:
         if not self._disconnected and self._is_arriving:
             if self._progress is not None:
-                self._progress.excuse()
+                self._progress.pause_grace()
             self._channel().transport.resumeProducing()
 
 
@@ -439,7 +439,7 @@ def _common_headers(seconds: int) -> DefaultHeaders:
 
 
 def _listed(headers: Headers, name: bytes) -> list[str]:
-    """Give the elements of a header that is a list, in lower case, from all its lines."""
+    """Return the elements of a header that is a list, in lower case, from all its lines."""
     lines = headers.getRawHeaders(name, ())
     return [
         element.strip().lower().decode("latin-1") for line in lines for element in line.split(b",")

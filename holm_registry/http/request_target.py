@@ -76,5 +76,5 @@ def require_host(version: bytes, hosts: Sequence[bytes]) -> None:
 
 @lru_cache(maxsize=256)
 def is_host(text: bytes) -> bool:
-    """Tell whether this is a host, with or without its port. Nobody in particular is one too."""
+    """Return whether this is a host, with or without its port. Nobody in particular is one too."""
     return _HOST.fullmatch(text) is not None

@@ -41,7 +41,7 @@ class ReadableObject(Protocol):
         """Read up to ``length`` bytes, blocking; none only at the end."""
 
     def fileno(self) -> int | None:
-        """Give a descriptor for the kernel to read from, or None."""
+        """Return a descriptor for the kernel to read from, or None."""
 
 
 async def send(
@@ -138,7 +138,7 @@ class _Producer:
         self._end()
 
     def _is_reading(self) -> bool:
-        """Tell whether the client waits for what is being read."""
+        """Return whether the client waits for what is being read."""
         return False
 
     def _end(self) -> None:

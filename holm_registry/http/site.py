@@ -31,10 +31,10 @@ LAST_SECONDS = 1.0
 class RequestObserver(Protocol):
     """Hears of each request twice."""
 
-    def began(self, request: Any) -> None:
+    def request_began(self, request: Any) -> None:
         """Hear that a request is about to be answered."""
 
-    def ended(self, request: Any) -> None:
+    def request_ended(self, request: Any) -> None:
         """Hear that it was, or that its client has left."""
 
 
@@ -49,7 +49,7 @@ class StreamingSite(Site):
     :ivar memory: What all requests together keep in memory.
     :ivar throttle: How much one client may ask for.
     :ivar write_log: The same; it may be exchanged.
-    :ivar watcher: Hears of each request; None for nobody.
+    :ivar observer: Hears of each request; None for nobody.
     """
 
     noisy = False
@@ -61,7 +61,7 @@ class StreamingSite(Site):
         reactor: IReactorTime,
         *,
         write_log: Callable[[str], object] | None = None,
-        watcher: RequestObserver | None = None,
+        observer: RequestObserver | None = None,
         limits: ConnectionTimeouts | None = None,
         proxies: TrustedProxies | None = None,
         errors: ErrorWriter = REGISTRY_ERRORS,
@@ -78,7 +78,7 @@ class StreamingSite(Site):
         self.proxies = proxies or TrustedProxies()
         self.refusals = ClientErrorLog(reactor)
         self.throttle = RateLimiter(self.limits, reactor.seconds)
-        self.watcher = watcher
+        self.observer = observer
         self.write_log = write_log
         self._channels: set[Any] = set()
         self._idle: list[Deferred[None]] = []
@@ -118,8 +118,8 @@ class StreamingSite(Site):
 
     def log(self, request: Any) -> None:
         """Write a request into the access log, and tell who watches that it has ended."""
-        if self.watcher is not None:
-            self.watcher.ended(request)
+        if self.observer is not None:
+            self.observer.request_ended(request)
         self.log_unread(request)
 
     def log_unread(self, request: Any) -> None:

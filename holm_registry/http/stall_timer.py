@@ -36,7 +36,7 @@ class StallTimer:
         self._excused = False
         self._call = clock.callLater(seconds, self._look)
 
-    def excuse(self) -> None:
+    def pause_grace(self) -> None:
         """Note that the other side was kept waiting: this period does not count."""
         self._excused = True
 

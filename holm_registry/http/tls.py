@@ -124,7 +124,7 @@ def build_context(settings: TlsSettings) -> SSL.Context:
 
 def client_name(certificate: Any) -> str:
     """
-    Give whose certificate it is: its common name, or else its first alternative name.
+    Return whose certificate it is: its common name, or else its first alternative name.
 
     :param certificate: Of pyOpenSSL's kind.
     :return: Empty if it names nobody.
@@ -144,7 +144,7 @@ def client_name(certificate: Any) -> str:
 
 
 def _openssl_name(suite: str) -> str:
-    """Give what OpenSSL calls a cipher suite."""
+    """Return what OpenSSL calls a cipher suite."""
     match = _SUITE.fullmatch(suite)
     if match is None:
         raise TlsInvalid(f"ciphersuites: {suite!r} is none of TLS 1.2's")

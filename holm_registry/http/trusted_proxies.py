@@ -59,7 +59,7 @@ class TrustedProxies:
         self.trusts = lru_cache(maxsize=4096)(self._trusts)
 
     def _trusts(self, host: str) -> bool:
-        """Tell whether an address, empty for a local socket's, is that of a trusted proxy."""
+        """Return whether an address, empty for a local socket's, is that of a trusted proxy."""
         if not host:
             return self._local
         address = parse_hop(host)

@@ -90,13 +90,13 @@ class RequestMetrics:
             "handler",
         )
 
-    def began(self, request: Any) -> None:
+    def request_began(self, request: Any) -> None:
         """Record that the headers of a request are complete."""
         handler = self._handler_name(request.path)
         request.metrics_context = (handler, self._seconds())
         self.handler_stats(handler).in_flight += 1
 
-    def ended(self, request: Any) -> None:
+    def request_ended(self, request: Any) -> None:
         """Record that a request was answered, or that its client has disconnected."""
         if request.metrics_context is None:
             return

@@ -36,7 +36,7 @@ def build_site(
         ApiResource(context, config.http.headers, config.http.prefix or "/"),
         reactor,
         write_log=access_log_writer(config),
-        watcher=observer,
+        observer=observer,
         limits=_connection_limits(config.http),
         proxies=_trusted_proxies(config.http.proxies),
     )

@@ -63,7 +63,7 @@ class DirectoryListing:
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     """
-    Tell whether an entry is a folder, or may be one that cannot be seen just now.
+    Return whether an entry is a folder, or may be one that cannot be seen just now.
 
     A link may lead to a volume that is not mounted: those who list what is in it are told so, and
     do not take it for removed.
@@ -80,7 +80,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _leads_back(path: str) -> bool:
-    """Tell whether a link leads to one of the folders it is in: it would hold itself."""
+    """Return whether a link leads to one of the folders it is in: it would hold itself."""
     target = os.path.realpath(path)
     while path != "/":
         path = os.path.dirname(path)

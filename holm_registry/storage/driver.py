@@ -44,7 +44,7 @@ class ObjectReader(Protocol):
         """Read up to ``length`` bytes; fewer only at the end."""
 
     def fileno(self) -> int | None:
-        """Give a file descriptor that ``sendfile`` can take, or None if there is none."""
+        """Return a file descriptor that ``sendfile`` can take, or None if there is none."""
 
     def close(self) -> None:
         """Let go of it; reading afterwards is an error."""
@@ -138,7 +138,7 @@ class Driver(Protocol):
         :return: Whether it is gone; also if only an empty folder was there.
         """
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Make durable all that was swept so far."""
 
     def prune(self, path: str) -> bool:
@@ -174,10 +174,10 @@ class Driver(Protocol):
         """
 
     def seconds(self) -> float:
-        """Tell the time by the clock that sets modification times, in seconds since the epoch."""
+        """Return the time by the clock that sets modification times, in seconds since the epoch."""
 
     def free_bytes(self) -> int | None:
-        """Tell how much more fits into the store; None where nobody knows."""
+        """Return how much more fits into the store; None where nobody knows."""
 
     def lock(
         self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False

@@ -106,7 +106,7 @@ class Writeback:
 
 
 def missing_top(path: str) -> str:
-    """Give the uppermost folder above a path that does not exist."""
+    """Return the uppermost folder above a path that does not exist."""
     folder = os.path.dirname(path)
     while not os.path.isdir(os.path.dirname(folder)):
         folder = os.path.dirname(folder)

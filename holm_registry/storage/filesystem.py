@@ -106,7 +106,7 @@ class FilesystemDriver:
         full = self._full(path)
         with translated(path):
             self._found(os.unlink, path)
-            quarantine.forget(full)
+            quarantine.discard(full)
             if not durably:
                 return
             with suppress(FileNotFoundError):
@@ -125,19 +125,19 @@ class FilesystemDriver:
         self._volume.require()
         with making():
             try:
-                taken = quarantine.take(full)
+                taken = quarantine.add(full)
             except (FileNotFoundError, NotADirectoryError):
                 return self._remove_empty(folder)
             if any(self._is_needed(full, aside, spare) for aside in taken):
-                quarantine.put_back(full)
+                quarantine.restore(full)
                 return False
             self._unsettled.add(folder)
-            is_gone = quarantine.claim(full, taken)
+            is_gone = quarantine.remove(full, taken)
             if is_gone:
                 self._remove_empty(folder)
             return is_gone
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """See :class:`.driver.Driver`."""
         with making():
             while self._unsettled:
@@ -195,7 +195,7 @@ class FilesystemDriver:
                 return time.time()
 
     def _seconds_of(self, folder: str) -> float:
-        """Tell the time of the store by a folder, for which there need be no room."""
+        """Return the time of the store by a folder, for which there need be no room."""
         os.utime(folder)
         return os.stat(folder).st_mtime
 
@@ -295,19 +295,19 @@ class FilesystemDriver:
         except (FileNotFoundError, NotADirectoryError):
             # Nothing is in a folder where no volume is mounted, but all of that is not missing.
             self._volume.require()
-            if not quarantine.put_back(full):
+            if not quarantine.restore(full):
                 raise
         return do(full)
 
     def _is_needed(self, full: str, aside: str, spare: Callable[[Stat], bool]) -> bool:
-        """Tell whether what is out of sight is to be put back."""
+        """Return whether what is out of sight is to be put back."""
         try:
             return spare(_stat(os.stat(aside)))
         except FileNotFoundError:
             # Put back already.
             return True
         except BaseException:
-            quarantine.put_back(full)
+            quarantine.restore(full)
             raise
 
     def _remove_empty(self, folder: str) -> bool:
@@ -323,7 +323,7 @@ class FilesystemDriver:
 
 
 def _is_behind_a_link(full: str) -> bool:
-    """Tell whether a path that leads nowhere does so for a symbolic link in it."""
+    """Return whether a path that leads nowhere does so for a symbolic link in it."""
     while not os.path.lexists(full):
         full = os.path.dirname(full)
     return os.path.islink(full) and not os.path.exists(full)

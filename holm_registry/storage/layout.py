@@ -51,141 +51,141 @@ PART_MARK = ".volume"
 
 
 def blob_data(digest: Digest) -> str:
-    """Give the path of a blob's bytes."""
+    """Return the path of a blob's bytes."""
     algorithm, encoded = digest.algorithm, digest.encoded
     return f"{ROOT}/blobs/{algorithm}/{encoded[:2]}/{encoded}/data"
 
 
 def result(task: str) -> str:
-    """Give the file with the last result of a maintenance task; its time is when that was."""
+    """Return the file with the last result of a maintenance task; its time is when that was."""
     return f"{MAINTENANCE}/{task}.json"
 
 
 def progress(task: str) -> str:
-    """Give the file that says how far a maintenance task got before it was interrupted."""
+    """Return the file that says how far a maintenance task got before it was interrupted."""
     return f"{MAINTENANCE}/{task}.progress.json"
 
 
 def blob_folders(algorithm: str, prefix: str = "") -> str:
-    """Give the folder that holds one folder for each two first digits, or those with these two."""
+    """Return the folder with a folder for each two first digits, or the one of these two digits."""
     return f"{BLOBS}/{algorithm}/{prefix}".rstrip("/")
 
 
 def damaged(digest: Digest, suffix: str) -> str:
-    """Give a path for the bytes of a blob that are not what they should be."""
+    """Return a path for the bytes of a blob that are not what they should be."""
     return f"{DAMAGED}/{digest.algorithm}/{digest.encoded}-{suffix}"
 
 
 def repository(name: str) -> str:
-    """Give the folder of a repository, which other repositories may lie under."""
+    """Return the folder of a repository, which other repositories may lie under."""
     return f"{REPOSITORIES}/{name}"
 
 
 def layers(name: str) -> str:
-    """Give the folder of a repository's layer links."""
+    """Return the folder of a repository's layer links."""
     return f"{REPOSITORIES}/{name}/_layers"
 
 
 def layers_by(name: str, algorithm: str) -> str:
-    """Give the folder that holds one folder for each layer link."""
+    """Return the folder that holds one folder for each layer link."""
     return f"{layers(name)}/{algorithm}"
 
 
 def layer(name: str, digest: Digest) -> str:
-    """Give the folder of one layer link."""
+    """Return the folder of one layer link."""
     return f"{layers_by(name, digest.algorithm)}/{digest.encoded}"
 
 
 def layer_link(name: str, digest: Digest) -> str:
-    """Give the link that makes a blob part of a repository."""
+    """Return the link that makes a blob part of a repository."""
     return f"{layer(name, digest)}/link"
 
 
 def manifests(name: str) -> str:
-    """Give the folder of all that a repository knows of manifests."""
+    """Return the folder of all that a repository knows of manifests."""
     return f"{REPOSITORIES}/{name}/_manifests"
 
 
 def revisions(name: str, algorithm: str) -> str:
-    """Give the folder that holds one folder for each manifest."""
+    """Return the folder that holds one folder for each manifest."""
     return f"{REPOSITORIES}/{name}/_manifests/revisions/{algorithm}"
 
 
 def revision(name: str, digest: Digest) -> str:
-    """Give the folder of one manifest."""
+    """Return the folder of one manifest."""
     return f"{revisions(name, digest.algorithm)}/{digest.encoded}"
 
 
 def revision_link(name: str, digest: Digest) -> str:
-    """Give the link that makes a manifest part of a repository."""
+    """Return the link that makes a manifest part of a repository."""
     return f"{revision(name, digest)}/link"
 
 
 def tags(name: str) -> str:
-    """Give the folder that holds one folder for each tag."""
+    """Return the folder that holds one folder for each tag."""
     return f"{REPOSITORIES}/{name}/_manifests/tags"
 
 
 def tag(name: str, tag: str) -> str:
-    """Give the folder of one tag."""
+    """Return the folder of one tag."""
     return f"{tags(name)}/{tag}"
 
 
 def tag_current_link(name: str, tag: str) -> str:
-    """Give the link to the manifest that a tag points at."""
+    """Return the link to the manifest that a tag points at."""
     return f"{tags(name)}/{tag}/current/link"
 
 
 def tag_index(name: str, tag: str, algorithm: str) -> str:
-    """Give the folder that holds one folder for each manifest that a tag ever pointed at."""
+    """Return the folder that holds one folder for each manifest that a tag ever pointed at."""
     return f"{tags(name)}/{tag}/index/{algorithm}"
 
 
 def tag_index_link(name: str, tag: str, digest: Digest) -> str:
-    """Give the link that remembers that a tag once pointed at a manifest."""
+    """Return the link that remembers that a tag once pointed at a manifest."""
     return f"{tag_index(name, tag, digest.algorithm)}/{digest.encoded}/link"
 
 
 def referrers(name: str, subject: Digest, algorithm: str) -> str:
-    """Give the folder that holds one folder for each manifest that refers to a subject."""
+    """Return the folder that holds one folder for each manifest that refers to a subject."""
     return f"{manifests(name)}/referrers/{subject.algorithm}/{subject.encoded}/{algorithm}"
 
 
 def referrer(name: str, subject: Digest, digest: Digest) -> str:
-    """Give the folder of one referrer."""
+    """Return the folder of one referrer."""
     return f"{referrers(name, subject, digest.algorithm)}/{digest.encoded}"
 
 
 def referrer_link(name: str, subject: Digest, digest: Digest) -> str:
-    """Give the link from a subject to a manifest that refers to it."""
+    """Return the link from a subject to a manifest that refers to it."""
     return f"{referrer(name, subject, digest)}/link"
 
 
 def referrers_complete(name: str) -> str:
-    """Give the mark that all manifests older than our first one were read for their subjects."""
+    """Return the mark that all manifests older than our first one were read for their subjects."""
     return f"{manifests(name)}/referrers/complete"
 
 
 def all_referrers(name: str, *path: str) -> str:
-    """Give the folder of all referrer links, or one on the way to them."""
+    """Return the folder of all referrer links, or one on the way to them."""
     return "/".join([manifests(name), "referrers", *path])
 
 
 def uploads(name: str) -> str:
-    """Give the folder that holds one folder for each upload session."""
+    """Return the folder that holds one folder for each upload session."""
     return f"{REPOSITORIES}/{name}/_uploads"
 
 
 def upload(name: str, session_id: str) -> str:
-    """Give the folder of an upload session."""
+    """Return the folder of an upload session."""
     return f"{REPOSITORIES}/{name}/_uploads/{session_id}"
 
 
 def upload_data(name: str, session_id: str) -> str:
-    """Give the bytes an upload session received."""
+    """Return the bytes an upload session received."""
     return f"{upload(name, session_id)}/data"
 
 
 def upload_started_at(name: str, session_id: str) -> str:
-    """Give the file that says when an upload session began."""
+    """Return the file that says when an upload session began."""
     return f"{upload(name, session_id)}/startedat"

@@ -98,7 +98,7 @@ class MemoryDriver:
                     self._objects.setdefault(path, found)
         return not spared and not kept
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """See :class:`.driver.Driver`."""
 
     def prune(self, path: str) -> bool:

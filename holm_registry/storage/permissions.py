@@ -11,7 +11,7 @@ _NO_FILE = ".holm-registry-no-such-file"
 
 def why_unusable(root: str, *, writing: bool) -> str | None:
     """
-    Say why a folder cannot be used as a store; None if it can.
+    Return why a folder cannot be used as a store; None if it can.
 
     What is at the top of the tree tells for all of it: a volume's folder may be anybody's to write
     to, while what another server made in it is not.
@@ -33,7 +33,7 @@ def why_unusable(root: str, *, writing: bool) -> str | None:
 
 
 def is_store(root: str) -> bool:
-    """Tell whether a folder holds a store, also one without repositories."""
+    """Return whether a folder holds a store, also one without repositories."""
     try:
         with os.scandir(f"{root}/{layout.ROOT}") as entries:
             return next(entries, None) is not None
@@ -76,7 +76,7 @@ def _is_mounted_apart(folder: str, top: str) -> bool:
 
 
 def _owner(path: str) -> str:
-    """Say whose something is; nothing where that explains nothing."""
+    """Return whose something is; nothing where that explains nothing."""
     try:
         owner = os.stat(path).st_uid
     except OSError:

@@ -110,12 +110,12 @@ class Placement:
             except FileNotFoundError:
                 # The sweep finds a young file in it, and lets it be; if there is none, whoever
                 # has deleted the folder since has seen the file.
-                if not quarantine.put_back(full) and not os.path.exists(full):
+                if not quarantine.restore(full) and not os.path.exists(full):
                     return
             else:
                 return
         raise OSError(errno.EBUSY, "the folder cannot be synced")
 
     def _aside(self) -> str:
-        """Give a path that nobody looks at."""
+        """Return a path that nobody looks at."""
         return f"{self._staging}/{uuid.uuid4().hex}"

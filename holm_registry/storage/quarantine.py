@@ -20,7 +20,7 @@ from .durable import sync_folder
 SUFFIX = ".aside"
 
 
-def take(path: str) -> list[str]:
+def add(path: str) -> list[str]:
     """
     Take a file out of sight.
 
@@ -38,7 +38,7 @@ def take(path: str) -> list[str]:
     return [aside, *left]
 
 
-def put_back(path: str) -> bool:
+def restore(path: str) -> bool:
     """
     Put a file back, never in place of one that was written anew meanwhile.
 
@@ -47,7 +47,7 @@ def put_back(path: str) -> bool:
     return any(_put_back(aside, path) for aside in _asides(path))
 
 
-def claim(path: str, taken: Iterable[str]) -> bool:
+def remove(path: str, taken: Iterable[str]) -> bool:
     """
     Remove a file that is out of sight, unless somebody has put it back, or written it anew.
 
@@ -59,7 +59,7 @@ def claim(path: str, taken: Iterable[str]) -> bool:
     return not os.path.lexists(path)
 
 
-def forget(path: str) -> None:
+def discard(path: str) -> None:
     """Remove what is out of sight of a file that is to be gone itself."""
     for aside in _asides(path):
         with suppress(FileNotFoundError):

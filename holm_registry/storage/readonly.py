@@ -63,7 +63,7 @@ class ReadOnlyDriver:
         """Refuse."""
         _refuse()
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Do nothing: nothing was swept."""
 
     def move(self, path: str, target: str) -> None:
@@ -83,7 +83,7 @@ class ReadOnlyDriver:
         return self._driver.is_emptied(path)
 
     def seconds(self) -> float:
-        """Tell the time of this machine: there is nothing to compare it with."""
+        """Return the time of this machine: there is nothing to compare it with."""
         return time.time()
 
     def free_bytes(self) -> int | None:

@@ -70,7 +70,7 @@ class Volume:
                 self._mark = self._read(layout.VOLUME)
 
     def has_marked(self, part: str) -> bool:
-        """Tell whether it is certain that a folder is the one that belongs to the store."""
+        """Return whether it is certain that a folder is the one that belongs to the store."""
         return bool(self._mark) and self._read(f"{part}/{layout.PART_MARK}") == self._mark
 
     def require(self) -> None:
@@ -138,7 +138,7 @@ class Volume:
             os.close(file)
 
     def _look(self) -> list[_Place | None]:
-        """Give the device and the number of each place; of one that is missing, what is above."""
+        """Return the device and the number of each place; of one that is missing, what is above."""
         found: list[_Place | None] = []
         for path in _PLACES:
             try:
@@ -150,7 +150,7 @@ class Volume:
         return found
 
     def _holds(self) -> bool:
-        """Tell whether it holds anything of ours."""
+        """Return whether it holds anything of ours."""
         return all(_is_filled(f"{self._root}/{part}") for part in _PARTS)
 
     def _put_mark(self, path: str, mark: bytes) -> None:

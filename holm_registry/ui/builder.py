@@ -57,7 +57,7 @@ def build_context(
     client = RegistryClient(exchange, settings.registry_url)
 
     def may_gain(request: StreamedRequest) -> bool:
-        return context.library(request).may_gain
+        return context.registry_view(request).may_gain
 
     def base_of(request: StreamedRequest) -> str:
         return context.base(request)
@@ -97,7 +97,7 @@ def build(settings: UiSettings, reactor: Any, environment: Environment) -> UiSer
         UiResource(context),
         reactor,
         write_log=write_log,
-        watcher=figures.watcher,
+        observer=figures.observer,
         limits=limits,
         proxies=TrustedProxies(networks, local=local),
         errors=UnroutedErrors(context),

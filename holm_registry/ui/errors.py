@@ -24,7 +24,7 @@ class UiError(Exception):
         self.registry_status = registry_status
 
     def as_json(self, *, show_url: bool) -> dict[str, object]:
-        """Give what a program is told; with the address that was asked, if anybody may know it."""
+        """Return the JSON for programs; with the registry's address if visitors may know it."""
         told: dict[str, object] = {"error": self.message}
         if self.url and show_url:
             told["url"] = self.url

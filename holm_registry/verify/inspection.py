@@ -152,7 +152,7 @@ class Inspection:
         damage.images.add(f"{self._name}:{tag}")
 
     def _pointed_at(self, tag: str) -> Iterator[Digest]:
-        """Give what is still here of what a tag ever pointed at, the last first."""
+        """Return what is still here of what a tag ever pointed at, the last first."""
         found = []
         for algorithm in ALGORITHMS:
             folder = layout.tag_index(self._name, tag, algorithm)
@@ -248,15 +248,15 @@ class Inspection:
             self._damage(f"manifest {digest}", reason, repair)
 
     def _knows_referrers(self) -> bool:
-        """Tell whether referrers are found by links alone; else the first question makes them."""
+        """Return whether referrers are found by links alone; else the first question makes them."""
         return self._exists(layout.referrers_complete(self._name))
 
     def _is_excused(self, digest: Digest, part: Digest) -> bool:
-        """Tell whether something that was perhaps never here need not be."""
+        """Return whether something that was perhaps never here need not be."""
         return self._validation.disabled or self._is_optional(digest, part)
 
     def _is_optional(self, digest: Digest, part: Digest) -> bool:
-        """Tell whether an image is whole without something that it names."""
+        """Return whether an image is whole without something that it names."""
         try:
             content = self._driver.read(layout.blob_data(self._contents.revisions[digest]))
             return _is_optional(parse_manifest(content), part, self._validation)
@@ -264,7 +264,7 @@ class Inspection:
             return False
 
     def _is_here(self, digest: Digest) -> bool:
-        """Tell whether a manifest is still here, or will be: it may be deleted while we read."""
+        """Return whether a manifest is still here, or will be: it may be deleted while we read."""
         if digest in self._relinked:
             return True
         return self._exists(layout.revision_link(self._name, digest))
@@ -273,13 +273,13 @@ class Inspection:
         return self._exists(layout.layer_link(self._name, blob))
 
     def _has(self, digest: Digest) -> bool:
-        """Tell whether a blob has bytes, good or bad; one may have come since they were listed."""
+        """Return whether a blob has bytes, good or bad; it may be newer than the list of blobs."""
         if digest in self._present:
             return True
         return self._exists(layout.blob_data(digest))
 
     def _exists(self, path: str) -> bool:
-        """Tell whether something lies at a path, be it something that cannot be read."""
+        """Return whether something lies at a path, be it something that cannot be read."""
         try:
             self._driver.stat(path)
         except NotFound:

@@ -57,9 +57,9 @@ class Problem:
     advice: str = ""
     needs_push: bool = False
     images: set[str] = Factory(set)
-    is_mended: bool = False
+    is_repaired: bool = False
 
-    def mend(self) -> None:
+    def apply_repair(self) -> None:
         """Repair it if that can be done; what fails is added to the problem."""
         if self.repair is None:
             return
@@ -70,18 +70,18 @@ class Problem:
         except StorageError as problem:
             self.problem += f"; it could not be repaired: {problem}"
         else:
-            self.is_mended = True
+            self.is_repaired = True
 
     def finding(self) -> ReportedProblem:
         """Tell of it."""
-        is_whole = self.is_mended and not (self.needs_push and self.images)
+        is_whole = self.is_repaired and not (self.needs_push and self.images)
         return ReportedProblem(
             self.where, self.problem, sorted(self.images), "; ".join(self._steps()), is_whole
         )
 
     def _steps(self) -> Iterator[str]:
         if self.repair is not None:
-            yield self.repair.done if self.is_mended else self.repair.plan
+            yield self.repair.done if self.is_repaired else self.repair.plan
         if self.advice:
             yield self.advice
         if self.needs_push:
@@ -99,11 +99,11 @@ class ProblemSet:
         return self._found.setdefault(damage.where, damage)
 
     def find(self, where: str) -> Problem | None:
-        """Give what is known to be damaged."""
+        """Return what is known to be damaged."""
         return self._found.get(where)
 
     def all(self) -> Iterable[Problem]:
-        """Give all of it, in the order it was found."""
+        """Return all of it, in the order it was found."""
         return self._found.values()
 
 

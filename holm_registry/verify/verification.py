@@ -128,7 +128,7 @@ class Verification:
             self._inspect(name, scrubbed)
         if self._scope.repair:
             for damage in self._damages.all():
-                damage.mend()
+                damage.apply_repair()
         self._scrub.forget()
 
     def _note(self, scrubbed: ChecksumResult) -> None:

@@ -33,24 +33,24 @@ def filled(driver):
 def test_a_link_that_went_before_the_bytes_were_refreshed_is_not_believed():
     driver = filled(Overtaken())
     with pytest.raises(NotFound):
-        gc_grace.find(driver, LinkFiles(driver), LINK, DIGEST)
+        gc_grace.resolve(driver, LinkFiles(driver), LINK, DIGEST)
 
 
 def test_nor_is_one_from_memory():
     driver = filled(Overtaken())
     links = LinkFiles(driver)
-    assert links.resolve(LINK) == DIGEST
+    assert links.read(LINK) == DIGEST
     with pytest.raises(NotFound):
-        gc_grace.peek(driver, links, LINK)
+        gc_grace.resolve_cached(driver, links, LINK)
 
 
 def test_what_is_found_is_fresh():
     driver = filled(MemoryDriver())
     links = LinkFiles(driver)
-    assert gc_grace.peek(driver, links, LINK) is None
+    assert gc_grace.resolve_cached(driver, links, LINK) is None
     before = driver.stat(layout.blob_data(DIGEST)).modified
-    assert gc_grace.find(driver, links, LINK, DIGEST).target == DIGEST
+    assert gc_grace.resolve(driver, links, LINK, DIGEST).target == DIGEST
     assert driver.stat(layout.blob_data(DIGEST)).modified > before + 90
-    found = gc_grace.peek(driver, links, LINK)
+    found = gc_grace.resolve_cached(driver, links, LINK)
     assert found is not None
     assert found.stat.size_bytes == 1

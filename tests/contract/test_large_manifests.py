@@ -89,4 +89,4 @@ def test_no_large_manifest_is_remembered():
     for payload in (small, large):
         digest = registry.manifests.put("a", "v1", payload).digest
         registry.manifests.get("a", digest)
-        assert (registry.manifests.peek("a", digest) is None) == (payload is large)
+        assert (registry.manifests.cached("a", digest) is None) == (payload is large)

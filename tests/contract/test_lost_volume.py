@@ -69,7 +69,7 @@ def mount(tmp_path):
 USES = {
     "pull": lambda registry: pull(registry, "a", "v1"),
     "head": lambda registry: registry.blobs.stat("a", Digest.of(b"1")),
-    "peek": lambda registry: registry.manifests.peek("a", "v1"),
+    "peek": lambda registry: registry.manifests.cached("a", "v1"),
     "tags": lambda registry: registry.tags.page("a", PageRequest()),
     "catalog": lambda registry: registry.catalog.page(PageRequest(10)),
     "referrers": lambda registry: registry.referrers.page("a", Digest.of(IMAGE)),

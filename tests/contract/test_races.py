@@ -160,6 +160,6 @@ def test_an_upload_whose_removal_fails_is_not_held_for_ever(driver, registry):
     session = registry.uploads.open("a", session_id)
     remove, driver.delete_folder = driver.delete_folder, lambda *_, **how: fail()
     with pytest.raises(Failing):
-        session.discard()
+        session.abort()
     driver.delete_folder = remove
     registry.uploads.cancel("a", session_id)

@@ -81,14 +81,14 @@ def test_nothing_is_added_to_a_blob_that_another_server_has_just_made_of_an_uplo
 def test_an_upload_that_another_server_has_just_thrown_away_stays_away(servers, before_lock):
     first, second = servers
     session_id, session = begun(first)
-    before_lock(session.discard)
+    before_lock(session.abort)
     with pytest.raises(BlobUploadUnknown):
         second.uploads.finish("a", session_id, DIGEST)
     with pytest.raises(BlobUploadUnknown):
         second.uploads.size_bytes("a", session_id)
 
 
-@pytest.mark.parametrize("ends", ["commit", "discard"])
+@pytest.mark.parametrize("ends", ["commit", "abort"])
 def test_an_upload_that_ends_while_another_server_is_to_make_its_file_is_unknown(
     servers, monkeypatch, ends
 ):
@@ -102,7 +102,7 @@ def test_an_upload_that_ends_while_another_server_is_to_make_its_file_is_unknown
         for _ in turns:
             session = first.uploads.open("a", "begun")
             session.append([CONTENT])
-            session.commit(DIGEST) if ends == "commit" else session.discard()
+            session.commit(DIGEST) if ends == "commit" else session.abort()
             session.close()
         real(*args)
 

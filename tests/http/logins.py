@@ -30,7 +30,7 @@ RULES_WITH_CATALOG = Rules([*_RULES, Rule(frozenset({"anonymous"}), (), frozense
 USERS = ("reader", "ci", "admin", "stranger")
 
 
-def guarding(users, rules=RULES, issuer=None, threads=None, **settings):
+def authorizing(users, rules=RULES, issuer=None, threads=None, **settings):
     if issuer is not None:
         realm = partial(Locations().absolute, path="/auth/token")
         settings["bearer"] = BearerScheme(issuer.verify, issuer.service, realm, issuer)
@@ -39,8 +39,8 @@ def guarding(users, rules=RULES, issuer=None, threads=None, **settings):
 
 
 def serving(users, rules=RULES, issuer=None, driver=None, **settings):
-    guard = guarding(users, rules, issuer, **settings)
-    return Server(driver or MemoryDriver(), settings={"guard": guard})
+    authorizer = authorizing(users, rules, issuer, **settings)
+    return Server(driver or MemoryDriver(), settings={"authorizer": authorizer})
 
 
 def basic(name, password=None):

@@ -10,7 +10,7 @@ from holm_registry.oci.digest import Digest
 from holm_registry.server.audit import open_audit
 from holm_registry.threads import ImmediateThreads
 
-from .logins import A, basic, guarding
+from .logins import A, authorizing, basic
 from .wire import Server
 
 DIGEST = Digest.of(A)
@@ -19,8 +19,10 @@ DIGEST = Digest.of(A)
 def test_actions_and_denials_are_in_the_audit_log_with_their_user(users, filled, tmp_path):
     path = tmp_path / "audit.jsonl"
     audit = open_audit(str(path), ImmediateThreads(), pulls=False)
-    guard = guarding(users, audit=audit)
-    server = Server(filled, settings={"guard": guard, "announcer": EventEmitter(audit)})
+    authorizer = authorizing(users, audit=audit)
+    server = Server(
+        filled, settings={"authorizer": authorizer, "event_emitter": EventEmitter(audit)}
+    )
     server.request("GET", "/v2/public/a/manifests/v1")
     server.request("PUT", "/v2/private/a/manifests/v2", A, X_Request_Id="one", **basic("ci"))
     server.request("DELETE", "/v2/private/a/manifests/v2", **basic("ci"))
@@ -52,7 +54,7 @@ def test_pulls_are_logged_if_enabled_and_a_full_disk_denies_no_request(
     filled, tmp_path, monkeypatch
 ):
     audit = open_audit(str(tmp_path / "audit"), ImmediateThreads(), pulls=True)
-    server = Server(filled, settings={"announcer": EventEmitter(audit)})
+    server = Server(filled, settings={"event_emitter": EventEmitter(audit)})
     server.request("GET", "/v2/public/a/manifests/v1")
     assert json.loads((tmp_path / "audit").read_text())["action"] == "pull"
 

@@ -74,7 +74,7 @@ def test_every_route_asks_who_may(server, user, repository, route):
     address = f"/v2/{repository}/{path.format(u=upload)}"
     answer = server.request(method, address, body, **login)
     if expected(user, repository, action):
-        # An empty upload is no blob; that is not for the guard to say.
+        # An empty upload is no blob; that is not for the authorizer to say.
         assert answer.status < 300 or "DIGEST_INVALID" in answer.codes
         return
     assert answer.status == (403 if user else 401)
@@ -262,8 +262,10 @@ def test_who_did_it_is_told_in_events(users, filled):
     sink = RecordingSink()
     server = serving(users, driver=filled)
     server.hang_up()
-    guard = server.settings["guard"]
-    server = Server(filled, settings={"guard": guard, "announcer": EventEmitter(sink)})
+    authorizer = server.settings["authorizer"]
+    server = Server(
+        filled, settings={"authorizer": authorizer, "event_emitter": EventEmitter(sink)}
+    )
     server.request("GET", "/v2/private/a/manifests/v1", **basic("reader"))
     assert sink.events[0]["actor"] == {"name": "reader"}
     server.request("GET", "/v2/public/a/manifests/v1")

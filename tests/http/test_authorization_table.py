@@ -118,7 +118,7 @@ def storage(folder) -> str:
     return f"storage: {{filesystem: {{rootdirectory: {folder}/root}}}}\n"
 
 
-def guard_of(folder, setup: Setup):
+def authorizer_of(folder, setup: Setup):
     auth = ", ".join(filter(None, [LOGINS[setup.logins], TOKENS[setup.tokens]]))
     text = f"version: 0.1\n{RULES[setup.rules]}{storage(folder.path)}"
     text += f"auth: {{{auth}}}\n" if auth else ""
@@ -222,7 +222,7 @@ def outcome(answer) -> str:
 @pytest.mark.parametrize("setup", SETUPS, ids=" + ".join)
 def test_only_what_is_allowed_is_done(folder, setup, filled):
     setup = Setup(*setup)
-    server = Server(filled, settings={"guard": guard_of(folder, setup)})
+    server = Server(filled, settings={"authorizer": authorizer_of(folder, setup)})
 
     def ask(client, method, path, body=None):
         connection = server.connect()

@@ -12,7 +12,7 @@ from holm_registry.http.trusted_proxies import TrustedProxies
 from holm_registry.oci.media_types import DOCKER_LIST
 
 from .headers import VALUES, headers_read
-from .logins import RULES_WITH_CATALOG, A, guarding
+from .logins import RULES_WITH_CATALOG, A, authorizing
 from .test_fuzz import statuses
 from .wire import Server
 
@@ -28,13 +28,13 @@ def test_the_list_of_headers_is_derived_from_the_source():
 
 @pytest.fixture(params=["open", "logins"])
 def server(request, users, filled, tmp_path):
-    guard = guarding(
+    authorizer = authorizing(
         users,
         RULES_WITH_CATALOG,
         TokenIssuer(b"k" * 32, "holm", 900.0),
         robots=RobotAccounts(str(tmp_path / "robots")),
     )
-    settings = {} if request.param == "open" else {"guard": guard}
+    settings = {} if request.param == "open" else {"authorizer": authorizer}
     server = Server(filled, settings=settings, proxies=TrustedProxies(local=True))
     yield server
     server.hang_up()

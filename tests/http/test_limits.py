@@ -224,12 +224,12 @@ def test_who_counts_as_one_client(one, other, same):
 def test_a_rate_remembers_so_many_clients_only():
     now = [0.0]
     rate = TokenBucket(1.0, 1.0, lambda: now[0])
-    assert rate.take("first") == 0.0
-    assert rate.take("first") == 1.0
+    assert rate.acquire("first") == 0.0
+    assert rate.acquire("first") == 1.0
     for number in range(5000):
-        rate.take(str(number))
-    assert rate.take("4999") == 1.0
-    assert rate.take("first") == 0.0
+        rate.acquire(str(number))
+    assert rate.acquire("4999") == 1.0
+    assert rate.acquire("first") == 0.0
 
 
 @pytest.mark.parametrize("path", ["/v2/", "/v2/_catalog"])

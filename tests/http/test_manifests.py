@@ -419,15 +419,15 @@ def test_of_two_who_push_an_immutable_tag_at_once_the_second_is_refused(monkeypa
     first = image(b"c", [b"1"], annotations={"n": "1"})
     second = image(b"c", [b"1"], annotations={"n": "2"})
     tags = server.registry.tags
-    real = tags.require_movable
+    real = tags.require_mutable
 
     def slow(*asked):
         # Both were let through; the first is at its end before the second goes on.
-        monkeypatch.setattr(tags, "require_movable", real)
+        monkeypatch.setattr(tags, "require_mutable", real)
         real(*asked)
         assert server.request("PUT", "/v2/a/manifests/v1", first).status == 201
 
-    monkeypatch.setattr(tags, "require_movable", slow)
+    monkeypatch.setattr(tags, "require_mutable", slow)
     answer = server.request("PUT", "/v2/a/manifests/v1", second)
     assert (answer.status, answer.codes) == (403, ["DENIED"])
     found = server.request("HEAD", "/v2/a/manifests/v1").header("Docker-Content-Digest")

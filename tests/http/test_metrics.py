@@ -39,7 +39,7 @@ def server(metrics):
     server = Server(
         driver=metrics.timed_driver(MemoryDriver(), "inmemory"), settings={"memory": stats}
     )
-    server.site.watcher = metrics.requests
+    server.site.observer = metrics.requests
     yield server
     server.hang_up()
 
@@ -231,7 +231,7 @@ def test_a_fault_of_the_debug_server_is_logged_and_told_without_more(clock, logg
 
 def test_what_is_not_well_is_told_at_the_version_check_alone():
     troubles = []
-    server = Server(settings={"troubles": lambda: troubles})
+    server = Server(settings={"health_failures": lambda: troubles})
     server.push_image("a", "v1", b"c", [b"l"])
     assert server.request("GET", "/v2/").status == 200
     troubles.append("storage: No space left on device")

@@ -45,7 +45,7 @@ def sink():
 @pytest.fixture
 def server(sink):
     found = Server(
-        settings={"announcer": EventEmitter(sink, source=EventSource("here:5000", "one"))}
+        settings={"event_emitter": EventEmitter(sink, source=EventSource("here:5000", "one"))}
     )
     yield found
     found.hang_up()
@@ -157,8 +157,8 @@ def test_what_fails_is_not_told(server, sink):
 
 
 def test_references_are_told_where_they_are_wanted(sink):
-    announcer = EventEmitter(sink, Locations("https://r.example", "/x"), references=True)
-    server = Server(settings={"announcer": announcer})
+    event_emitter = EventEmitter(sink, Locations("https://r.example", "/x"), references=True)
+    server = Server(settings={"event_emitter": event_emitter})
     server.push_image("a", "v1", b"c", [b"1"])
     target = sink.events[-1]["target"]
     assert [each["digest"] for each in target["references"]] == [

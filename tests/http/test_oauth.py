@@ -14,7 +14,7 @@ from holm_registry.auth.htpasswd import HtpasswdFile
 from holm_registry.auth.rules import Rules
 from holm_registry.auth.tokens import TokenIssuer
 
-from .logins import Slow, basic, guarding, serving
+from .logins import Slow, authorizing, basic, serving
 from .wire import Server, head
 
 FORM = "application/x-www-form-urlencoded"
@@ -113,8 +113,8 @@ def test_the_login_is_that_of_the_form_alone(issuing):
 
 def test_too_many_logins_at_once_are_told_to_come_back(users):
     slow = Slow()
-    guard = guarding(users, Rules(), TokenIssuer(b"k" * 32, "holm", 900.0), slow)
-    server = Server(settings={"guard": guard})
+    authorizer = authorizing(users, Rules(), TokenIssuer(b"k" * 32, "holm", 900.0), slow)
+    server = Server(settings={"authorizer": authorizer})
     for number in range(100):
         connection = server.connect()
         connection.send(head("GET", "/v2/", basic("ci", str(number)), None))

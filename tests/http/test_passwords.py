@@ -9,7 +9,7 @@ from holm_registry.api.password_queue import PLACES, RUNNING
 from holm_registry.auth.rules import Rules
 from holm_registry.oci.digest import Digest
 
-from .logins import Slow, basic, guarding, serving
+from .logins import Slow, authorizing, basic, serving
 from .wire import Server, head
 
 
@@ -73,7 +73,7 @@ def slow():
 @pytest.fixture
 def flooded(users, slow):
     """A registry to which one address sends 120 wrong passwords at once."""
-    server = Server(settings={"guard": guarding(users, Rules(), threads=slow)})
+    server = Server(settings={"authorizer": authorizing(users, Rules(), threads=slow)})
     for number in range(120):
         login_from(server, "192.0.2.1", "reader", str(number))
     yield server
@@ -135,7 +135,7 @@ def test_an_address_has_no_more_places_for_taking_them_from_several(flooded, flo
 
 
 def test_a_network_of_ipv6_is_one_address(users, slow):
-    server = Server(settings={"guard": guarding(users, Rules(), threads=slow)})
+    server = Server(settings={"authorizer": authorizing(users, Rules(), threads=slow)})
     flood = [login_from(server, f"2001:db8::{n:x}", "reader", "wrong") for n in range(100)]
     statuses(flood)
     other = login_from(server, "2001:db8:1::1", "reader")
@@ -148,7 +148,7 @@ def test_a_network_of_ipv6_is_one_address(users, slow):
 def test_a_last_chunk_that_came_while_its_login_was_checked_is_not_left_out(users):
     """All of the body is there by then: that is not the same as that there is none."""
     slow = Slow()
-    server = Server(settings={"guard": guarding(users, Rules(), threads=slow)})
+    server = Server(settings={"authorizer": authorizing(users, Rules(), threads=slow)})
     upload = server.registry.uploads.start("a")
     content = b"all of it"
     connection = server.connect()

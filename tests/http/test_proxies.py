@@ -50,7 +50,7 @@ def believing(names=None):
 
 @pytest.fixture
 def server():
-    server = Server(settings={"guard": logins()}, proxies=believing())
+    server = Server(settings={"authorizer": logins()}, proxies=believing())
     yield server
     server.hang_up()
 
@@ -174,7 +174,7 @@ def test_private_networks_and_this_machine_are_believed_by_default(server, peer,
 
 
 def test_nobody_is_believed_where_the_list_is_empty():
-    server = Server(settings={"guard": logins()}, proxies=believing([]))
+    server = Server(settings={"authorizer": logins()}, proxies=believing([]))
     for peer in (PROXY, UNIXAddress(None)):
         assert realm(server, peer, X_Forwarded_Host="evil") == "http://registry.test/auth/token"
     server.hang_up()

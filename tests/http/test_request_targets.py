@@ -52,13 +52,13 @@ def test_the_host_of_the_target_is_the_one_that_counts():
     server, called = Server(), []
 
     class Watcher:
-        def began(self, request):
+        def request_began(self, request):
             called.append(Locations().origin(request))
 
         def ended(self, request):
             pass
 
-    server.site.watcher = Watcher()
+    server.site.observer = Watcher()
     send(server, "GET http://outer.test:81/v2/ HTTP/1.1", "Host: inner.test")
     assert called == ["http://outer.test:81"]
 

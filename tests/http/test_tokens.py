@@ -15,7 +15,7 @@ from holm_registry.oci.digest import Digest
 
 from ..tokens import ISSUER, REALM, SERVICE, ExternalIssuer, grant
 from .certificates import certificate_for
-from .logins import RULES, A, Slow, basic, guarding, serving, token
+from .logins import RULES, A, Slow, authorizing, basic, serving, token
 from .wire import Server, head
 
 BLOB = Digest.of(b"c")
@@ -129,8 +129,8 @@ def test_a_token_ends_with_the_password_it_was_issued_for(changing, file, text):
 def test_a_token_is_not_issued_for_a_password_that_was_changed_while_it_was_checked(file):
     users = HtpasswdFile(str(file), print)
     slow = Slow()
-    guard = guarding(users, Rules(), TokenIssuer(b"k" * 32, "holm", 900.0), slow)
-    server = Server(settings={"guard": guard})
+    authorizer = authorizing(users, Rules(), TokenIssuer(b"k" * 32, "holm", 900.0), slow)
+    server = Server(settings={"authorizer": authorizer})
     connection = server.connect()
     connection.send(head("GET", "/auth/token", basic("ci", "one"), None))
     (check,) = slow.waiting

@@ -47,7 +47,7 @@ class Pipe:
         if separator:
             method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
             self._received = b""
-            self._registry.asked.append((self._host, method, target, head.decode()))
+            self._registry.requests_sent.append((self._host, method, target, head.decode()))
             self._pieces = iter(self._registry.behave(method, target, self._host))
             self._registry.soon(self._pump)
 
@@ -121,12 +121,12 @@ class RawRegistry:
     """
     A registry, and every other server of the world.
 
-    :ivar asked: Host and port, method, target and head of each request.
+    :ivar requests_sent: Host and port, method, target and head of each request.
     """
 
     clock: Clock
     behave: Behaviour = lambda method, target, host: [response(404)]
-    asked: list[tuple[str, str, str, str]] = Factory(list)
+    requests_sent: list[tuple[str, str, str, str]] = Factory(list)
     pipes: list[Pipe] = Factory(list)
 
     def endpointForURI(self, uri):

@@ -111,7 +111,7 @@ def test_wrong_methods_are_refused(ui):
 
 
 def test_prometheus_is_shown_what_the_ui_does(gallery):
-    gallery.site.watcher = gallery.context.figures.watcher
+    gallery.site.observer = gallery.context.figures.observer
     gallery.get("/")
     gallery.get("/repo/team/app")
     gallery.get("/repo/nowhere/at/all")
@@ -129,6 +129,6 @@ def test_prometheus_is_shown_what_the_ui_does(gallery):
     ):
         assert line in lines
     asked = next(line for line in lines if line.startswith("holm_ui_registry_requests_total "))
-    assert float(asked.split()[1]) == len(gallery.wire.asked) > 0
+    assert float(asked.split()[1]) == len(gallery.wire.requests_sent) > 0
     failed = next(line for line in lines if line.startswith("holm_ui_registry_failures_total "))
-    assert 0 < float(failed.split()[1]) < len(gallery.wire.asked)
+    assert 0 < float(failed.split()[1]) < len(gallery.wire.requests_sent)

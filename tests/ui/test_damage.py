@@ -149,7 +149,7 @@ def test_nothing_is_put_where_the_registry_deletes_nothing(ui):
     refused = ui.post("/delete", {"repo": "app", "how": "tag", "tag": "v1"})
     assert refused.status == 502
     assert b"UNSUPPORTED: deletes are off" in refused.body
-    assert not any(asked.startswith("PUT") for asked in ui.wire.asked)
+    assert not any(asked.startswith("PUT") for asked in ui.wire.requests_sent)
 
 
 def test_a_tag_that_was_pushed_since_is_not_replaced(ui):

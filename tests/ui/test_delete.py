@@ -239,7 +239,7 @@ def test_bytes_that_only_this_image_holds(ui):
 def test_a_repository_larger_than_memory_is_not_deleted_from(gallery):
     index = digest_of(gallery, APP, "v1.9.0")
     child = gallery.server.request("GET", f"/v2/{APP}/manifests/{index}").json["manifests"][0]
-    gallery.context.contents.facts._budget_bytes = 4_000
+    gallery.context.content_cache.facts._budget_bytes = 4_000
     refused = gallery.post("/delete", {"repo": APP, "digest": child["digest"]})
     assert refused.status == 502
     assert b"more than the UI keeps in memory" in refused.body
@@ -251,7 +251,7 @@ def test_a_tag_that_is_being_read_for_the_page_is_asked_for_again(gallery):
     gallery.page("/repo/busybox")
     gallery.clock.advance(100)
     digest = digest_of(gallery, "busybox", "1.36")
-    contents = gallery.context.contents
+    contents = gallery.context.content_cache
     contents.configs._values.clear()
     held: list[Deferred] = []
 
@@ -268,7 +268,7 @@ def test_a_tag_that_is_being_read_for_the_page_is_asked_for_again(gallery):
     assert len(held) == 2
     payload = gallery.server.request("GET", "/v2/busybox/manifests/1.36").body
     gallery.server.push_manifest("busybox", "uclibc", payload)
-    gallery.wire.asked.clear()
+    gallery.wire.requests_sent.clear()
     page = gallery.page(f"/delete?repo=busybox&digest={digest}")
     assert "has 2 tags" in page.text
     for one in held:

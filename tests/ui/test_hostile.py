@@ -169,7 +169,7 @@ def test_a_list_without_end_is_given_up(page, name, monkeypatch):
     ui, registry = ui_of(behave)
     found = fetch(ui, f"GET {page} HTTP/1.1\r\nHost: ui.test\r\n\r\n".encode())
     assert found.status == 502
-    assert len(registry.asked) <= 51
+    assert len(registry.requests_sent) <= 51
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_a_login_goes_to_no_other_server_by_a_link(page, link):
     asked = f"GET {page} HTTP/1.1\r\nHost: ui.test\r\nAuthorization: {LOGIN}\r\n\r\n"
     found = fetch(ui, asked.encode())
     assert found.status in (200, 502)
-    assert registry.asked
-    assert {host for host, *_ in registry.asked} == {HOME}
+    assert registry.requests_sent
+    assert {host for host, *_ in registry.requests_sent} == {HOME}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -218,7 +218,7 @@ def test_a_login_goes_to_no_other_server_by_a_redirect(status):
     for page in PAGES:
         asked = f"GET {page} HTTP/1.1\r\nHost: ui.test\r\nAuthorization: {LOGIN}\r\n\r\n"
         assert fetch(ui, asked.encode()).status in (502, 503), page
-    assert {host for host, *_ in registry.asked} == {HOME}
+    assert {host for host, *_ in registry.requests_sent} == {HOME}
 
 
 def test_content_that_lies_elsewhere_is_fetched_without_the_login():
@@ -253,7 +253,7 @@ def test_content_that_lies_elsewhere_is_fetched_without_the_login():
     found = fetch(ui, asked.encode())
     assert found.status == 200, found.body
     assert b"linux/amd64" in found.body
-    heads = [head for host, _, _, head in registry.asked if host == "store.test:443"]
+    heads = [head for host, _, _, head in registry.requests_sent if host == "store.test:443"]
     assert heads
     assert not any("authorization" in head.lower() for head in heads)
 
@@ -271,7 +271,7 @@ def test_names_beyond_the_most_are_said_to_be_left_out():
     found = fetch(ui, b"GET /api/tags/app HTTP/1.1\r\nHost: ui.test\r\n\r\n")
     assert len(found.json["tags"]) == MAX_NAMES
     assert found.json["complete"] is False
-    assert len(registry.asked) == MAX_NAMES // 1000
+    assert len(registry.requests_sent) == MAX_NAMES // 1000
 
 
 # Headers and documents, without a registry.
@@ -395,7 +395,7 @@ def test_a_registrys_cookies_are_kept_for_nobody():
     for _ in range(2):
         assert fetch(ui, b"GET /api/repos HTTP/1.1\r\nHost: ui.test\r\n\r\n").status == 200
         ui.clock.advance(100)
-    heads = [head.lower() for *_, head in registry.asked]
+    heads = [head.lower() for *_, head in registry.requests_sent]
     assert len(heads) >= 2
     assert not [head for head in heads if "cookie" in head]
     assert all("accept-encoding: identity" in head for head in heads)

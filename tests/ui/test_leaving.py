@@ -16,9 +16,9 @@ def test_a_visitor_may_leave_at_any_question_to_the_registry(gallery, path):
     """The autouse fixture fails this if anything is logged as a failure."""
     whole = gallery.get(path)
     gallery.start()
-    gallery.wire.asked.clear()
+    gallery.wire.requests_sent.clear()
     assert gallery.get(path).status == whole.status
-    for number in range(min(len(gallery.wire.asked), 12)):
+    for number in range(min(len(gallery.wire.requests_sent), 12)):
         gallery.start()
         asked, held = [], []
 

@@ -43,7 +43,7 @@ def test_empty_pages_are_followed_so_far_and_no_further(ui, path, field):
     found = ui.get(path)
     assert found.status == 502
     assert f"more than {MAX_PAGES:,} pages" in found.json["error"]
-    assert len(ui.wire.asked) == MAX_PAGES
+    assert len(ui.wire.requests_sent) == MAX_PAGES
 
 
 @pytest.mark.parametrize(("path", "field"), LISTS)

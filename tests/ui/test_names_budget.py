@@ -76,7 +76,7 @@ def test_nothing_is_deleted_where_not_all_tags_can_be_looked_at(ui, monkeypatch)
     assert b"DELETE /v2/big/manifests/TAG" in refused.body
     assert ui.post("/delete", {"repo": "big", "how": "tag", "tag": "v1"}).status == 409
     assert ui.get("/delete?repo=few&tag=v1").status != 409
-    assert not [each for each in ui.wire.asked if each.startswith("DELETE")]
+    assert not [each for each in ui.wire.requests_sent if each.startswith("DELETE")]
 
 
 def test_nothing_is_deleted_when_the_tags_made_room_for_others_meanwhile(ui):
@@ -131,7 +131,7 @@ def test_a_visitor_who_is_forgotten_gives_up_room_and_surveys():
     assert running.called
     assert waiting.called
     assert libraries.budget.cost_bytes == 0
-    assert not first.flights.aloft("survey")
+    assert not first.flights.in_progress("survey")
 
 
 def test_surveys_of_all_visitors_together_are_few():
@@ -164,7 +164,7 @@ def test_missing_content_has_a_budget_too(number):
     library = RegistryView(budget=NamesBudget(200_000))
     known = library.repository("a")
     for each in range(number):
-        known.lack(f"sha256:{each:064}", 1.0)
+        known.mark_missing(f"sha256:{each:064}", 1.0)
         assert library.budget.cost_bytes <= library.budget.max_bytes
     assert len(known.absent) <= module.MAX_ABSENT
     for each in list(known.absent):

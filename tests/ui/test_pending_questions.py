@@ -46,7 +46,7 @@ def test_a_long_question_tells_its_progress_and_is_put_in_the_end(slow):
     page = Page(found.body.decode())
     assert "2 of 3 tags read" in page.text
     assert "data-again" in page.source
-    asked = len(ui.wire.asked)
+    asked = len(ui.wire.requests_sent)
     again = ui.connect()
     again.send(ASK)
     ui.wire.intercept = lambda method, path, headers: None
@@ -54,7 +54,7 @@ def test_a_long_question_tells_its_progress_and_is_put_in_the_end(slow):
     deferred.callback(Response(ui.server.request("GET", path)))
     assert "Delete 3 tags from app?" in Page(again.answer().body.decode()).text
     # The second page waited for the first one's work.
-    assert sum(each.endswith("/tags/list?n=1000") for each in ui.wire.asked[asked:]) <= 1
+    assert sum(each.endswith("/tags/list?n=1000") for each in ui.wire.requests_sent[asked:]) <= 1
 
 
 def test_programs_wait_for_the_whole_question(slow):

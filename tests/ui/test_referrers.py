@@ -32,7 +32,7 @@ def test_only_so_many_referrers_are_read(ui):
     subject = gallery.image("app", "v1", [b"x"])
     for number in range(MAX_SIZED + 20):
         gallery.attach("app", subject, "application/vnd.example.notes", b"%d" % number)
-    ui.wire.asked.clear()
+    ui.wire.requests_sent.clear()
     text = ui.page("/image/app:v1").text
     assert text.count("application/vnd.example.notes —") == 20
-    assert sum("/manifests/" in asked for asked in ui.wire.asked) < MAX_SIZED + 10
+    assert sum("/manifests/" in asked for asked in ui.wire.requests_sent) < MAX_SIZED + 10

@@ -229,8 +229,8 @@ def test_a_get_changes_nothing_at_the_registry(gallery, method):
     ):
         for headers in ({}, {"Authorization": LOGIN}):
             gallery.request(method, path, **headers)
-    assert gallery.wire.asked
-    assert {each.partition(" ")[0] for each in gallery.wire.asked} <= {"GET", "HEAD"}
+    assert gallery.wire.requests_sent
+    assert {each.partition(" ")[0] for each in gallery.wire.requests_sent} <= {"GET", "HEAD"}
 
 
 # Errors, by who asks.

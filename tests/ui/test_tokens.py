@@ -56,14 +56,14 @@ def ui(tmp_path, monkeypatch):
     issuer = TokenIssuer(b"k" * 32, "holm", 900.0)
     # As behind a proxy: a name that the UI does not know the registry by.
     address = "https://registry.example/auth/token"
-    guard = RuleAuthorizer(
+    authorizer = RuleAuthorizer(
         rules=RULES,
         users=HtpasswdFile(str(path), print),
         bearer=BearerScheme(issuer.verify, "holm", lambda request: address, issuer),
         realm="Holm",
         threads=ImmediateThreads(),
     )
-    found = Ui(Server(open_server.driver, settings={"guard": guard}))
+    found = Ui(Server(open_server.driver, settings={"authorizer": authorizer}))
     yield found
     found.hang_up()
 
@@ -168,12 +168,12 @@ def test_guesses_are_slowed_down_and_nobody_else(ui):
     ui.page("/repo/private/app", **login("reader"))
     for number in range(BURST):
         assert ui.get("/repo/private/app", **login("admin", f"guess{number}")).status == 401
-    asked = len(ui.wire.asked)
+    asked = len(ui.wire.requests_sent)
     refused = ui.get("/repo/private/app", **login("admin"))
     assert refused.status == 429
     assert refused.header("Retry-After") == "6"
     assert "too many logins from your address were wrong" in refused.body.decode()
-    assert len(ui.wire.asked) == asked, "the registry is not asked"
+    assert len(ui.wire.requests_sent) == asked, "the registry is not asked"
     assert ui.get("/repo/private/app", **login("reader")).status == 200, "believed before"
     assert ui.get("/repo/public/app").status == 200, "without a login"
     ui.clock.advance(6.1)

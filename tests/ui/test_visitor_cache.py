@@ -98,11 +98,11 @@ def test_work_is_done_once_for_all_who_wait():
     first, second = flights.join("key", start), flights.join("key", start)
     first.addErrback(lambda failure: failure.trap(CancelledError))
     first.cancel()
-    assert flights.aloft("key")
+    assert flights.in_progress("key")
     work.callback(None)
     assert second.called
     assert begun == [1]
-    assert not flights.aloft("key")
+    assert not flights.in_progress("key")
 
 
 def test_each_who_waits_is_told_of_a_failure():

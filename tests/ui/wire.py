@@ -89,12 +89,12 @@ class Wire:
 
     carry: Callable[[str, str, bytes | None, dict[str, Any]], Answer]
     intercept: Callable[[str, str, Headers], Any] = lambda method, path, headers: None
-    asked: list[str] = Factory(list)
+    requests_sent: list[str] = Factory(list)
 
     def request(self, method, uri, headers=None, bodyProducer=None):
         method, url = method.decode(), urlsplit(uri.decode())
         path = url.path + (f"?{url.query}" if url.query else "")
-        self.asked.append(f"{method} {path}")
+        self.requests_sent.append(f"{method} {path}")
         found = self.intercept(method, path, headers)
         if isinstance(found, Deferred):
             return found

@@ -112,8 +112,8 @@ class RegistryClient:
         self._authorization = authorization
         self._background = background
 
-    def behind(self) -> RegistryClient:
-        """Give a client that asks the same, behind whoever is waited for."""
+    def background(self) -> RegistryClient:
+        """Return a client that asks the same, behind whoever is waited for."""
         return RegistryClient(
             self._exchange,
             self._base_url,
@@ -123,7 +123,7 @@ class RegistryClient:
         )
 
     def for_visitor(self, authorization: str, hear: Callable[[str, str], object]) -> RegistryClient:
-        """Give a client that asks in a visitor's name."""
+        """Return a client that asks in a visitor's name."""
         return RegistryClient(
             self._exchange, self._base_url, authorization=authorization, hear=hear
         )
@@ -240,7 +240,7 @@ class RegistryClient:
             raise self._nonsense(path, problem) from problem
 
     def _next(self, path: str, answer: RegistryAnswer) -> str:
-        """Give the path of the next page, which must be on the same registry; empty for none."""
+        """Return the path of the next page, which must be on the same registry; empty for none."""
         target = next_link(answer.header("Link"))
         found = following(self._base_url, path, target) if target else ""
         return found if found != path else ""
@@ -290,7 +290,7 @@ class RegistryClient:
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether a text is a digest that content can be compared with."""
+    """Return whether a text is a digest that content can be compared with."""
     try:
         Digest.parse(text)
     except DigestInvalid:

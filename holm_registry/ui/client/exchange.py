@@ -142,7 +142,7 @@ class Exchange:
 
     :param http: See :func:`.plain_agent.plain_client`.
     :param gate: Lets so many requests through at once.
-    :ivar asked: How many requests were sent.
+    :ivar requests_sent: How many requests were sent.
     :ivar failed: How many of them were not answered, or not with success.
     """
 
@@ -152,7 +152,7 @@ class Exchange:
         self._gate = gate
         self._large = DeferredSemaphore(LARGE_BODIES)
         self._quiet_until = -inf
-        self.asked = 0
+        self.requests_sent = 0
         self.failed = 0
 
     def seconds(self) -> float:
@@ -211,7 +211,7 @@ class Exchange:
 
     async def _ask(self, question: _RegistryRequest, *, background: bool) -> RegistryAnswer:
         async with self._gate.entered(background=background):
-            self.asked += 1
+            self.requests_sent += 1
             asking = Deferred.fromCoroutine(self._follow(question))
             try:
                 return await asking.addTimeout(REQUEST_SECONDS, self._clock)
@@ -378,7 +378,7 @@ def _cause(problem: BaseException | None) -> str:
 
 
 def _reason(problem: BaseException) -> str:
-    """Say in one line why there is no answer, without naming where it was asked for."""
+    """Return in one line why there is no answer, without naming where it was asked for."""
     reasons = getattr(problem, "reasons", None)
     if reasons:
         return _reason(reasons[0].value)

@@ -89,13 +89,13 @@ def resolve(base: str, target: str) -> str:
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Tell whether two URLs have the same scheme, host and port."""
+    """Return whether two URLs have the same scheme, host and port."""
     origins = [_origin(_split(url)) for url in (one, other)]
     return None not in origins and origins[0] == origins[1]
 
 
 def is_safe_elsewhere(base: str, target: str) -> bool:
-    """Tell whether content may be fetched from another server: not from HTTPS to plain HTTP."""
+    """Return whether content may be fetched from another server: not from HTTPS to plain HTTP."""
     return not (base.startswith("https:") and not target.startswith("https:"))
 
 

@@ -30,7 +30,7 @@ class BackgroundSlots:
         self, flights: SingleFlight, key: Hashable, start: Callable[[], Awaitable[object]]
     ) -> None:
         """Start a piece of work behind the pages, if there is a place for it; else another time."""
-        if self._free <= 0 or flights.aloft(key):
+        if self._free <= 0 or flights.in_progress(key):
             return
         self._free -= 1
 
@@ -48,17 +48,17 @@ class SingleFlight:
 
     def __init__(self) -> None:
         self._waiting: dict[Hashable, list[Deferred[None]]] = {}
-        self._behind: dict[Hashable, Deferred[None]] = {}
+        self._background: dict[Hashable, Deferred[None]] = {}
 
     def join(
-        self, key: Hashable, start: Callable[[], Awaitable[object]], *, behind: bool = False
+        self, key: Hashable, start: Callable[[], Awaitable[object]], *, background: bool = False
     ) -> Deferred[None]:
         """
         Wait for a piece of work, starting it if nobody has.
 
         It goes on when nobody waits any more: what it learns will be wanted again.
 
-        :param behind: Whether it is for nobody in particular, and ends with its visitor.
+        :param background: Whether it is for nobody in particular, and ends with its visitor.
         """
         waiting = self._waiting.get(key)
         begins = waiting is None
@@ -68,28 +68,28 @@ class SingleFlight:
         waiting.append(mine)
         if begins:
             running = _started(start)
-            if behind:
-                self._behind[key] = running
+            if background:
+                self._background[key] = running
             running.addBoth(self._land, key)
         return mine
 
     def begin(self, key: Hashable, start: Callable[[], Awaitable[object]]) -> None:
         """Start a piece of work, unless somebody is at it, and wait for nothing."""
-        if not self.aloft(key):
-            self.join(key, start, behind=True).addErrback(log_unexpected)
+        if not self.in_progress(key):
+            self.join(key, start, background=True).addErrback(log_unexpected)
 
     def cancel(self) -> None:
-        """End what was begun behind the pages; for those who wait for it, it is as if done."""
-        for running in list(self._behind.values()):
+        """End what was started in the background; for those who wait for it, it is as if done."""
+        for running in list(self._background.values()):
             running.cancel()
 
-    def aloft(self, key: Hashable) -> bool:
-        """Tell whether somebody is at it."""
+    def in_progress(self, key: Hashable) -> bool:
+        """Return whether somebody is at it."""
         return key in self._waiting
 
     def _land(self, result: Failure | None, key: Hashable) -> None:
         waiting = self._waiting.pop(key)
-        self._behind.pop(key, None)
+        self._background.pop(key, None)
         if isinstance(result, Failure) and not waiting:
             log_unexpected(result)
         # Whoever is told may have others give up, who are then on the list no more.

@@ -74,5 +74,5 @@ def artifact_detail(*types: str) -> str:
 
 
 def is_schema1(media_type: str) -> bool:
-    """Tell whether content is of Docker's first, obsolete kind."""
+    """Return whether content is of Docker's first, obsolete kind."""
     return media_type in media_types.SCHEMA1

@@ -38,7 +38,7 @@ class AttachedArtifact:
 
 def attachment_of(tag: str) -> tuple[str, str] | None:
     """
-    Tell what a tag of the fallback schema is about: a digest, and the kind of what it holds.
+    Return what a tag of the fallback schema is about: a digest, and the kind of what it holds.
 
     Of a digest of SHA-512 such a tag has only the first half.
 
@@ -52,7 +52,7 @@ def attachment_of(tag: str) -> tuple[str, str] | None:
 
 def fallback_tag(digest: str) -> str:
     """
-    Give the tag that lists what refers to a digest, where there is no API for it.
+    Return the tag that lists what refers to a digest, where there is no API for it.
 
     Of the algorithm there are 32 characters at the most, and of what it gave 64.
 

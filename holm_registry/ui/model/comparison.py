@@ -52,7 +52,7 @@ def layer_changes(
     before_config: ImageConfig,
     after_config: ImageConfig,
 ) -> list[LayerChange]:
-    """Tell which layers are shared, which are gone, and which are new, in their order."""
+    """Return which layers are shared, which are gone, and which are new, in their order."""
     old, new = {part.digest for part in before}, {part.digest for part in after}
     changes = [
         LayerChange(SAME if digest in new else REMOVED, digest, size, instruction)
@@ -66,7 +66,7 @@ def layer_changes(
 
 
 def _layers(parts: Sequence[Descriptor], config: ImageConfig) -> list[tuple[str, int, str]]:
-    """Give each layer once: the empty one may be in an image many times."""
+    """Return each layer once: the empty one may be in an image many times."""
     layers: dict[str, tuple[int, str]] = {}
     for layer in join(config.history or [], parts):
         if layer.part is not None:
@@ -75,7 +75,7 @@ def _layers(parts: Sequence[Descriptor], config: ImageConfig) -> list[tuple[str,
 
 
 def value_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[ValueChange]:
-    """Tell which values differ, by name."""
+    """Return which values differ, by name."""
     changes = []
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
@@ -87,7 +87,7 @@ def value_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[V
 
 
 def history_changes(before: ImageConfig, after: ImageConfig) -> list[LineChange]:
-    """Tell which steps differ, in order."""
+    """Return which steps differ, in order."""
     old, new = (
         [layer.instruction for layer in join(config.history or [], [])][:_MAX_LINES]
         for config in (before, after)
@@ -103,11 +103,11 @@ def history_changes(before: ImageConfig, after: ImageConfig) -> list[LineChange]
 
 
 def environment(config: ImageConfig) -> dict[str, str]:
-    """Give the environment variables of an image."""
+    """Return the environment variables of an image."""
     lines = (config.config.env if config.config else None) or []
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def labels(config: ImageConfig) -> dict[str, str]:
-    """Give the labels of an image."""
+    """Return the labels of an image."""
     return dict((config.config.labels if config.config else None) or {})

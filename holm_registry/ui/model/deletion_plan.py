@@ -147,7 +147,7 @@ def _staying(
     absent: Collection[str],
 ) -> dict[str, str]:
     """
-    Give the tags that stay and where they point, and add what they need to what is kept.
+    Return the tags that stay and where they point, and add what they need to what is kept.
 
     Tags that only say what is attached to what goes, go with it and keep nothing alive.
     """
@@ -179,14 +179,14 @@ def _add_others(
 
 
 def _is_unread(other: RepositorySnapshot) -> bool:
-    """Tell whether a repository could not be read: its tags, or what is behind one of them."""
+    """Return whether a repository could not be read: its tags, or what is behind one of them."""
     return bool(other.problem) or any(tag.problem not in ("", DANGLING) for tag in other.tags)
 
 
 def _unsure(
     contents: KnownContent, kept: ContentSet, repositories: Sequence[RepositorySnapshot]
 ) -> str:
-    """Say why more may be kept than is known; what the registry does not have keeps nothing."""
+    """Return why more may be kept than is known; what the registry does not have keeps nothing."""
     if contents.full:
         return _MORE_THAN_KEPT
     reading = sum(not _is_read(repository) for repository in repositories[1:])
@@ -200,7 +200,7 @@ def _unsure(
 
 
 def _is_read(repository: RepositorySnapshot) -> bool:
-    """Tell whether reading a repository has come to its end, whatever that was."""
+    """Return whether reading a repository has come to its end, whatever that was."""
     if repository.problem:
         return True
     return repository.listed and all(tag.settled for tag in repository.tags)
@@ -275,7 +275,7 @@ def _image(
 
 def children_of(contents: KnownContent, digest: str, absent: Collection[str] = ()) -> list[str]:
     """
-    Give the digests of all that an index holds, at any depth.
+    Return the digests of all that an index holds, at any depth.
 
     :param absent: Those that the registry does not have, and that are left out.
     """

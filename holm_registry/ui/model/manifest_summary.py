@@ -169,7 +169,7 @@ def summarize_config(content: bytes) -> ConfigSummary:
 
 
 def has_platform_config(facts: ManifestSummary) -> bool:
-    """Tell whether the config is worth fetching: for build date and platform, or a chart's date."""
+    """Return whether to fetch the config: for build date and platform, or a chart's date."""
     if facts.config is None:
         return False
     return facts.kind == IMAGE or (facts.kind == CHART and not facts.created)

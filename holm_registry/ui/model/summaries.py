@@ -142,7 +142,7 @@ class ContentSet:
         return not self.unknown
 
     def has(self, digest: str) -> bool:
-        """Tell whether a manifest was added."""
+        """Return whether a manifest was added."""
         return digest in self._manifests
 
     @property

@@ -34,7 +34,7 @@ def age_text(seconds: float) -> str:
 
 
 def short_digest(digest: str) -> str:
-    """Give the first 12 hexadecimal digits of a digest."""
+    """Return the first 12 hexadecimal digits of a digest."""
     return digest.partition(":")[2][:12] or digest[:12]
 
 

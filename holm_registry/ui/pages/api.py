@@ -59,5 +59,5 @@ class ApiPages:
 
 
 def _cut(listed: NameList) -> dict[str, bool]:
-    """Say where a list is too long to be read whole."""
+    """Return where a list is too long to be read whole."""
     return {} if listed.complete else {"complete": False}

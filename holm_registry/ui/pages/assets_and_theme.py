@@ -29,7 +29,7 @@ class AssetsAndTheme:
         route(app, "POST", "/theme", self.theme)
 
     def asset(self, request: StreamedRequest, version: str, name: str) -> bytes:
-        """Give an asset, to be kept for ever."""
+        """Return an asset, to be kept for ever."""
         asset = self._assets.get(name)
         if asset is None or asset.path != f"/static/{version}/{name}":
             raise ContentMissing("no such file")

@@ -73,7 +73,7 @@ class ComparePage:
 
 
 def _chosen(query: Form) -> dict[str, str]:
-    """Give the two images, named whole or as ticked tags of one repository."""
+    """Return the two images, named whole or as ticked tags of one repository."""
     chosen = {name: query.one(name) for name in ("a", "b", "platform")}
     ticked = [f"{query.one('repo')}:{tag}" for tag in query.all("tag")[:2]]
     if query.one("repo") and not chosen["a"]:

@@ -36,7 +36,7 @@ class DeletePage:
         route(app, "GET", "/delete", self.ask)
 
     async def ask(self, request: StreamedRequest) -> bytes:
-        """Say what would go, and ask. Nothing is deleted by a GET."""
+        """Return what would go, and ask. Nothing is deleted by a GET."""
         context, query = self._context, query_of(request)
         repository = require_repository(query.require("repo"))
         reader = await context.reader(request)
@@ -46,7 +46,7 @@ class DeletePage:
 
         data: dict[str, Any] | None
         if is_browser(request):
-            key = (reader.library, request.uri)
+            key = (reader.registry_view, request.uri)
             data = await self._questions.answer(key, prepare)
             if data is None:
                 progress = self._questions.progress(key)
@@ -74,7 +74,7 @@ class DeletePage:
         plan = await remover.plan(digests)
         # Only a deletion shows whether the registry can remove tags; a question tries nothing.
         removes_tags = bool(tags) and (
-            len(lost) == len(tags) or reader.library.removes_tags is not False
+            len(lost) == len(tags) or reader.registry_view.removes_tags is not False
         )
         if plan.refusal and not removes_tags:
             raise RegistryRefused(plan.refusal)
@@ -85,7 +85,7 @@ class DeletePage:
             "view": view,
             "tags_agreed": tags_fingerprint(pointing),
             "removes_tags": removes_tags,
-            "tried": reader.library.removes_tags is not None,
+            "tried": reader.registry_view.removes_tags is not None,
         }
 
     async def _know_others(self, reader: RegistryReader) -> None:
@@ -99,12 +99,12 @@ class DeletePage:
         await reader.survey_soon()
 
     async def _tags(self, reader: RegistryReader, repository: str, query: Form) -> list[str]:
-        """Give the tags that were chosen: some by name, or all that a filter lets through."""
+        """Return the tags that were chosen: some by name, or all that a filter lets through."""
         tags = query.all("tag")
         if query.one("all"):
             context = self._context
-            shot = reader.shot(repository)
-            tags = await context.threads.run(matching, context.contents, shot, query.one("q"))
+            shot = reader.snapshot(repository)
+            tags = await context.threads.run(matching, context.content_cache, shot, query.one("q"))
         if len(tags) > MAX_ITEMS:
             raise InvalidRequest(f"more than {MAX_ITEMS:,} at once; choose fewer")
         return tags

@@ -77,7 +77,7 @@ class DeletingPage:
         )
 
     async def follow(self, request: StreamedRequest) -> bytes:
-        """Tell how far a deletion has come, or how it ended."""
+        """Return how far a deletion has come, or how it ended."""
         query = query_of(request)
         repository = require_repository(query.require("repo"))
         deletion = self._deletions.find(query.one("key"), repository)
@@ -121,13 +121,13 @@ async def still_working(  # noqa: PLR0913 - what the page says
     deletes: bool = False,
 ) -> bytes:
     """
-    Say how far a question or a deletion has come; the browser comes back by itself.
+    Return how far a question or a deletion has come; the browser comes back by itself.
 
     :param deletes: Whether it is a deletion, which goes on without its visitor.
     """
     done, total = progress.done, progress.total
     if progress.step == "tags":
-        known = reader.library.repository(repository)
+        known = reader.registry_view.repository(repository)
         recently = reader.clock.seconds() - STUDY_SECONDS
         done = sum(tag.seen_at > recently for tag in known.tags.values())
         total = len(known.tags)

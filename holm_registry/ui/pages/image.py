@@ -52,12 +52,12 @@ class ImagePage:
         await self._know_tags(reader, image)
         await reader.learn(image.repository, opened.digest)
         attached, unattached = await self._attached(reader, opened)
-        shot = reader.shot(image.repository)
-        counts = await context.threads.run(tags_with_layers, context.contents, shot.tagset)
+        shot = reader.snapshot(image.repository)
+        counts = await context.threads.run(tags_with_layers, context.content_cache, shot.tagset)
         view = await context.threads.run(
             image_view, opened.payload, opened.media_type, opened.config, counts
         )
-        whole = await context.threads.run(summary_of, context.contents, opened.digest)
+        whole = await context.threads.run(summary_of, context.content_cache, opened.digest)
         return await context.templates.render(
             request,
             "image.html",
@@ -67,9 +67,9 @@ class ImagePage:
             aliases=aliases_of(shot.tagset).get(opened.digest, ()),
             attached=attached,
             unattached=unattached,
-            may_delete=context.library(request).may_delete(image.repository),
+            may_delete=context.registry_view(request).may_delete(image.repository),
             index=await context.threads.run(
-                index_view, context.contents, opened, shot.tagset.absent
+                index_view, context.content_cache, opened, shot.tagset.absent
             ),
             commands=pull_commands(
                 whole.kind if whole else view.kind,
@@ -81,7 +81,7 @@ class ImagePage:
         )
 
     async def raw(self, request: StreamedRequest, reference: str) -> bytes:
-        """Give a manifest, or the config it names, as JSON."""
+        """Return a manifest, or the config it names, as JSON."""
         reader, image = await self._context.reader(request), parse_image(reference)
         query = query_of(request)
         opened = await load_image(reader, image, query.one("platform"))
@@ -141,7 +141,7 @@ class ImagePage:
     async def _attestations(
         self, reader: RegistryReader, repository: str, digest: str
     ) -> Sequence[AttachedArtifact]:
-        """Tell what BuildKit put beside an image: a layer for each statement."""
+        """Return what BuildKit put beside an image: a layer for each statement."""
         try:
             content, _ = await payload_of(reader, repository, digest)
             layers = read(content, Manifest).layers or []

@@ -57,19 +57,19 @@ class RepositoriesPage:
         )
         view = await context.threads.run(
             repositories_view,
-            context.contents,
-            reader.library.shots(),
+            context.content_cache,
+            reader.registry_view.snapshots(),
             listing,
-            reader.library.memory,
+            reader.registry_view.memory,
         )
         return await context.templates.render(
             request,
             "repositories.html",
             view=view,
             names=names,
-            full=context.contents.full,
-            cut=reader.library.cut,
-            aside=sum(for_each.is_aside for for_each in reader.library.repositories.values()),
+            full=context.content_cache.full,
+            cut=reader.registry_view.cut,
+            aside=sum(for_each.is_aside for for_each in reader.registry_view.repositories.values()),
             push_commands=push_commands(context.settings.public_registry),
         )
 
@@ -81,8 +81,8 @@ async def look_at_all(reader: RegistryReader, images: bool = True) -> None:  # n
     :param images: Whether more than the names of tags is wanted.
     :raises LoginRequired: The registry wants to know who asks.
     """
-    repositories = list(reader.library.repositories)
-    tags = sum(len(repository.tags) for repository in reader.library.repositories.values())
+    repositories = list(reader.registry_view.repositories)
+    tags = sum(len(repository.tags) for repository in reader.registry_view.repositories.values())
     # More than a few are not all asked again for each visitor: only what is new is, and the survey
     # behind the page comes by the others.
     few = len(repositories) <= _FEW and tags <= _FEW

@@ -46,25 +46,27 @@ class RepositoryPage:
         if stale is None:
             await self._look(reader, name, listing)
         view = await context.threads.run(
-            repository_view, context.contents, reader.shot(name), listing
+            repository_view, context.content_cache, reader.snapshot(name), listing
         )
-        commands, full = self._commands(view), context.contents.full
+        commands, full = self._commands(view), context.content_cache.full
         return await context.templates.render(
             request,
             "repository.html",
             view=view,
             stale=stale,
             full=full,
-            cut=reader.shot(name).cut,
+            cut=reader.snapshot(name).cut,
             outcome=outcome,
             commands=commands,
-            may_delete=context.library(request).may_delete(name),
+            may_delete=context.registry_view(request).may_delete(name),
         )
 
     async def _look(self, reader: RegistryReader, name: str, listing: Listing) -> None:
         """Look at the tags that the page will show, and begin to look at all others."""
         context = self._context
-        shown = await context.threads.run(page_names, context.contents, reader.shot(name), listing)
+        shown = await context.threads.run(
+            page_names, context.content_cache, reader.snapshot(name), listing
+        )
         await reader.look(name, shown)
         reader.study_all(name)
 

@@ -28,16 +28,16 @@ class SearchPage:
     async def show(self, request: StreamedRequest) -> bytes:
         """Show what was found."""
         names, results = await self._search(request)
-        cut = self._context.library(request).cut
+        cut = self._context.registry_view(request).cut
         return await self._context.templates.render(
             request, "search.html", results=results, names=names, cut=cut
         )
 
     async def answer(self, request: StreamedRequest) -> bytes:
-        """Give what was found, for programs."""
+        """Return what was found, for programs."""
         _, results = await self._search(request)
         found = [{"repository": each.repository, "tags": each.tags} for each in results.found]
-        cut = self._context.library(request).cut or results.unlisted
+        cut = self._context.registry_view(request).cut or results.unlisted
         whole: dict[str, object] = {"complete": False} if cut else {}
         return json_body(request, {"query": results.query, "results": found, **whole})
 
@@ -51,4 +51,4 @@ class SearchPage:
             )
             reader.survey()
         query = query_of(request).one("q")[:300]
-        return names, await context.threads.run(search, reader.library.shots(), query)
+        return names, await context.threads.run(search, reader.registry_view.snapshots(), query)

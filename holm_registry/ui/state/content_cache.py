@@ -35,12 +35,12 @@ class SizedLRU(Generic[V]):
         self.generation = 0
 
     def peek(self, key: str) -> V | None:
-        """Give a value without counting it as used; safe from any thread."""
+        """Return a value without counting it as used; safe from any thread."""
         found = self._values.get(key)
         return found[0] if found else None
 
     def get(self, key: str) -> V | None:
-        """Give a value."""
+        """Return a value."""
         found = self._values.get(key)
         if found is None:
             return None

@@ -92,11 +92,11 @@ class Deleter:
 
     def _shot(self) -> RepositorySnapshot:
         """
-        Give the repository with all its tags.
+        Return the repository with all its tags.
 
         :raises RegistryTimeout: Others have taken their room in memory meanwhile.
         """
-        shot = self._reader.shot(self._repository)
+        shot = self._reader.snapshot(self._repository)
         if not shot.listed or shot.cut:
             raise RegistryTimeout(
                 f"the tags of {self._repository} no longer fit into memory beside those of others; "
@@ -113,7 +113,7 @@ class Deleter:
             )
 
     def _refusal(self) -> str:
-        """Say why no image can be deleted safely: a tag that cannot be read may point to it."""
+        """Return why no image can be deleted safely: a tag that cannot be read may point to it."""
         for tag in self._shot().tags:
             if tag.problem != DANGLING and (tag.problem or not tag.digest):
                 return (
@@ -124,7 +124,7 @@ class Deleter:
 
     def digests_of(self, tags: Sequence[str]) -> dict[str, str]:
         """
-        Give what tags point to; an empty text for one whose manifest is missing or unreadable.
+        Return what tags point to; an empty text for one whose manifest is missing or unreadable.
 
         :raises ContentMissing: There is no such tag.
         """
@@ -146,7 +146,7 @@ class Deleter:
             if digest not in tagged:
                 await reader.client.digest_of(repository, digest)
             await reader.learn(repository, digest)
-        contents = reader.contents
+        contents = reader.content_cache
         subjects = [
             *digests,
             *(child for digest in digests for child in children_of(contents, digest)),
@@ -155,7 +155,7 @@ class Deleter:
         belonging = await read_dependents(
             reader, repository, set(digests), subjects[:MAX_SUBJECTS], self._progress
         )
-        others = [shot for shot in reader.library.shots() if shot.name != repository]
+        others = [shot for shot in reader.registry_view.snapshots() if shot.name != repository]
         plan = await self._threads.run(
             plan_deletion, contents, self._shot(), digests, belonging, others
         )
@@ -166,7 +166,7 @@ class Deleter:
                 f"deleted safely: {len(plan.unseen):,} tags are not known well enough"
             )
         plan = evolve(plan, refusal=refusal)
-        if reader.library.named_at == -inf:
+        if reader.registry_view.named_at == -inf:
             return evolve(plan, unsure="the other repositories are not known")
         if len(subjects) > MAX_SUBJECTS:
             return evolve(
@@ -176,14 +176,14 @@ class Deleter:
 
     async def may_remove_tags(self) -> bool:
         """
-        Tell whether the registry can remove a tag without its image.
+        Return whether the registry can remove a tag without its image.
 
         Asked by removing a tag that nobody can have: a registry that can says that there is none
         such, one that cannot refuses the request itself.
 
         :see: OCI distribution-spec, "Deleting tags".
         """
-        library = self._reader.library
+        library = self._reader.registry_view
         if library.removes_tags is None:
             probe = f"holm-ui-asks-{secrets.token_hex(16)}"
             try:
@@ -280,7 +280,7 @@ class Deleter:
         except UiError as problem:
             return DeletedItem(what, problem.message, problem.registry_status)
         finally:
-            self._reader.library.doubt(self._repository)
+            self._reader.registry_view.invalidate(self._repository)
             self._progress.done += 1
         return DeletedItem(what)
 
@@ -291,11 +291,11 @@ class Deleter:
         :see: OCI distribution-spec, "Deleting Manifests".
         """
         reader = self._reader
-        facts = reader.contents.facts.get(digest)
+        facts = reader.content_cache.facts.get(digest)
         if facts is None or not facts.subject:
             return
         tag = fallback_tag(facts.subject)
-        if tag not in reader.library.repository(self._repository).tags:
+        if tag not in reader.registry_view.repository(self._repository).tags:
             return
         payload = await reader.client.manifest(self._repository, tag)
         try:

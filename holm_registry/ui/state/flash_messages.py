@@ -65,6 +65,6 @@ class FlashMessages:
         return key
 
     def get(self, key: str | None, repository: str) -> DeletionOutcome | None:
-        """Give an outcome of a repository, if there is one of this key."""
+        """Return an outcome of a repository, if there is one of this key."""
         found = self._outcomes.get(key or "")
         return found if found is not None and found.repository == repository else None

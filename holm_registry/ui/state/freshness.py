@@ -50,7 +50,7 @@ async def fresh_names(reader: RegistryReader, fallback: tuple[str, ...] = ()) ->
     :param fallback: Names to use where the registry does not list any.
     :raises UiError: Nothing is known.
     """
-    library = reader.library
+    library = reader.registry_view
     try:
         stale = await _fresh(reader, library.named_at, reader.names)
     except (RegistryNotFound, RegistryRefused) as problem:
@@ -70,7 +70,7 @@ async def fresh_tags(reader: RegistryReader, name: str) -> StaleReason | None:
     :raises RegistryNotFound: There is no such repository.
     :raises UiError: Nothing is known of it.
     """
-    known = reader.library.repositories.get(name)
+    known = reader.registry_view.repositories.get(name)
     listed_at = -inf if known is None else known.listed_at
     return await _fresh(reader, listed_at, lambda: reader.tags(name))
 

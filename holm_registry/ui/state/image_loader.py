@@ -138,10 +138,10 @@ async def payload_of(reader: RegistryReader, repository: str, digest: str) -> tu
     """
     # By repository: who may read one of them may not read all content that it could name.
     key = f"{repository}@{digest}"
-    payload = reader.contents.payloads.get(key)
+    payload = reader.content_cache.payloads.get(key)
     if payload is None:
         payload = (await reader.client.manifest(repository, digest)).content
-        reader.contents.payloads.put(key, payload, len(payload))
+        reader.content_cache.payloads.put(key, payload, len(payload))
     facts = await reader.learn(repository, digest)
     return payload, facts.media_type
 
@@ -152,14 +152,14 @@ async def _config(reader: RegistryReader, repository: str, manifest: Manifest) -
     if config is None or classify(manifest) not in (IMAGE, CHART):
         return None
     key = f"{repository}@{config.digest}"
-    remembered = reader.contents.payloads.get(key)
+    remembered = reader.content_cache.payloads.get(key)
     if remembered is not None:
         return remembered
     try:
         content = await reader.client.blob(repository, config.digest)
     except (RegistryNotFound, TooLarge):
         return None
-    reader.contents.payloads.put(key, content, len(content))
+    reader.content_cache.payloads.put(key, content, len(content))
     return content
 
 

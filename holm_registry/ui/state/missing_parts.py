@@ -37,7 +37,7 @@ def missing_text(contents: ContentCache, digest: str, absent: Collection[str]) -
 
 
 def _leaves(contents: ContentCache, facts: ManifestSummary, depth: int = 0) -> Iterator[Child]:
-    """Give the children of an index, and instead of an index in it, its children."""
+    """Return the children of an index, and instead of an index in it, its children."""
     for child in facts.children:
         nested = contents.facts.peek(child.digest)
         if nested is not None and nested.children and depth < _MAX_DEPTH:

@@ -33,12 +33,12 @@ class PendingQuestions:
         self._ready: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 
     def progress(self, key: Hashable) -> Progress:
-        """Tell how far a question has come."""
+        """Return how far a question has come."""
         return self._begun.get(key) or Progress()
 
     async def answer(self, key: Hashable, work: Callable[[Progress], Awaitable[Any]]) -> Any:
         """
-        Give what a question says, or None as long as it is still being worked out.
+        Return what a question says, or None as long as it is still being worked out.
 
         :param key: Tells questions, and who asks, apart.
         :param work: Works it out, and notes how far it has come.
@@ -65,6 +65,6 @@ class PendingQuestions:
             self._ready.popitem(last=False)
 
     def _take(self, key: Hashable) -> Any:
-        """Give what was worked out, once, and only if that was a short while ago."""
+        """Return what was worked out, once, and only if that was a short while ago."""
         kept_at, data = self._ready.pop(key, (0.0, None))
         return data if self._clock.seconds() - kept_at < KEPT_SECONDS else None

@@ -51,7 +51,7 @@ class RegistryReader:
     Asks the registry in a visitor's name, and notes what it learns.
 
     :param client: Asks as the visitor.
-    :param library: What this visitor knows already.
+    :param registry_view: What this visitor knows already.
     """
 
     def __init__(
@@ -62,13 +62,15 @@ class RegistryReader:
         clock: IReactorTime,
     ) -> None:
         self.client = client
-        self.library = library
-        self.contents = contents
+        self.registry_view = library
+        self.content_cache = contents
         self.clock = clock
 
-    def behind(self) -> RegistryReader:
-        """Give a reader for what nobody waits for."""
-        return RegistryReader(self.client.behind(), self.library, self.contents, self.clock)
+    def background(self) -> RegistryReader:
+        """Return a reader for what nobody waits for."""
+        return RegistryReader(
+            self.client.background(), self.registry_view, self.content_cache, self.clock
+        )
 
     # Names.
 
@@ -78,7 +80,7 @@ class RegistryReader:
 
         :raises UiError: It could not be had.
         """
-        library = self.library
+        library = self.registry_view
         if library.doubted or max_age == 0:
             # Whoever else asks may have asked before what was changed since.
             await self._names()
@@ -94,9 +96,9 @@ class RegistryReader:
         return await self._names()
 
     async def _names(self) -> NameList:
-        asked_at, changes = self.clock.seconds(), self.library.changes
+        asked_at, changes = self.clock.seconds(), self.registry_view.changes
         listed = await self.client.repositories()
-        self.library.list_repositories(
+        self.registry_view.list_repositories(
             sorted(listed.names), asked_at, changes, complete=listed.complete
         )
         return listed
@@ -111,14 +113,14 @@ class RegistryReader:
         :raises RegistryNotFound: There is no such repository.
         :raises UiError: They could not be had.
         """
-        known = self.library.repositories.get(name)
+        known = self.registry_view.repositories.get(name)
         if max_age == 0 or (known is not None and known.doubted):
             await self._tags(name, make_room=make_room)
         elif known is None or self.clock.seconds() - known.listed_at >= max_age:
-            await self.library.flights.join(
+            await self.registry_view.flights.join(
                 ("tags", name, make_room), lambda: self._tags(name, make_room=make_room)
             )
-        known = self.library.repositories.get(name)
+        known = self.registry_view.repositories.get(name)
         if known is None:
             raise ContentMissing(f"no such repository: {name}")
         return known
@@ -138,29 +140,29 @@ class RegistryReader:
 
         :raises UiError: They could not be had.
         """
-        known = self.library.repositories.get(name)
-        budget = self.library.budget
+        known = self.registry_view.repositories.get(name)
+        budget = self.registry_view.budget
         if known is not None and known.is_aside and budget.cost_bytes > budget.max_bytes / 2:
             return None
         return await self.tags(name, max_age, make_room=False)
 
     async def _tags(self, name: str, *, make_room: bool = True) -> NameList:
-        asked_at, changes = self.clock.seconds(), self.library.changes
+        asked_at, changes = self.clock.seconds(), self.registry_view.changes
         try:
             listed = await self.client.tags(name)
         except RegistryNotFound:
             # registry:2 lists repositories whose last tag is gone, and does not know them here.
-            self.library.forget(name)
+            self.registry_view.forget(name)
             raise
         except UiError as problem:
-            known = self.library.repositories.get(name)
+            known = self.registry_view.repositories.get(name)
             if known is not None:
                 known.problem = problem.message
             raise
-        repository = self.library.repository(name)
+        repository = self.registry_view.repository(name)
         repository.list_tags(listed.names, asked_at, complete=listed.complete, make_room=make_room)
-        self.library.keep(repository)
-        repository.doubted = repository.doubted and self.library.changes != changes
+        self.registry_view.keep(repository)
+        repository.doubted = repository.doubted and self.registry_view.changes != changes
         return listed
 
     # Digests, and what is behind them.
@@ -177,7 +179,7 @@ class RegistryReader:
         """
 
         async def study_one(tag: str) -> None:
-            repository = self.library.repository(name)
+            repository = self.registry_view.repository(name)
             known = repository.tags.get(tag)
             if known is None:
                 return
@@ -186,14 +188,14 @@ class RegistryReader:
                 repository.settle(tag)
                 return
             # Not to be joined by whoever wants it newer.
-            await self.library.flights.join(
+            await self.registry_view.flights.join(
                 ("tag", name, tag, old), lambda: self._study_one(name, tag, ask=old)
             )
 
         await for_each(tags, study_one, at_once=at_once)
 
     async def _study_one(self, name: str, tag: str, *, ask: bool) -> None:
-        repository = self.library.repository(name)
+        repository = self.registry_view.repository(name)
         known = repository.tags.get(tag)
         asked_at = self.clock.seconds()
         digest = known.digest if known is not None else ""
@@ -206,31 +208,35 @@ class RegistryReader:
         except LoginRequired:
             raise
         except RegistryNotFound:
-            repository.miss(tag, DANGLING, asked_at)
+            repository.mark_failed(tag, DANGLING, asked_at)
         except UiError as problem:
-            repository.miss(tag, problem.message, asked_at)
+            repository.mark_failed(tag, problem.message, asked_at)
 
     async def _identify(self, name: str, tag: str, digest: str) -> str:
         """Ask where a tag points; one never seen is fetched whole, which tells both at once."""
         if digest:
             return await self.client.digest_of(name, tag)
         payload = await self.client.manifest(name, tag)
-        self.contents.learn(summarize_manifest(payload.digest, payload.media_type, payload.content))
+        self.content_cache.learn(
+            summarize_manifest(payload.digest, payload.media_type, payload.content)
+        )
         return payload.digest
 
     def _learned(self, repository: KnownRepository, digest: str) -> bool:
-        """Tell whether all is known that can be, of what a summary of a manifest wants."""
+        """Return whether all is known that can be, of what a summary of a manifest wants."""
         return self._complete(repository, digest, 0, dated=True)
 
     def _complete(
         self, repository: KnownRepository, digest: str, depth: int, *, dated: bool
     ) -> bool:
-        facts = self.contents.facts.get(digest)
+        facts = self.content_cache.facts.get(digest)
         if facts is None:
             return self._absent(repository, digest)
         if dated and has_platform_config(facts) and facts.config is not None:
             config = facts.config.digest
-            if self.contents.configs.get(config) is None and not self._absent(repository, config):
+            if self.content_cache.configs.get(config) is None and not self._absent(
+                repository, config
+            ):
                 return False
         return depth >= MAX_DEPTH or all(
             self._complete(repository, child.digest, depth + 1, dated=wanted)
@@ -252,12 +258,12 @@ class RegistryReader:
         :param dated: Whether its age and platform are wanted.
         :raises UiError: The manifest itself could not be had.
         """
-        facts = self.contents.facts.get(digest)
+        facts = self.content_cache.facts.get(digest)
         if facts is None:
             _require_digest(digest)
             payload = await self.client.manifest(name, digest)
             facts = summarize_manifest(digest, payload.media_type, payload.content)
-            self.contents.learn(facts)
+            self.content_cache.learn(facts)
         if dated and has_platform_config(facts) and facts.config is not None:
             await self._learn_config(name, facts.config.digest)
         if depth < MAX_DEPTH:
@@ -266,7 +272,7 @@ class RegistryReader:
         return facts
 
     async def _learn_config(self, name: str, digest: str) -> None:
-        if self.contents.configs.get(digest) is None:
+        if self.content_cache.configs.get(digest) is None:
             await self._unless_absent(name, digest, self._fetch_config)
 
     async def _fetch_config(self, name: str, digest: str) -> None:
@@ -275,7 +281,7 @@ class RegistryReader:
             facts = summarize_config(await self.client.blob(name, digest))
         except TooLarge as problem:
             facts = ConfigSummary(odd=problem.message)
-        self.contents.learn_config(digest, facts)
+        self.content_cache.learn_config(digest, facts)
 
     async def _unless_absent(
         self,
@@ -286,13 +292,13 @@ class RegistryReader:
         **kwargs: object,
     ) -> None:
         """Learn content that may be missing, as sparse indexes allow; note that it is."""
-        repository = self.library.repository(name)
+        repository = self.registry_view.repository(name)
         if self._absent(repository, digest):
             return
         try:
             await learn(name, digest, *args, **kwargs)
         except RegistryNotFound:
-            repository.lack(digest, self.clock.seconds())
+            repository.mark_missing(digest, self.clock.seconds())
         else:
             repository.regain(digest)
 
@@ -310,16 +316,16 @@ class RegistryReader:
 
     def study_all(self, name: str) -> None:
         """Begin to look at all tags of a repository, for orders and aliases."""
-        reader = self.behind()
-        self.library.studies.begin(
-            self.library.flights,
+        reader = self.background()
+        self.registry_view.studies.begin(
+            self.registry_view.flights,
             ("study", name),
             lambda: reader._study_all(name, 12),  # noqa: SLF001
         )
 
     async def _study_all(self, name: str, at_once: int) -> None:
-        known = self.library.repositories.get(name)
-        if known is None or self.contents.full:
+        known = self.registry_view.repositories.get(name)
+        if known is None or self.content_cache.full:
             return
         now = self.clock.seconds()
         if known.version == known.studied_version and now - known.studied_at < STUDY_SECONDS:
@@ -334,11 +340,11 @@ class RegistryReader:
 
         :param at_once: Also if it was.
         """
-        if at_once or self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
-            self.library.surveys.begin(
-                self.library.flights,
+        if at_once or self.clock.seconds() - self.registry_view.surveyed_at >= SURVEY_SECONDS:
+            self.registry_view.surveys.begin(
+                self.registry_view.flights,
                 "survey",
-                self.behind()._survey,  # noqa: SLF001
+                self.background()._survey,  # noqa: SLF001
             )
 
     async def survey_soon(self) -> None:
@@ -348,21 +354,21 @@ class RegistryReader:
             # One that was listed or changed since is not known from the last time.
             unknown = any(
                 for_each.doubted or not (for_each.problem or for_each.listed)
-                for for_each in self.library.repositories.values()
+                for for_each in self.registry_view.repositories.values()
             )
-            if unknown or self.clock.seconds() - self.library.surveyed_at >= SURVEY_SECONDS:
+            if unknown or self.clock.seconds() - self.registry_view.surveyed_at >= SURVEY_SECONDS:
                 self.survey(at_once=True)
-                if self.library.flights.aloft("survey"):
-                    await self.library.flights.join("survey", self.behind()._survey)  # noqa: SLF001
+                if self.registry_view.flights.in_progress("survey"):
+                    await self.registry_view.flights.join("survey", self.background()._survey)  # noqa: SLF001
 
         await with_deadline(self.clock, PATIENCE_SECONDS, survey)
 
     async def _survey(self) -> None:
-        names = list(self.library.repositories)
+        names = list(self.registry_view.repositories)
         # All lists of tags first: they are what search and counts need.
         await for_each(names, self._survey_tags, at_once=8)
         await for_each(names, self._survey_images, at_once=3)
-        self.library.surveyed_at = self.clock.seconds()
+        self.registry_view.surveyed_at = self.clock.seconds()
 
     async def _survey_tags(self, name: str) -> None:
         try:
@@ -373,9 +379,9 @@ class RegistryReader:
     async def _survey_images(self, name: str) -> None:
         await self._study_all(name, 4)
 
-    def shot(self, name: str) -> RepositorySnapshot:
+    def snapshot(self, name: str) -> RepositorySnapshot:
         """Take a picture of a repository."""
-        return self.library.repository(name).shot()
+        return self.registry_view.repository(name).snapshot()
 
 
 def _require_digest(text: str) -> None:
@@ -389,7 +395,7 @@ def _require_digest(text: str) -> None:
 
 
 def _children(facts: ManifestSummary) -> Iterator[tuple[Child, bool]]:
-    """Give the children that are looked at, and whether their age is wanted: one dates all."""
+    """Return the children that are looked at, and whether their age is wanted: one dates all."""
     dated = build_date(facts.created) is None
     for child in facts.children[:MAX_CHILDREN]:
         wanted = not child.attests and (dated or not child.platform)

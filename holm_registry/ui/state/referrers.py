@@ -48,7 +48,7 @@ async def tagged_to(reader: RegistryReader, name: str, digest: str) -> tuple[Att
     :raises UiError: The registry could not be asked.
     """
     found: list[AttachedArtifact] = []
-    repository = reader.library.repository(name)
+    repository = reader.registry_view.repository(name)
     for suffix, kind in SUFFIXES.items():
         tag = fallback_tag(digest) + suffix
         if tag in repository.tags:
@@ -102,7 +102,7 @@ async def _listed(reader: RegistryReader, name: str, digest: str) -> Iterable[At
         if problem.registry_status not in (400, 405, 501):
             raise
     tag = fallback_tag(digest)
-    if tag not in reader.library.repository(name).tags:
+    if tag not in reader.registry_view.repository(name).tags:
         return ()
     try:
         listed = _read((await reader.client.manifest(name, tag)).content, digest)

@@ -49,7 +49,7 @@ class RunningDeletion:
 
     def result(self) -> DeletionOutcome:
         """
-        Give what became of it.
+        Return what became of it.
 
         :raises UiError: It failed as a whole.
         """
@@ -94,7 +94,7 @@ class RunningDeletions:
         return deletion
 
     def find(self, key: str, repository: str) -> RunningDeletion | None:
-        """Give a deletion of a repository, if there is one of this key."""
+        """Return a deletion of a repository, if there is one of this key."""
         found = self._running[key][0] if key in self._running else self._ended.get(key)
         return found if found is not None and found.repository == repository else None
 
@@ -120,7 +120,7 @@ def _bare(problem: Exception) -> Exception:
 
 
 def _after(over: Deferred[None]) -> Deferred[None]:
-    """Give a deferred of one's own that ends with another."""
+    """Return a deferred of one's own that ends with another."""
     mine: Deferred[None] = Deferred()
 
     def tell(_result: None) -> None:

@@ -169,7 +169,7 @@ class KnownRepository:
             known.settled = True
             self.version += 1
 
-    def miss(self, tag: str, problem: str, asked_at: float) -> None:
+    def mark_failed(self, tag: str, problem: str, asked_at: float) -> None:
         """Note why a tag could not be looked at."""
         known = self.tags.get(tag)
         if known is not None and asked_at >= known.seen_at:
@@ -179,7 +179,7 @@ class KnownRepository:
                 known.digest = ""
             self.version += 1
 
-    def lack(self, digest: str, now: float) -> None:
+    def mark_missing(self, digest: str, now: float) -> None:
         """Note that content is not there."""
         if digest not in self.absent and not (
             len(self.absent) < MAX_ABSENT and self.budget.grow(self, COST_OF_ABSENT)
@@ -197,7 +197,7 @@ class KnownRepository:
             self.budget.grow(self, -COST_OF_ABSENT)
             self.version += 1
 
-    def shot(self) -> RepositorySnapshot:
+    def snapshot(self) -> RepositorySnapshot:
         """Take a picture."""
         if self._set is None or self._set_version != self.version:
             tags = tuple(
@@ -270,7 +270,7 @@ class RegistryView:
         self.doubted = self.doubted and self.changes != changes
 
     def may_delete(self, name: str) -> bool:
-        """Tell whether the visitor may delete what is in a repository, for all that is known."""
+        """Return whether the visitor may delete what is in a repository, for all that is known."""
         known = self.repositories.get(name)
         return known is None or known.may_delete
 
@@ -297,7 +297,7 @@ class RegistryView:
             )
 
     def repository(self, name: str) -> KnownRepository:
-        """Give a repository, adding one that the list does not have yet."""
+        """Return a repository, adding one that the list does not have yet."""
         known = self.repositories.get(name)
         if known is None:
             if len(self.repositories) >= MAX_REPOSITORIES:
@@ -341,7 +341,7 @@ class RegistryView:
             self.budget.release(gone)
             self.budget.grow(self, -COST_OF_REPOSITORY - len(name))
 
-    def doubt(self, name: str) -> None:
+    def invalidate(self, name: str) -> None:
         """Note that a repository was changed, so that it is looked at again."""
         self.doubted = True
         self.changes += 1
@@ -351,9 +351,9 @@ class RegistryView:
             for tag in known.tags.values():
                 tag.seen_at = -inf
 
-    def shots(self) -> tuple[RepositorySnapshot, ...]:
+    def snapshots(self) -> tuple[RepositorySnapshot, ...]:
         """Take a picture of each repository."""
-        return tuple(repository.shot() for repository in self.repositories.values())
+        return tuple(repository.snapshot() for repository in self.repositories.values())
 
 
 class VisitorCaches:
@@ -368,7 +368,7 @@ class VisitorCaches:
 
     def of(self, authorization: str) -> RegistryView:
         """
-        Give the library of a login.
+        Return the library of a login.
 
         The login itself is not kept: what is, is a hash of it under a key of this process.
         """
@@ -393,7 +393,7 @@ class VisitorCaches:
         self._libraries.pop(next(unbelieved, older[0])).close()
 
     def believes(self, authorization: str) -> bool:
-        """Tell whether the registry has answered whoever has this login, as far as we remember."""
+        """Return whether the registry has answered with this login, as far as is remembered."""
         library = self._libraries.get(self._hashed(authorization))
         return library is not None and library.is_believed
 

@@ -267,7 +267,7 @@ def named(values: Mapping[str, str]) -> list[NamedValue]:
 
 
 def web_link(text: str) -> str:
-    """Give a text that is an address of the web, and nothing but that; else nothing."""
+    """Return a text that is an address of the web, and nothing but that; else nothing."""
     if len(text) > 2000 or any(character.isspace() or ord(character) < 33 for character in text):
         return ""
     try:

@@ -20,7 +20,7 @@ class Parameters(Protocol):
     """The query of an address."""
 
     def one(self, name: str) -> str:
-        """Give a parameter; empty if there is none."""
+        """Return a parameter; empty if there is none."""
 
 
 @frozen
@@ -61,7 +61,7 @@ class Listing:
         return self.url(sort=sort, descending=turned, page=1)
 
     def aria_sort(self, sort: str) -> str:
-        """Say how a column is sorted."""
+        """Return how a column is sorted."""
         if sort != self.sort:
             return "none"
         return "descending" if self.descending else "ascending"

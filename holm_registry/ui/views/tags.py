@@ -80,12 +80,12 @@ def repository_view(
 
 
 def matching(contents: ContentCache, shot: RepositorySnapshot, query: str) -> list[str]:
-    """Give all tags that a filter lets through, whatever page they are on."""
+    """Return all tags that a filter lets through, whatever page they are on."""
     return ranked(ordered(contents, shot.tagset, "version", descending=True), query)
 
 
 def page_names(contents: ContentCache, shot: RepositorySnapshot, listing: Listing) -> Sequence[str]:
-    """Tell which tags a page will show, as far as that is known now."""
+    """Return which tags a page will show, as far as that is known now."""
     names = ranked(ordered(contents, shot.tagset, listing.sort, listing.descending), listing.query)
     return page_of(names, listing.page).rows
 
@@ -106,7 +106,7 @@ def _row(
 
 
 def by_name(tagset: TagSet) -> Mapping[str, TagSnapshot]:
-    """Give the tags by their names."""
+    """Return the tags by their names."""
     found: Mapping[str, TagSnapshot] | None = tagset.memory.get("by name")
     return found or tagset.remember("by name", {tag.name: tag for tag in tagset.tags})
 
@@ -127,7 +127,7 @@ def aliases_of(tagset: TagSet) -> Mapping[str, Sequence[str]]:
 
 
 def ordered(contents: ContentCache, tagset: TagSet, sort: str, descending: bool) -> Sequence[str]:  # noqa: FBT001
-    """Give the names of all tags in an order; those of which it is not known come last."""
+    """Return the names of all tags in an order; those of which it is not known come last."""
     # Sizes and dates become known without any tag changing.
     learned = contents.generation if sort in ("size", "date") else 0
     key = ("order", sort, descending, learned)

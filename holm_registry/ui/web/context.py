@@ -41,7 +41,7 @@ class UiContext:
     templates: Templates
     assets: Mapping[str, Asset]
     figures: UiFigures
-    contents: ContentCache = Factory(ContentCache)
+    content_cache: ContentCache = Factory(ContentCache)
     libraries: VisitorCaches = Factory(VisitorCaches)
     outcomes: FlashMessages = Factory(FlashMessages)
     guesses: LoginThrottle = Factory(
@@ -58,7 +58,7 @@ class UiContext:
 
     async def reader(self, request: StreamedRequest) -> RegistryReader:
         """
-        Give a reader that asks in the name of the visitor who sent a request.
+        Return a reader that asks in the name of the visitor who sent a request.
 
         :raises TooManyLogins: Too many logins from there were wrong.
         """
@@ -69,18 +69,18 @@ class UiContext:
             self.guesses.require(request)
         library = self.libraries.of(authorization)
         client = self.client.for_visitor(authorization, library.hear)
-        return RegistryReader(client, library, self.contents, self.clock)
+        return RegistryReader(client, library, self.content_cache, self.clock)
 
     def base(self, request: StreamedRequest) -> str:
         """
-        Give the path below which a visitor sees the UI, without a slash at its end.
+        Return the path below which a visitor sees the UI, without a slash at its end.
 
         It is set, or a trusted proxy says what it took away.
         """
         return self.settings.base_path or request.forwarded.prefix
 
-    def library(self, request: StreamedRequest) -> RegistryView:
-        """Give what the visitor who sent a request knows."""
+    def registry_view(self, request: StreamedRequest) -> RegistryView:
+        """Return what the visitor who sent a request knows."""
         return self.libraries.of(self._login(request))
 
     def _login(self, request: StreamedRequest) -> str:

@@ -116,12 +116,12 @@ def _wants_json(request: StreamedRequest) -> bool:
 
 
 def is_browser(request: StreamedRequest) -> bool:
-    """Tell whether a page is wanted: browsers and scripts on pages name HTML, programs do not."""
+    """Return whether a page is wanted: browsers and scripts on pages name HTML, programs do not."""
     return any(_names(request, kind) for kind in ("text/html", "application/xhtml+xml"))
 
 
 def _names(request: StreamedRequest, media_type: str) -> bool:
-    """Tell whether a type is asked for by its name, and not refused by a quality of zero."""
+    """Return whether a type is asked for by its name, and not refused by a quality of zero."""
     accepted = request.lines("Accept")
     return media_type in ",".join(accepted).lower() and accepts(accepted, media_type)
 
@@ -135,7 +135,7 @@ def text_body(request: StreamedRequest, text: str) -> bytes:
 
 
 def _refused(request: StreamedRequest, problem: LoginRequired) -> LoginRequired:
-    """Say whose login the registry did not take."""
+    """Return whose login the registry did not take."""
     user = user_of(request)
     return LoginRefused(
         f"the registry does not take the login{f' of {user}' if user else ''}: {problem.message}",

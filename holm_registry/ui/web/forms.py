@@ -28,12 +28,12 @@ class Form:
         self._fields = fields
 
     def one(self, name: str) -> str:
-        """Give a field; empty if there is none."""
+        """Return a field; empty if there is none."""
         return (self._fields.get(name) or [""])[0].strip()
 
     def require(self, name: str) -> str:
         """
-        Give a field that must be there.
+        Return a field that must be there.
 
         :raises InvalidRequest: It is missing or empty.
         """
@@ -43,13 +43,13 @@ class Form:
         return value
 
     def all(self, name: str) -> list[str]:
-        """Give all values of a field, each once."""
+        """Return all values of a field, each once."""
         values = (value.strip() for value in self._fields.get(name, []))
         return list(dict.fromkeys(value for value in values if value))
 
 
 def query_of(request: StreamedRequest) -> Form:
-    """Give the query of an address."""
+    """Return the query of an address."""
     return Form(
         {
             name.decode("utf-8", "replace"): [value.decode("utf-8", "replace") for value in values]

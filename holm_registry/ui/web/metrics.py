@@ -21,7 +21,7 @@ class UiFigures:
     """
     Everything that Prometheus is shown of a UI.
 
-    :ivar watcher: Counts the requests of its site.
+    :ivar observer: Counts the requests of its site.
     :ivar content_type: What :meth:`expose` gives.
     """
 
@@ -29,11 +29,13 @@ class UiFigures:
 
     def __init__(self, reactor: Any, exchange: Exchange) -> None:
         self._registry = new_registry()
-        self.watcher = RequestMetrics(self._registry, "holm_ui_http", page_of)
+        self.observer = RequestMetrics(self._registry, "holm_ui_http", page_of)
         self.delay: IService = ReactorLatency(reactor, self._registry, "holm_ui")
         readings = CallbackCollector(self._registry)
         prefix = "holm_ui_registry"
-        readings.counter(f"{prefix}_requests", "Sent to the registry.", lambda: exchange.asked)
+        readings.counter(
+            f"{prefix}_requests", "Sent to the registry.", lambda: exchange.requests_sent
+        )
         readings.counter(
             f"{prefix}_failures",
             "Those without an answer, or with one that was refused.",

@@ -111,12 +111,12 @@ def send(
 
 
 def accepts_gzip(request: StreamedRequest) -> bool:
-    """Tell whether a browser takes compressed answers."""
+    """Return whether a browser takes compressed answers."""
     return "gzip" in (request.header("Accept-Encoding") or "")
 
 
 def request_view(request: StreamedRequest, base: str) -> Mapping[str, str]:
-    """Give what templates know of the visitor: preferences kept in cookies, and the address."""
+    """Return what templates know of the visitor: preferences kept in cookies, and the address."""
     theme = cookie(request, "theme")
     return {
         "theme": theme if theme in ("dark", "light") else "auto",
@@ -131,7 +131,7 @@ def request_view(request: StreamedRequest, base: str) -> Mapping[str, str]:
 
 
 def user_of(request: StreamedRequest) -> str:
-    """Give the name that a visitor's login is for; a mark where it is for a name of no kind."""
+    """Return the name that a visitor's login is for; a mark where it is for a name of no kind."""
     kind, _, encoded = (request.header("Authorization") or "").partition(" ")
     if kind.lower() != "basic":
         return ""
@@ -144,7 +144,7 @@ def user_of(request: StreamedRequest) -> str:
 
 
 def cookie(request: StreamedRequest, name: str) -> str:
-    """Give a cookie, as text; empty for none."""
+    """Return a cookie, as text; empty for none."""
     value = request.getCookie(name.encode())
     return "" if value is None else value.decode("ascii", "replace")
 
@@ -160,35 +160,35 @@ class PageLinks:
         self._base = base
 
     def home(self) -> str:
-        """Give the first page."""
+        """Return the first page."""
         return f"{self._base}/"
 
     def repository(self, name: str) -> str:
-        """Give the page of a repository."""
+        """Return the page of a repository."""
         return f"{self._base}/repo/{quote(name)}"
 
     def image(self, repository: str, reference: str, **query: str) -> str:
-        """Give the page of an image, by tag or digest."""
+        """Return the page of an image, by tag or digest."""
         return self._image("image", repository, reference, query)
 
     def raw(self, repository: str, reference: str, **query: str) -> str:
-        """Give a manifest as it is."""
+        """Return a manifest as it is."""
         return self._image("raw", repository, reference, query)
 
     def delete(self, repository: str, **query: str) -> str:
-        """Give the page that asks before it deletes."""
+        """Return the page that asks before it deletes."""
         return f"{self._base}/delete?{urlencode({'repo': repository, **query})}"
 
     def deleting(self, repository: str, key: str) -> str:
-        """Give the page that tells how far a deletion has come."""
+        """Return the page that tells how far a deletion has come."""
         return f"{self._base}/deleting?{urlencode({'repo': repository, 'key': key})}"
 
     def login(self, back: str) -> str:
-        """Give the page that asks for a login, and then leads back."""
+        """Return the page that asks for a login, and then leads back."""
         return f"{self._base}/login?{urlencode({'back': back})}"
 
     def compare(self, a: str, b: str = "") -> str:
-        """Give the page that compares two images."""
+        """Return the page that compares two images."""
         return f"{self._base}/compare?{urlencode({'a': a, **({'b': b} if b else {})})}"
 
     def _image(self, page: str, repository: str, reference: str, query: Mapping[str, str]) -> str:

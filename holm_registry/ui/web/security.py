@@ -146,7 +146,7 @@ def _is_address(name: str) -> bool:
 
 def local_path(text: str, base: str = "") -> str:
     """
-    Give an address to go back to, if it is one of this UI; else the first page.
+    Return an address to go back to, if it is one of this UI; else the first page.
 
     :param base: The path below which the UI is.
     """

@@ -43,7 +43,7 @@ class UnroutedErrors:
         answering.addErrback(_give_up, request)
 
     def content(self, status: int, message: str) -> tuple[str, bytes]:
-        """Give a line of text: what was sent does not tell whether a browser sent it."""
+        """Return a line of text: what was sent does not tell whether a browser sent it."""
         problem = Unanswerable(status, message)
         return "text/plain; charset=utf-8", f"{problem.title}: {message}\n".encode()
 
