@@ -48,7 +48,7 @@ class _Layer(Struct):
     digest: str = field(name="blobSum")
 
 
-class _Document(Struct, kw_only=True):
+class _StoredDocument(Struct, kw_only=True):
     schema_version: int | None = field(default=0, name="schemaVersion")
     media_type: str | None = field(default="", name="mediaType")
     config: _Descriptor | None = None
@@ -59,7 +59,7 @@ class _Document(Struct, kw_only=True):
     fs_layers: list[_Layer] | None = field(default=None, name="fsLayers")
 
 
-_decoder = msgspec.json.Decoder(_Document)
+_decoder = msgspec.json.Decoder(_StoredDocument)
 _object = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -124,7 +124,7 @@ def _all_digests(payload: bytes) -> ManifestReferences:
     return ManifestReferences(digests, digests, is_supported=False)
 
 
-def _decode(payload: bytes) -> _Document | None:
+def _decode(payload: bytes) -> _StoredDocument | None:
     """
     Decode a document; None if it is a JSON object with fields of other types.
 
@@ -142,7 +142,7 @@ def _decode(payload: bytes) -> _Document | None:
         raise ManifestInvalid(f"it does not parse: {problem}") from problem
 
 
-def _decode_text(payload: bytes) -> _Document | None:
+def _decode_text(payload: bytes) -> _StoredDocument | None:
     try:
         return _decoder.decode(payload)
     except RecursionError:
@@ -162,7 +162,7 @@ def _find_digests(payload: bytes, *excluded: _Descriptor | _Layer) -> frozenset[
     )
 
 
-def _is_supported(decoded: _Document) -> bool:
+def _is_supported(decoded: _StoredDocument) -> bool:
     if decoded.media_type:
         return decoded.media_type in _SUPPORTED
     if decoded.schema_version == 1:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,10 @@ PACKAGE = Path(holm_registry.__file__).parent
 DOCS = Path(__file__).parents[2] / "docs"
 ARCHITECTURE = (DOCS / "architecture.md").read_text()
 CONTRIBUTING = (DOCS / "contributing.md").read_text()
+
+#: Classes of one name in two rooms: one noun, decoded by the registry and by its UI; and the name
+#: that twistd asks a plugin for.
+SAME_NOUN = {"Descriptor", "Manifest", "Platform", "Options"}
 
 NEXT = {"activity/", "proxy/", "retention/", "storage/s3/"}
 TASKS = re.findall(r"^### (.*?)\n\n(.*?)(?=\n\n#)", CONTRIBUTING, re.DOTALL | re.MULTILINE)
@@ -87,3 +93,21 @@ def test_ten_behaviours_are_found_by_the_name_of_a_file():
     rows = table(CONTRIBUTING, "behaviour | file")
     assert len(rows) == 10
     assert all((DOCS.parent / file.strip("`")).is_file() for _, file in rows)
+
+
+def test_no_two_classes_have_one_name():
+    rooms = defaultdict(list)
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                rooms[node.name].append(str(path.relative_to(PACKAGE)))
+    assert {name for name, paths in rooms.items() if len(paths) > 1} == SAME_NOUN
+
+
+@pytest.mark.parametrize("name", sorted(SAME_NOUN - {"Options"}))
+def test_a_class_that_has_the_name_of_another_says_so(name):
+    module = ast.parse((PACKAGE / "ui/model/documents.py").read_text())
+    (found,) = [each for each in module.body if getattr(each, "name", None) == name]
+    assert f"holm_registry.oci.{'manifest' if name == 'Manifest' else 'descriptor'}" in (
+        ast.get_docstring(found) or ""
+    )

@@ -22,7 +22,11 @@ class DocumentInvalid(Exception):
 
 
 class Platform(Struct, kw_only=True):
-    """What a manifest of an index is for."""
+    """
+    What a manifest of an index is for.
+
+    The same noun as :class:`holm_registry.oci.descriptor.Platform`, with what the UI shows of it.
+    """
 
     architecture: str = ""
     os: str = ""
@@ -31,7 +35,11 @@ class Platform(Struct, kw_only=True):
 
 
 class Descriptor(Struct, kw_only=True):
-    """A descriptor: a pointer to content."""
+    """
+    A pointer to content.
+
+    The same noun as :class:`holm_registry.oci.descriptor.Descriptor`, with what the UI shows of it.
+    """
 
     digest: str
     size: int = 0
@@ -49,7 +57,9 @@ class Descriptor(Struct, kw_only=True):
 
 class Manifest(Struct, kw_only=True):
     """
-    Any kind of manifest. What an index lists and is no manifest, as build caches do, is a blob.
+    A manifest of any kind. An entry of an index that is no manifest, as in build caches, is a blob.
+
+    The same noun as :class:`holm_registry.oci.manifest.Manifest`, with what the UI shows of it.
     """
 
     schema_version: int = field(default=0, name="schemaVersion")
