@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 TEST_SETUP := $(VENV)/.set-up-test
+DOCS_SETUP := $(VENV)/.set-up-docs
 HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 
 # twistd finds plugins in folders of the path alone, as this mode has it; its warning is for us and not for
@@ -19,7 +20,7 @@ HOST = 127.0.0.1
 PORT = 5000
 UI_PORT = 8080
 
-.PHONY: run check test lint conformance bench dist sbom clean
+.PHONY: run check test lint conformance bench dist sbom docs clean
 
 run: $(SETUP)
 	@exec $(BIN)/python $(HERE)tools/run.py "$(HOST)" "$(PORT)" "$(UI_PORT)"
@@ -69,6 +70,15 @@ $(SETUP): setup.cfg pyproject.toml
 $(TEST_SETUP): $(SETUP)
 	@echo "What the tests need"
 	@$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+# The documents as a site in build/site; fails on any warning, such as a link that leads nowhere.
+docs: $(DOCS_SETUP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+
+$(DOCS_SETUP): $(SETUP)
+	@echo "Installing what the site needs"
+	@$(PIP_INSTALL) --editable '.[docs]'
 	@touch $@
 
 clean:

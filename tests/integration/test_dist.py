@@ -100,7 +100,7 @@ def test_the_wheel_names_the_licence_and_the_extras(built):
         metadata = message_from_bytes(opened.read(name))
     assert metadata["License"] == "Apache-2.0"
     assert metadata["License-File"] == "LICENSE"
-    assert set(metadata.get_all("Provides-Extra")) == {"s3", "test"}
+    assert set(metadata.get_all("Provides-Extra")) == {"docs", "s3", "test"}
     store = [text for text in metadata.get_all("Requires-Dist") if 'extra == "s3"' in text]
     assert [re.match("[a-z0-9]+", text)[0] for text in store] == ["botocore", "urllib3"]
 

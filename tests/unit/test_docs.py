@@ -178,3 +178,16 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_heading(document):
         count = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
         assert count in (0, cells) or not cells, line
         cells = count
+
+
+def test_each_message_that_heads_a_remedy_is_one_of_ours():
+    text = (ROOT / "docs" / "troubleshooting.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    messages = [message for line in headings for message in code(line)]
+    assert len(messages) > 7
+    source = "".join(path.read_text() for path in (ROOT / "holm_registry").rglob("*.py"))
+    # As Python writes one that goes on in the next line.
+    source = re.sub(r'"\s*\n\s*f?"', "", source)
+    for message in messages:
+        said, *_ = re.split(r" ?\d", message)
+        assert said in source, message
