@@ -27,7 +27,7 @@ from .bearer_scheme import BearerScheme
 class Authorizer(Protocol):
     """What routes ask before they do anything."""
 
-    #: Whether anybody may do anything.
+    #: Whether every request is allowed.
     is_open: bool
 
     async def require(
@@ -60,7 +60,7 @@ class Authorizer(Protocol):
     async def allowed_actions(
         self, request: StreamedRequest, repository: str, actions: Sequence[str]
     ) -> Sequence[str]:
-        """Return which actions whoever sent a request, which was let pass, may do elsewhere."""
+        """Return the actions that the user of an allowed request may do on another repository."""
 
 
 class DenialObserver(Protocol):
@@ -69,7 +69,7 @@ class DenialObserver(Protocol):
     def refused(
         self, request: StreamedRequest, repository: str, actions: tuple[str, ...], status: int
     ) -> None:
-        """Hear that somebody was kept from doing something."""
+        """Record that a request was denied."""
 
 
 class AllowAll:
@@ -100,11 +100,11 @@ class RuleAuthorizer:
     """
     Lets pass who may.
 
-    :param users: Who can log in by a password; None for nobody.
-    :param robots: Who can log in by a key; None for nobody.
-    :param bearer: Whose tokens are taken; None for nobody's.
+    :param users: The users with passwords; None for none.
+    :param robots: The robot accounts; None for none.
+    :param bearer: The tokens that are accepted; None for none.
     :param realm: What a password is asked for by.
-    :param audit: Hears of what is refused; None for nobody.
+    :param audit: Observes denied requests; None for none.
     :param threads: Threads for nothing but passwords.
     """
 

@@ -18,7 +18,7 @@ from holm_registry.oci.ranges import ByteRange, parse_ranges
 
 from .context import ApiContext
 
-#: A digest's bytes never change: whoever has them need not ask for a year.
+#: A digest's bytes never change: a client that has them need not ask for a year.
 _CACHE_CONTROL = "max-age=31536000"
 
 

@@ -24,7 +24,7 @@ class CatalogRoutes:
         app.route("/v2/_catalog", methods=["GET"], endpoint="catalog")(self.list)
 
     async def list(self, request: StreamedRequest) -> bytes:
-        """List repositories in order: those that whoever asks may pull from."""
+        """List repositories in order: those that the user may pull from."""
         seen = await self._context.authorizer.require_list(request)
         maximum = self._context.max_catalog
         page = parse_page(

@@ -56,7 +56,7 @@ class ApiContext:
     :ivar max_manifest_bytes: The largest manifest taken.
     :ivar max_catalog: The most repositories listed in one answer.
     :ivar max_tags: The most tags listed in one answer to a client that asks for a number.
-    :ivar lists: Turns at making lists, whose size nobody knows before they are made.
+    :ivar lists: Slots for making lists, whose size is not known before.
     """
 
     registry: Registry
@@ -75,7 +75,7 @@ class ApiContext:
 
     async def methods(self, request: StreamedRequest, repository: str) -> str:
         """
-        Return what whoever sent a request may do with a manifest, as ``Allow`` has it.
+        Return what the user of a request may do with a manifest, as the ``Allow`` header.
 
         :see: RFC 9110, 10.2.1.
         """

@@ -95,7 +95,7 @@ class ErrorHandlers:
         return self._render(request, NameUnknown("no such address in this API"))
 
     def gone(self, request: StreamedRequest, failure: Failure) -> None:
-        """Answer nothing: nobody is there."""
+        """Answer nothing: the client has left."""
 
     def fault(self, request: StreamedRequest, failure: Failure) -> bytes | None:
         """Log a fault of ours, and answer no more of it than by which name it is in the log."""

@@ -1,5 +1,5 @@
 """
-Telling whoever wants to hear what requests do.
+Events of what requests do.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class EventEmitter:
     """
     Makes events of what requests do.
 
-    :ivar publisher: Takes them; None where nobody wants to hear.
+    :ivar publisher: Receives them; None for none.
     :ivar references: Whether to tell what a manifest that was pushed names.
     """
 

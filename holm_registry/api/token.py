@@ -40,7 +40,7 @@ class TokenRoutes:
 
     async def give(self, request: StreamedRequest) -> bytes:
         """
-        Return a token for those of the scopes that whoever asks may have.
+        Return a token for those of the scopes that the user may have.
 
         What is left out is no error: the client finds out when it uses the token. A token buys no
         other one, which might be good for more.

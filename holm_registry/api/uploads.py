@@ -168,7 +168,7 @@ class UploadRoutes:
     async def _take_whole(
         self, request: StreamedRequest, repository: str, session_id: str, digest: Digest
     ) -> bytes:
-        # Nobody is told of this session: if anything fails, nobody could carry it on.
+        # No client learns of this session: if anything fails, no client could resume it.
         try:
             session = await self._open(request, repository, session_id)
         except BaseException:

@@ -34,6 +34,6 @@ class VersionCheckRoutes:
         return json_body(request, {})
 
     def root(self, request: StreamedRequest) -> bytes:
-        """Answer a load balancer that looks whether anybody is there."""
+        """Answer the health check of a load balancer."""
         request.set_header("Cache-Control", "no-cache")
         return empty_body(request)

@@ -15,7 +15,7 @@ def add_parser(commands: Any) -> None:
         help="print the effective configuration, and all that is wrong with it; "
         "or who may do what, and by which rule",
     )
-    parser.add_argument("--as", dest="user", metavar="USER", help="'' for nobody in particular")
+    parser.add_argument("--as", dest="user", metavar="USER", help="'' = anonymous")
     parser.add_argument("--repository", metavar="NAME")
     parser.add_argument("--action", choices=("pull", "push", "delete"))
     parser.add_argument("file", nargs="?", metavar="CONFIG", help="configuration file")
@@ -66,6 +66,6 @@ def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
     rules = "; ".join(map(str, decision.rules))
     without = "no rule speaks of it"
     if config.access is None:
-        without = "without rules, whoever has logged in may do everything"
+        without = "without rules, every user who has logged in may do everything"
     print(f"{'allowed' if decision.allowed else 'denied'}: {rules or without}")
     return 0 if decision.allowed else 1

@@ -101,7 +101,7 @@ def _has(path: str, name: str) -> bool:
 
 
 def _may_replace(path: str, name: str) -> bool:
-    """Ask whether a password is to be replaced, where there is somebody to ask."""
+    """Ask whether to replace a password, if standard input is a terminal."""
     if sys.stdin.isatty() and input(f"{name} exists. Replace the password? [y/N] ") in ("y", "Y"):
         return True
     return _refuse_to_replace(path, name)

@@ -8,7 +8,7 @@ _WIDTH = 30
 
 class ProgressBar:
     """
-    A line that says how far something is; none where nobody would see it move.
+    A line that says how far something is; none if the output is not a terminal.
 
     :param stream: Where to; a terminal, or nothing is written.
     """

@@ -46,7 +46,7 @@ def _actions(text: str) -> frozenset[str]:
     actions = frozenset(text.split(","))
     if not actions <= frozenset(ACTIONS):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(ACTIONS)}")
-    # Every client that pushes looks first what is there.
+    # Every client that pushes first checks what exists.
     return actions | {PULL} if PUSH in actions else actions
 
 

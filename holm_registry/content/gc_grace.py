@@ -4,9 +4,9 @@ Keeping what is in use from being collected: the writer's half of the protocol t
 
 A collection removes only what nothing names, and of that only blobs whose bytes were neither
 written nor refreshed for a while (the grace, an hour by default), with the links to such. So
-whoever tells a client that content exists refreshes its bytes first, and looks for the link to it
-**after that**: a collection takes a link out of sight first, and looks at the time of the bytes
-after that, so that one of the two always notices the other.
+a request that tells a client that content exists refreshes its bytes first, and looks for the
+link to it **after that**: a collection takes a link out of sight first, and looks at the time of
+the bytes after that, so that one of the two always notices the other.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class _Change:
     Content that is just coming or going.
 
     :ivar before: The bytes that the repository held of it.
-    :ivar counted: How many of them were counted: none of what nobody has counted yet.
+    :ivar counted: How many of them were counted: none that are not counted yet.
     :ivar reserved: What it may add.
     """
 
@@ -193,7 +193,7 @@ class Quotas:
         session: str = "",
     ) -> Iterator[None]:
         """
-        Count content that comes into a repository, or goes, by what is there when that is over.
+        Count content that comes into a repository, or goes, by what it holds when that is over.
 
         :param measure: Tells how many bytes of the digest the repository holds now.
         :param adds: How many will come, if it holds none.

@@ -37,7 +37,7 @@ class Referrers:
     tag, by which clients help themselves where there is no such API, counts as well.
 
     When a referrer was pushed is written into its link: the times of files are not kept by every
-    copy of a volume, and those of bytes change whenever somebody asks for them.
+    copy of a volume, and those of bytes change whenever a client asks for them.
 
     :param nanoseconds: Tells the time, since the epoch.
     :see: OCI distribution-spec, "Listing Referrers", "Enabling the Referrers API".

@@ -64,8 +64,8 @@ class Tags:
         """
         Point tags at a manifest, durably: all of them, or none.
 
-        Whether each may move is looked at when nobody else can move any of them, in this server or
-        in another of the volume. If one cannot be written, those before it go back.
+        Whether each may move is checked while no other request can move any of them, in this server
+        or in another of the volume. If one cannot be written, those before it go back.
 
         :return: What each pointed at before.
         :raises Denied: One points at another manifest, and has to stay there.

@@ -60,7 +60,7 @@ class UploadSessions:
     Clients share that number. When it is reached, a session of the client that has most of them
     gives way, if that is more than the one who asks has: an empty one before one with bytes, and of
     these the longest idle. So does any session that was idle for long, and sooner to a client that
-    has few: many addresses at once keep nobody out either. Where a quota has no room,
+    has few: many addresses at once keep no client out either. Where a quota has no room,
     sessions that were idle for long give way as well. One that a request is writing to never does.
     Safe to use from several threads.
 
@@ -151,7 +151,7 @@ class UploadSessions:
 
     def _add(self, path: str, session: _Session) -> None:
         if not self._most and not self._quotas.covers(session.repository):
-            # Nobody will ever ask.
+            # No client will resume it.
             return
         self._counts[session.owner] += 1
         (self._filled if session.size_bytes else self._empty)[path] = session

@@ -82,7 +82,7 @@ class Uploads:
             self._driver.create_upload(layout.upload_started_at(repository, session_id), started_at)
             self._driver.create_upload(data)
         except BaseException:
-            # Nobody knows of it, and on a full disk each attempt would leave some more.
+            # No client knows of it, and on a full disk each attempt would leave some more.
             self.remove(repository, session_id)
             raise
         self._hashings.keep(data, RunningDigest(algorithm))
@@ -234,7 +234,7 @@ class Uploads:
 
         The link comes first: until its bytes are there it leads nowhere, and an upload that was
         interrupted here can be committed again. The start of the session goes before its bytes do,
-        so that nobody takes what is left of it for one that has only begun.
+        so that what is left of it is not taken for one that has only begun.
 
         :raises Denied: The repository has no room for it.
         """

@@ -255,7 +255,7 @@ class Collection:
             ):
                 gone.add(digest)
             else:
-                # Somebody needs it after all, and all that it needs.
+                # It is needed after all, and all that it needs.
                 self._marking.keep(marked, [digest])
                 self._needed |= marked.blobs
         self.result.manifests += len(gone)

@@ -1,5 +1,5 @@
 """
-Reading a store that may be damaged: what is there, and what is wrong with it.
+Reading a store that may be damaged: what it holds, and what is wrong with it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def repositories(
     Folders whose names are none of repositories are passed over: other programs keep them.
 
     :param unlisted: Gets each folder that cannot be listed, and why; what is in it is passed over.
-    :raises StorageUnavailable: A folder cannot be listed, and nobody wants to hear of it.
+    :raises StorageUnavailable: A folder cannot be listed, and no callback takes the problem.
     """
 
     def inside(name: str) -> Sequence[str]:

@@ -10,12 +10,12 @@ is *claimed*: removed under the other name, and gone only if nothing is under th
 
 Writers (:mod:`holm_registry.content`) keep three rules:
 
-1. Whoever says that content exists (HEAD, GET, a mount, the commit of what is here already, a
+1. A request that says that content exists (HEAD, GET, a mount, the commit of what exists, a
    manifest that names it) first refreshes the time of its bytes, then looks at the bytes, and at
    the link by which it found them, once more.
 2. A manifest is taken in so: its parts as in 1, its bytes, its referrer link, its revision link,
    all of that once more as in 1, its tags, and once more. Only then is it accepted.
-3. Whoever misses something that is out of sight puts it back, and it stays.
+3. A request that misses something that is out of sight restores it, and it stays.
 
 **Why no accepted manifest lacks a blob.** Let a collection remove a blob, or the link to one, that
 an accepted manifest names. It had not marked it, so its reading of that repository ended before the
@@ -26,10 +26,10 @@ it afterwards, looked at its time while it was out of sight. It cannot have been
 the manifest's look, or that look would have put it back (rule 3); so its time was looked at later,
 was later than T, and the blob was put back: a contradiction. Refreshing and claiming cannot cross
 unseen: a refresh is followed by a look, which puts back what it misses. Putting back makes the
-first name before it removes the other (a hard link; a rename where there are none). So whoever
-removes the other name, and sees nothing under the first one afterwards, knows that nobody has put
-it back, and whoever comes later finds neither. What was written anew meanwhile is under the first
-name as well, and is never replaced.
+first name before it removes the other (a hard link; a rename where there are none). So a process
+that removes the other name, and sees nothing under the first one afterwards, knows that no other
+has put it back, and a later process finds neither. What was written anew meanwhile is under the
+first name as well, and is never replaced.
 
 **Full disks.** No step makes a file or a folder: a rename within a folder, a link in the place of a
 name that has just gone, and removals. So a collection frees space where there is none left. Its
@@ -44,7 +44,7 @@ name and before those that refer to them. So a manifest that is there has its pa
 a client's clock and that of the store may differ, which is measured. All that is taken off.
 
 **Where it ends.** Dying at any point loses nothing: what was claimed was garbage; what is out of
-sight is put back by whoever misses it, and by the next collection, which looks for everything.
+sight is restored by a request that misses it, and by the next collection, which looks for all.
 What manifests name is removed only when they have gone durably, so that a power cut does not bring
 one back without its layers. Two collections at once are kept apart by a lock; where the file system
 has none, they take turns renaming, and what one puts back the other fails to claim.

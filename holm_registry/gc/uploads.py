@@ -1,5 +1,5 @@
 """
-Uploads that nobody will finish.
+Uploads that will not be finished.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class UploadPurge:
                 yield Abandoned(repository, session_id, size_bytes)
 
     def remove(self, found: Abandoned) -> bool:
-        """Remove one, unless somebody goes on with it at this moment; tell whether it is gone."""
+        """Remove one, unless a client is resuming it; return whether it is gone."""
         folder = layout.upload(found.repository, found.session_id)
         data = layout.upload_data(found.repository, found.session_id)
         # registry:2 makes the file with the first bytes; who has it open has the upload to itself.
@@ -107,7 +107,7 @@ class UploadPurge:
             try:
                 self._driver.create_upload(data)
             except StorageFull:
-                # Nobody else can make it either, and so nobody goes on with it.
+                # No other process can make it either, and so no client is resuming it.
                 self._driver.delete_folder(folder)
                 return True
         try:

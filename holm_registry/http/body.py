@@ -60,7 +60,7 @@ class RequestBody:
 
     @property
     def keeps_waiting(self) -> bool:
-        """Whether its sender is kept waiting: it was paused, or nobody has asked for it yet."""
+        """Whether its sender is kept waiting: it was paused, or the handler has not read yet."""
         return self._paused or self._on_read is not None
 
     async def read(self) -> list[bytes]:

@@ -21,10 +21,10 @@ def uncancellable(
     function: Callable[Concatenate[S, P], Awaitable[T]],
 ) -> Callable[Concatenate[S, P], Deferred[T]]:
     """
-    Let a method that writes run to its end, even when nobody waits for it any more.
+    Let a method that writes run to its end, even when its client has left.
 
     Klein cancels a handler when its client leaves. What is cancelled here is the waiting alone; an
-    error that nobody is left to be told is logged, save that the client left.
+    error that no client receives is logged, except that the client left.
     """
 
     @wraps(function)

@@ -1,5 +1,5 @@
 """
-What one client may take of what is there for all.
+What one client may use of the shared resources.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_TLS_CONNECTIONS = 1024
 #: How many connections that are not let in may be told so at once; others wait to be accepted.
 MOST_REFUSED = 16
 
-#: The share of all connections that one address may have, where nobody says.
+#: The share of all connections that one address may have by default.
 _SHARE = 0.75
 
 

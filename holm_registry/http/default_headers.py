@@ -45,7 +45,7 @@ def restore(request: _Answering, headers: Mapping[bytes, list[bytes]]) -> None:
     kept.update((name, values.copy()) for name, values in headers.items())
 
 
-#: Whatever is served was made by somebody else: a browser may show it, and runs nothing of it.
+#: Content comes from the clients that pushed it: a browser may show it, and must not run it.
 SAFE_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",

@@ -22,7 +22,7 @@ def as_spoken(line: bytes) -> bytes:
     Return a first line with a version that is spoken here.
 
     A later minor version is read as HTTP/1.1. What is no first line, or is one of HTTP/0.9, stays
-    as it is, for whoever takes it apart.
+    as it is, for its parser.
 
     :raises VersionUnsupported: It is of a later major version.
     """

@@ -96,11 +96,11 @@ class MemoryBudget:
         return max(MIN_STEP_BYTES, min(MAX_STEP_BYTES, step))
 
     def add(self, size: int) -> None:
-        """Count what is there, in bytes."""
+        """Count bytes that were added."""
         self.used_bytes += size
 
     def free(self, size: int) -> None:
-        """Count what is there no longer, in bytes."""
+        """Count bytes that were freed."""
         self.used_bytes -= size
         while self._waiting and self._fits(self._waiting[0].size):
             first = self._waiting.popleft()
@@ -172,7 +172,7 @@ class MemoryBudget:
             raise
 
     def _forget(self, waiting: _Waiting) -> None:
-        """Note that somebody waits no more, since its client has left."""
+        """Remove a waiter whose client has left."""
         if waiting in self._waiting:
             self._waiting.remove(waiting)
             self.free(0)

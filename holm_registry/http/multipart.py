@@ -54,7 +54,7 @@ def byte_ranges(
     :param size_bytes: How many bytes the object has.
     :param content_type: What the object is.
     """
-    # By chance, so that nobody can have pushed content with the boundary in it.
+    # Random, so that pushed content cannot hold the boundary.
     boundary = os.urandom(16).hex()
     pieces = []
     opening = f"--{boundary}\r\nContent-Type: {content_type}\r\n"

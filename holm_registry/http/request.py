@@ -1,7 +1,7 @@
 """
 Requests that are answered while their body arrives.
 
-twisted.web keeps a whole body, in memory or a file, before it asks anybody what to do with it. Here
+twisted.web keeps a whole body, in memory or a file, before it calls a handler. Here
 a request with a body is handed on when its headers are complete, and the body is read as a stream.
 Three things follow, and this file holds all of them:
 
@@ -73,7 +73,7 @@ class StreamedRequest(Request):
     #: twisted.web would call everything HTML.
     defaultContentType = None
 
-    #: Who sent it, once that was found out; empty for nobody in particular.
+    #: The user, once authenticated; empty for anonymous.
     actor = ""
 
     #: What the site's observer keeps about this request.
@@ -347,7 +347,7 @@ class StreamedRequest(Request):
         self._channel().site.errors.answer(self, status, message)
 
     def connectionLost(self, reason: Failure) -> None:
-        """Tell whoever waits for the request's end, then who reads its body."""
+        """Notify those that wait for the request's end, then the reader of its body."""
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
         self._end_progress()
@@ -361,7 +361,7 @@ class StreamedRequest(Request):
         if body is not None:
             body.lose()
 
-    # What whoever answers calls.
+    # What handlers call.
 
     def write(self, data: bytes) -> None:
         """Send part of the answer; an early one says that the connection will close."""
@@ -393,12 +393,12 @@ class StreamedRequest(Request):
         Return one host for all requests.
 
         Routes are looked up with it, and depend on none. What a client calls us may be anything,
-        or nothing; whoever needs it reads the header.
+        or nothing; a handler that needs it reads the header.
         """
         return b"localhost"
 
     def abort(self) -> None:
-        """Cut the connection, so that nobody takes half an answer for a whole one."""
+        """Cut the connection, so that the client does not take half an answer for a whole one."""
         if not self._disconnected:
             self._channel().transport.abortConnection()
 

@@ -38,7 +38,7 @@ def parse_target(method: bytes, text: bytes) -> RequestTarget:
     Read a request's target, of any of the four forms.
 
     A proxy's (``http://host/path``) is taken for the path at that host. That of ``CONNECT`` is no
-    path: it is left as it is for whoever refuses the method.
+    path: it is left as it is; the method is refused later.
 
     :raises TargetInvalid: It is of none of them, or of the wrong one for its method.
     """
@@ -76,5 +76,5 @@ def require_host(version: bytes, hosts: Sequence[bytes]) -> None:
 
 @lru_cache(maxsize=256)
 def is_host(text: bytes) -> bool:
-    """Return whether this is a host, with or without its port. Nobody in particular is one too."""
+    """Return whether this is a host, with or without its port. An empty one is valid too."""
     return _HOST.fullmatch(text) is not None

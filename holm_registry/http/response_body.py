@@ -1,5 +1,5 @@
 """
-Answers that are in memory, sent at the speed of whoever reads them.
+Answers that are in memory, sent at the speed of their client.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ AT_ONCE_BYTES = 16 * 1024
 
 class AnswerSlots:
     """
-    Lets so many at once make answers whose size nobody knows before they are made.
+    Lets a number of answers at a time be made whose size is not known before.
 
     Such a one is counted in memory before the next is made, so that few are not.
     """

@@ -134,7 +134,7 @@ class _Producer:
         """Wait for room."""
 
     def stopProducing(self) -> None:
-        """Give up, since the client has left; the request's end cancels whoever waits."""
+        """Give up, since the client has left; the request's end cancels the waiting handler."""
         self._end()
 
     def _is_reading(self) -> bool:
@@ -207,7 +207,7 @@ class _KernelProducer(_Producer):
             self._wait()
             return
         except OSError as problem:
-            # Nobody has to be told of a client that left.
+            # A client that left is no error.
             if isinstance(problem, ConnectionError):
                 self._give_up()
             else:

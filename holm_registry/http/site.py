@@ -42,14 +42,14 @@ class StreamingSite(Site):
     """
     A site whose requests stream.
 
-    :param limits: What one client may take of what is there for all.
-    :param proxies: Whose word on who sent a request is believed; None for nobody's.
+    :param limits: What one client may use of the shared resources.
+    :param proxies: The trusted proxies; None for none.
     :param errors: Writes the answers to what does not reach the resource.
     :param write_log: Takes one line for each request, or None to keep no access log.
     :ivar memory: What all requests together keep in memory.
     :ivar throttle: How much one client may ask for.
     :ivar write_log: The same; it may be exchanged.
-    :ivar observer: Hears of each request; None for nobody.
+    :ivar observer: Observes each request; None for none.
     """
 
     noisy = False

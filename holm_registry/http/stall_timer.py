@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-#: What must have moved in one period. Any link moves more, and whoever holds back moves less.
+#: What must have moved in one period. Any link moves more; a client that stalls moves less.
 MIN_BYTES = 16 * 1024
 
 

@@ -127,7 +127,7 @@ def client_name(certificate: Any) -> str:
     Return whose certificate it is: its common name, or else its first alternative name.
 
     :param certificate: Of pyOpenSSL's kind.
-    :return: Empty if it names nobody.
+    :return: Empty if it has no name.
     """
     found: x509.Certificate = certificate.to_cryptography()
     for common in found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):

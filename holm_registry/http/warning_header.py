@@ -5,7 +5,7 @@ from .request import StreamedRequest
 
 def warn(request: StreamedRequest, text: str | None) -> None:
     """
-    Have a client show a line to whoever uses it; None for nothing.
+    Have a client show a line to its user; None for no line.
 
     :see: OCI distribution-spec, "Warnings".
     """

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from .durable import DirectoryMaker, sync_folder
 
-#: How often to remove a folder that somebody else removes at the same moment.
+#: How often to try to remove a folder that another process removes at the same moment.
 _ATTEMPTS = 5
 
 #: Nothing more fits, or not for this user.
@@ -22,7 +22,7 @@ class DirectoryRemoval:
     A folder is renamed away before it is emptied. Where nothing can be made or renamed, because the
     disk is full or the folder lies on another one, it goes piece by piece: removing needs no space.
 
-    :param staging: Where to: a folder that nobody looks into.
+    :param staging: Where to: a folder that is never listed.
     """
 
     def __init__(self, staging: str, folders: DirectoryMaker) -> None:
@@ -68,7 +68,7 @@ def _remove_tree(full: str) -> None:
         os.unlink(full)
         return None
     for _ in range(_ATTEMPTS):
-        # Somebody else may be removing the same.
+        # Another process may be removing the same.
         with suppress(FileNotFoundError):
             return shutil.rmtree(full)
         if not os.path.lexists(full):

@@ -130,9 +130,9 @@ class Driver(Protocol):
 
     def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
         """
-        Remove an object that has its folder to itself, unless somebody turns out to need it.
+        Remove an object that has its folder to itself, unless it turns out to be needed.
 
-        It is taken out of sight first. Whoever asks for it then has it back, and it stays.
+        It is taken out of sight first. A request that needs it then has it restored, and it stays.
 
         :param spare: Asked while it is out of sight, with how it is then: whether it is to stay.
         :return: Whether it is gone; also if only an empty folder was there.
@@ -177,7 +177,7 @@ class Driver(Protocol):
         """Return the time by the clock that sets modification times, in seconds since the epoch."""
 
     def free_bytes(self) -> int | None:
-        """Return how much more fits into the store; None where nobody knows."""
+        """Return how much more fits into the store; None if that is not known."""
 
     def lock(
         self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False
@@ -205,5 +205,5 @@ class Driver(Protocol):
         Take an upload for writing.
 
         :raises NotFound: There is none.
-        :raises UploadBusy: Somebody else has taken it.
+        :raises UploadBusy: Another request has taken it.
         """

@@ -34,8 +34,8 @@ class DirectoryMaker:
     """
     Makes folders durably.
 
-    Whoever finds a folder that another thread is just making waits until that one has synced it,
-    so that nobody acknowledges a file in a folder that a power cut would lose.
+    A thread that finds a folder that another one is just making waits until it is synced,
+    so that no file is acknowledged in a folder that a power cut would lose.
     """
 
     def __init__(self) -> None:

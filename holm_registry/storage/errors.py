@@ -10,11 +10,11 @@ class NotFound(StorageError):
 
 
 class UploadBusy(StorageError):
-    """Somebody else is writing to this upload."""
+    """Another request is writing to this upload."""
 
 
 class AlreadyLocked(StorageError):
-    """Somebody else has this lock."""
+    """Another holder has this lock."""
 
 
 class StorageUnavailable(StorageError):
@@ -22,12 +22,12 @@ class StorageUnavailable(StorageError):
 
 
 class StorageFull(StorageUnavailable):
-    """Nothing more fits. What is there can be read, and removed."""
+    """The storage is full. Its content can be read and removed."""
 
 
 class VolumeLost(StorageError):
     """
     Another folder is where the store was: its volume is not mounted, or another one is.
 
-    Nobody passes it over as one bad entry: all that is read and written would be wrong.
+    It is never passed over as one bad entry: all that is read and written would be wrong.
     """

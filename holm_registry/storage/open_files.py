@@ -35,7 +35,7 @@ class FileReader:
             os.close(self._file)
 
     def __del__(self) -> None:
-        # A request cancelled between the opening thread and its answer leaves nobody to close.
+        # A request cancelled between the opening thread and its answer has no caller to close it.
         self.close()
 
 

@@ -13,7 +13,7 @@ def why_unusable(root: str, *, writing: bool) -> str | None:
     """
     Return why a folder cannot be used as a store; None if it can.
 
-    What is at the top of the tree tells for all of it: a volume's folder may be anybody's to write
+    What is at the top of the tree tells for all of it: a volume's folder may be writable for all
     to, while what another server made in it is not.
 
     :param writing: Whether it is to be written to; it is made then if it is missing.

@@ -61,7 +61,7 @@ class Placement:
         Make a file the one at its path, durably.
 
         :param with_folders: Where its folder is missing, make that aside too, and have it come into
-            place with the file in it: nobody, after whatever crash, finds the one without the
+            place with the file in it: after no crash can the one be found without the
             other.
         """
         folder = os.path.dirname(target)
@@ -80,7 +80,7 @@ class Placement:
         raise OSError(errno.EBUSY, "the folder is deleted again and again")
 
     def _move_with_folders(self, source: str, target: str) -> bool:
-        """Move a file with its missing folders; False if somebody else was just making them."""
+        """Move a file with its missing folders; False if another process was just making them."""
         top = missing_top(target)
         aside = self._aside()
         inner = f"{aside}{os.path.dirname(target)[len(top) :]}"
@@ -117,5 +117,5 @@ class Placement:
         raise OSError(errno.EBUSY, "the folder cannot be synced")
 
     def _aside(self) -> str:
-        """Return a path that nobody looks at."""
+        """Return a path that is never listed."""
         return f"{self._staging}/{uuid.uuid4().hex}"

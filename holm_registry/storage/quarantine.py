@@ -1,7 +1,7 @@
 """
 Files that a sweep has taken out of sight, and the way back.
 
-A file on trial lies beside its place, under a name that nobody uses again. Every step is one call
+A file on trial lies beside its place, under a name that is never used again. Every step is one call
 and needs no space, not even a new folder, so that a full disk can be swept. Of two who want such a
 file at the same moment, one to remove it and one to have it back, exactly one succeeds. Whoever
 asks for it puts it back, also after a crash.
@@ -42,14 +42,14 @@ def restore(path: str) -> bool:
     """
     Put a file back, never in place of one that was written anew meanwhile.
 
-    :return: Whether it was out of sight; else there was nothing, or somebody else had it first.
+    :return: Whether it was out of sight; else there was nothing, or another process had it first.
     """
     return any(_put_back(aside, path) for aside in _asides(path))
 
 
 def remove(path: str, taken: Iterable[str]) -> bool:
     """
-    Remove a file that is out of sight, unless somebody has put it back, or written it anew.
+    Remove a file that is out of sight, unless it was restored, or written anew.
 
     :return: Whether it is gone.
     """
@@ -71,7 +71,7 @@ def _asides(path: str) -> list[str]:
     try:
         names = os.listdir(folder)
     except OSError:
-        # Not there, or nothing to be seen in it: whoever asks for the file itself is told why.
+        # Not there, or nothing to be seen in it: a request for the file itself is told why.
         return []
     return [
         f"{folder}/{each}"
@@ -89,7 +89,7 @@ def _put_back(aside: str, path: str) -> bool:
         # It was written anew: what is out of sight is an older copy.
         is_back = False
     except OSError:
-        # No hard links here, or not to what belongs to somebody else.
+        # No hard links here, or not to files of another user.
         return _rename_back(aside, path)
     else:
         is_back = True

@@ -36,7 +36,7 @@ class ReadOnlyDriver:
         return self._driver.folders(path)
 
     def refresh(self, path: str) -> None:
-        """Look whether the object exists: nobody can push what would need it to stay."""
+        """Check that the object exists: no push can come that would need it to stay."""
         self._driver.stat(path)
 
     def put(self, path: str, content: bytes) -> None:
@@ -93,7 +93,7 @@ class ReadOnlyDriver:
     def lock(
         self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False
     ) -> AbstractContextManager[None]:
-        """Keep nobody out: whoever changes nothing is in nobody's way."""
+        """Do not lock: a read-only command cannot conflict with writers."""
         return nullcontext()
 
     def create_upload(self, path: str, content: bytes = b"") -> None:

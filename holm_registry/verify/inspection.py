@@ -224,7 +224,7 @@ class Inspection:
             self._affected.append((self._damages.add(missing(digest)), digest))
             return False
         if not is_manifest(self._driver, digest):
-            # A link would serve a blob as a manifest, which nobody has pushed.
+            # A link would serve a blob as a manifest, which was never pushed.
             reason = f"its link is missing, its content is not a manifest, and {needed}"
             damage = self._damage(f"manifest {digest}", reason, advice=_PUSH_AGAIN)
             self._affected.append((damage, digest))
@@ -307,7 +307,7 @@ class Inspection:
             try:
                 read_link(self._driver, path)
             except (NotFound, Unreadable):
-                # Nobody has pointed it elsewhere meanwhile.
+                # It was not pointed elsewhere meanwhile.
                 self._link(path, digest)
 
         return Repair("a repair points it there again", "points there again", point)

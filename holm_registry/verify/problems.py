@@ -48,7 +48,7 @@ class Problem:
 
     :ivar repair: What mends what can be mended here; None where nothing can be.
     :ivar advice: What else helps.
-    :ivar needs_push: Whether images that need it lack it even then, until somebody pushes them.
+    :ivar needs_push: Whether images that need it lack it even then, until they are pushed again.
     """
 
     where: str

@@ -106,7 +106,7 @@ class Verification:
             try:
                 stack.enter_context(self._driver.lock(LOCK))
             except StorageUnavailable:
-                # Whoever may only read needs no lock.
+                # A read-only verification needs no lock.
                 if self._scope.repair:
                     raise
             self._run()

@@ -52,7 +52,7 @@ _MANIFEST_PATH = re.compile(r"/v2/(.+)/manifests/")
 
 
 def _nobody(_repository: str, _allow: str) -> None:
-    """Nobody wants to hear."""
+    """Report nothing."""
 
 
 @frozen
@@ -92,7 +92,7 @@ class RegistryClient:
 
     :param base_url: Where ``/v2/`` is, without a slash at its end.
     :param authorization: The visitor's ``Authorization`` header, passed on as it is; or empty.
-    :param background: Let whoever is waited for go first.
+    :param background: Let requests of waiting visitors go first.
     :param hear: Hears of each answer that was no error: what repository it was about, and its
         ``Allow`` header, if any.
     """
@@ -113,7 +113,7 @@ class RegistryClient:
         self._background = background
 
     def background(self) -> RegistryClient:
-        """Return a client that asks the same, behind whoever is waited for."""
+        """Return a client for the same login whose requests go after those of waiting visitors."""
         return RegistryClient(
             self._exchange,
             self._base_url,

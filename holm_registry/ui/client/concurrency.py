@@ -13,13 +13,13 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 T = TypeVar("T")
 
-#: Of the requests in flight, how many may be for what nobody waits for.
+#: Of the requests in flight, how many may be background work.
 _BACKGROUND_SHARE = 0.75
 
 
 class ConcurrencyLimit:
     """
-    Lets a number of requests through at a time; those that somebody waits for go first.
+    Lets a number of requests through at a time; those of waiting visitors go first.
 
     :param limit: How many at the most.
     """
@@ -39,7 +39,7 @@ class ConcurrencyLimit:
 
     @asynccontextmanager
     async def entered(self, *, background: bool = False) -> AsyncIterator[None]:
-        """Hold a place, waiting for it if need be; whoever is cancelled meanwhile gives it up."""
+        """Hold a place, waiting for it if need be; a cancelled caller gives it up."""
         if self._waiting[background] or not self._has_room(background):
             place: Deferred[None] = Deferred(lambda _: self._waiting[background].remove(place))
             self._waiting[background].append(place)
@@ -61,9 +61,9 @@ class ConcurrencyLimit:
         self._open_background += by if background else 0
 
     def _admit(self) -> None:
-        """Let in whoever there is room for; those who leave meanwhile make room for more."""
+        """Admit as many as there is room for; those who leave meanwhile make room for more."""
         if self._admitting:
-            # Whoever admits already goes on: a thousand short stays must not pile up a stack.
+            # An outer call admits already: a thousand short stays must not pile up a stack.
             return
         self._admitting = True
         try:
@@ -75,7 +75,7 @@ class ConcurrencyLimit:
     def _take_place(self) -> Deferred[None] | None:
         for background in (False, True):
             if self._waiting[background] and self._has_room(background):
-                # Counted before it is told, so that nobody slips in between.
+                # Counted before it is told, so that no other caller comes in between.
                 self._count(background, 1)
                 return self._waiting[background].popleft()
         return None
@@ -88,7 +88,7 @@ async def for_each(
     Do something with each thing, several at a time, however many there are.
 
     After the first failure no more are begun; those that were are left to end, and whatever becomes
-    of them is told nobody.
+    of them is not reported.
     """
     remaining = iter(things)
     failed = False

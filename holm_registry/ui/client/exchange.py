@@ -56,7 +56,7 @@ IN_FLIGHT = 16
 #: How long one request may take altogether, in seconds.
 REQUEST_SECONDS = 15.0
 
-#: The most that is read of an answer that is an error, or that nobody reads, in bytes.
+#: The most that is read of an answer that is an error, or that is not used, in bytes.
 MAX_ERROR_BYTES = 64 * 1024
 
 #: How often the log is told that the registry is down, in seconds.
@@ -179,7 +179,7 @@ class Exchange:
         Send a request and read its answer.
 
         :param max_bytes: The largest answer taken.
-        :param background: Let whoever is waited for go first.
+        :param background: Let requests of waiting visitors go first.
         :param elsewhere: Whether a redirect to another server is followed, without any login.
         :raises UiError: There was no answer, or it was none of success.
         """

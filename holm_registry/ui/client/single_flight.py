@@ -54,11 +54,11 @@ class SingleFlight:
         self, key: Hashable, start: Callable[[], Awaitable[object]], *, background: bool = False
     ) -> Deferred[None]:
         """
-        Wait for a piece of work, starting it if nobody has.
+        Wait for a piece of work, starting it if it is not in progress.
 
-        It goes on when nobody waits any more: what it learns will be wanted again.
+        It goes on when no caller waits any more: what it learns will be needed again.
 
-        :param background: Whether it is for nobody in particular, and ends with its visitor.
+        :param background: Whether it is background work, which ends with its visitor.
         """
         waiting = self._waiting.get(key)
         begins = waiting is None
@@ -74,7 +74,7 @@ class SingleFlight:
         return mine
 
     def begin(self, key: Hashable, start: Callable[[], Awaitable[object]]) -> None:
-        """Start a piece of work, unless somebody is at it, and wait for nothing."""
+        """Start a piece of work unless it is in progress, and do not wait."""
         if not self.in_progress(key):
             self.join(key, start, background=True).addErrback(log_unexpected)
 
@@ -84,7 +84,7 @@ class SingleFlight:
             running.cancel()
 
     def in_progress(self, key: Hashable) -> bool:
-        """Return whether somebody is at it."""
+        """Return whether it is in progress."""
         return key in self._waiting
 
     def _land(self, result: Failure | None, key: Hashable) -> None:
@@ -92,7 +92,7 @@ class SingleFlight:
         self._background.pop(key, None)
         if isinstance(result, Failure) and not waiting:
             log_unexpected(result)
-        # Whoever is told may have others give up, who are then on the list no more.
+        # A callback may cancel other waiters, which are then not in the list any more.
         while waiting:
             each = waiting.pop(0)
             if isinstance(result, Failure) and not result.check(CancelledError):

@@ -1,5 +1,5 @@
 """
-What a deletion would take along: worked out before anybody is asked, and again before it is done.
+What a deletion would take along: computed before the visitor is asked, and again before it is done.
 
 Pure. Everything is told as far as the registry's API shows it; manifests without a tag that nothing
 names cannot be seen through it.

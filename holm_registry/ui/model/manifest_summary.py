@@ -87,7 +87,7 @@ class ManifestSummary:
     :ivar blobs: The config and the layers.
     :ivar created: When it was built, as its annotations say; see :func:`.dates.recorded_date`.
     :ivar odd: Why it was not understood; empty if it was.
-    :ivar summary: Memory for whoever sums it up; see :mod:`.summaries`.
+    :ivar summary: The cached sum of it; see :mod:`.summaries`.
     """
 
     digest: str

@@ -1,7 +1,7 @@
 """
 What a manifest comes to: its size, platforms and age, put together from all it consists of.
 
-Pure, and called in threads: reads what is remembered, asks nobody.
+Pure, and called in threads: reads what is cached, sends no request.
 """
 
 from __future__ import annotations

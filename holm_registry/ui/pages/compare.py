@@ -59,7 +59,7 @@ class ComparePage:
     async def _open_beside(
         self, reader: RegistryReader, chosen: dict[str, str], before: LoadedImage
     ) -> LoadedImage:
-        """Open the other image: for the same platform if it has that and nobody chose one."""
+        """Open the other image: for the same platform if it has that and none was chosen."""
         try:
             return await self._open(reader, chosen["b"], chosen["platform"] or before.platform)
         except InvalidRequest:

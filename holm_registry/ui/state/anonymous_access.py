@@ -34,7 +34,7 @@ class AnonymousAccess:
     Tells whether a registry takes any login, and none, alike.
 
     Then a login says nothing about who sent it: all visitors are one. A registry that takes
-    requests without a login is asked once more with a login that nobody can have.
+    requests without a login is asked once more with a login that does not exist.
 
     :param ping: Asks the registry whether it is there, with an ``Authorization`` header or, if that
         is empty, without.

@@ -1,9 +1,9 @@
 """
 What never changes: content by its digest, remembered within a budget.
 
-Shared by all visitors. That is safe since nobody gets at a digest but by asking the registry, with
-a login of their own, what is there; and payloads are kept by repository as well, since a manifest
-might name content of another one.
+Shared by all visitors. That is safe since a visitor learns a digest only by asking the registry,
+with a login of their own; and payloads are kept by repository as well, since a manifest might name
+content of another one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SizedLRU(Generic[V]):
 
     @property
     def full(self) -> bool:
-        """Whether there is no sense in adding what nobody asked for."""
+        """Whether to add only what a visitor asked for."""
         return self.cost_bytes > self._budget_bytes * 0.95
 
 
@@ -89,7 +89,7 @@ class ContentCache:
 
     @property
     def full(self) -> bool:
-        """Whether to stop learning what nobody asked for."""
+        """Whether to learn only what a visitor asked for."""
         return self.facts.full or self.configs.full
 
     @property

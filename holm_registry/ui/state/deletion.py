@@ -40,7 +40,7 @@ from .dependents import read_dependents
 from .flash_messages import DeletedItem
 from .reader import RegistryReader
 
-#: How old what is known may be when somebody is asked to agree to it, in seconds, and how long it
+#: How old what is known may be when a visitor is asked to agree to it, in seconds, and how long it
 #: may take to find out.
 FRESH_SECONDS = 5.0
 STUDY_SECONDS = 60.0
@@ -178,7 +178,7 @@ class Deleter:
         """
         Return whether the registry can remove a tag without its image.
 
-        Asked by removing a tag that nobody can have: a registry that can says that there is none
+        Asked by removing a tag that cannot exist: a registry that can says that there is none
         such, one that cannot refuses the request itself.
 
         :see: OCI distribution-spec, "Deleting tags".
@@ -199,9 +199,9 @@ class Deleter:
 
     def require_unmoved(self, tags: Sequence[str], agreed: str) -> None:
         """
-        Check that tags point to what somebody saw.
+        Check that tags point to what the visitor saw.
 
-        :param agreed: The :func:`tags_fingerprint` somebody saw; empty for none.
+        :param agreed: The :func:`tags_fingerprint` that the visitor saw; empty for none.
         :raises Conflict: A tag has moved since.
         """
         if agreed and tags_fingerprint(self.digests_of(tags)) != agreed:
@@ -229,7 +229,7 @@ class Deleter:
         Delete images with all their tags.
 
         :param companions: Whether what nothing else needs is deleted as well.
-        :param agreed: The fingerprint of the plan somebody saw; empty for none.
+        :param agreed: The fingerprint of the plan that the visitor saw; empty for none.
         :raises Conflict: Other things would go than were seen, or something must stay.
         """
         if plan.refusal:

@@ -10,7 +10,7 @@ from secrets import token_urlsafe
 
 from attrs import frozen
 
-#: How many are kept that nobody has come back for.
+#: How many are kept that no visitor has fetched.
 MAX_OUTCOMES = 64
 
 

@@ -14,7 +14,7 @@ from holm_registry.ui.client.single_flight import SingleFlight, with_deadline
 from holm_registry.ui.model.progress import Progress
 
 #: How long a page waits for a question before it tells how far it has come, and how long a question
-#: that nobody has come back for is kept, in seconds.
+#: that no visitor has fetched is kept, in seconds.
 PATIENCE_SECONDS = 3.0
 KEPT_SECONDS = 10.0
 

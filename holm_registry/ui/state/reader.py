@@ -67,7 +67,7 @@ class RegistryReader:
         self.clock = clock
 
     def background(self) -> RegistryReader:
-        """Return a reader for what nobody waits for."""
+        """Return a reader for background work."""
         return RegistryReader(
             self.client.background(), self.registry_view, self.content_cache, self.clock
         )
@@ -82,7 +82,7 @@ class RegistryReader:
         """
         library = self.registry_view
         if library.doubted or max_age == 0:
-            # Whoever else asks may have asked before what was changed since.
+            # Another visitor's request may be older than the change.
             await self._names()
         elif self.clock.seconds() - library.named_at >= max_age:
             await library.flights.join("names", self._names)
@@ -187,7 +187,7 @@ class RegistryReader:
             if not old and self._learned(repository, known.digest):
                 repository.settle(tag)
                 return
-            # Not to be joined by whoever wants it newer.
+            # Callers that need a newer answer start their own request.
             await self.registry_view.flights.join(
                 ("tag", name, tag, old), lambda: self._study_one(name, tag, ask=old)
             )

@@ -98,7 +98,7 @@ async def _listed(reader: RegistryReader, name: str, digest: str) -> Iterable[At
     except RegistryNotFound:
         pass
     except RegistryRefused as problem:
-        # Whoever does not know the address may say so in other ways than 404.
+        # A registry without this API may say so in other ways than 404.
         if problem.registry_status not in (400, 405, 501):
             raise
     tag = fallback_tag(digest)

@@ -175,7 +175,7 @@ class KnownRepository:
         if known is not None and asked_at >= known.seen_at:
             known.problem, known.seen_at, known.settled = problem, asked_at, True
             if problem == DANGLING:
-                # What it pointed to before is gone: nobody may be asked to delete that.
+                # What it pointed to before is gone: no visitor may be asked to delete that.
                 known.digest = ""
             self.version += 1
 
@@ -222,7 +222,7 @@ class RegistryView:
     :ivar surveys: How many visitors' repositories are looked through at once.
     :ivar studies: How many repositories' tags are looked through at once beside that.
     :ivar changes: How often something was changed from here.
-    :ivar memory: What was worked out from all of it, by whoever did.
+    :ivar memory: What views have computed from all of it.
     :ivar removes_tags: Whether the registry can remove a tag without its image; None for unknown.
     :ivar is_believed: Whether the registry has ever answered this visitor: a login was right then.
     """
@@ -255,7 +255,7 @@ class RegistryView:
             return
         self.cut = 0 if complete and len(names) <= MAX_REPOSITORIES else len(names)
         names = names[:MAX_REPOSITORIES]
-        # Before the names are taken over: whoever makes room may be this library.
+        # Before the names are taken over: the cache that makes room may be this one.
         cost = sum(COST_OF_REPOSITORY + len(name) for name in names)
         self.budget.hold(self, cost, make_room=True)
         if list(self.repositories) != names:
@@ -325,7 +325,7 @@ class RegistryView:
         self.memory.clear()
 
     def close(self) -> None:
-        """Forget everything, and end what is under way in the background for nobody."""
+        """Forget everything, and cancel what runs in the background."""
         self.let_go()
         self.flights.cancel()
 
@@ -387,7 +387,7 @@ class VisitorCaches:
         return len(self._libraries)
 
     def _forget_one(self) -> None:
-        """Forget an older one that was never believed, or else the oldest: guesses cost nobody."""
+        """Forget an older one that was never accepted, or else the oldest: guesses cost no one."""
         older = list(self._libraries)[:-1]
         unbelieved = (key for key in older if not self._libraries[key].is_believed)
         self._libraries.pop(next(unbelieved, older[0])).close()

@@ -1,1 +1,1 @@
-"""Plain data for templates, worked out in threads from what is known; nothing here asks anybody."""
+"""Plain data for templates, computed in threads from what is cached; sends no requests."""

@@ -31,7 +31,7 @@ class UiContext:
     """
     The parts of the UI.
 
-    :ivar client: Asks the registry, for nobody in particular.
+    :ivar client: Sends requests to the registry, without a login.
     """
 
     settings: UiSettings

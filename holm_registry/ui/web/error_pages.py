@@ -81,7 +81,7 @@ class ErrorPages:
         return await self.render(request, ContentMissing("there is no such page"))
 
     def gone(self, request: StreamedRequest, failure: Failure) -> None:
-        """Answer nothing: nobody is there."""
+        """Answer nothing: the client has left."""
 
     async def fault(self, request: StreamedRequest, failure: Failure) -> bytes | None:
         """Log a fault of ours, and answer no more of it than by which name it is in the log."""
@@ -103,7 +103,7 @@ class ErrorPages:
         if not is_browser(request):
             request.set_header("Cache-Control", "no-store")
             return text_body(request, f"{problem.title}: {problem.message}\n")
-        # Somebody whom the registry does not know is nobody to log out.
+        # There is no login to end if the registry did not take it.
         stranger = {"user": ""} if problem.status == 401 else {}
         return await self._templates.render(
             request, "error.html", status=problem.status, problem=problem, **stranger
@@ -148,7 +148,7 @@ def _pass_on(request: StreamedRequest, problem: LoginRequired) -> UiError:
     """Have the browser ask its user, where the registry takes what a browser can ask for."""
     basic = [each for each in problem.challenges if each.lower().startswith("basic")]
     if not basic and request.header("Authorization") is None:
-        # One that gives out tokens may take a password as well: whoever has one can try it once.
+        # One that gives out tokens may take a password as well: a visitor with one can try it once.
         basic = ['Basic realm="registry"']
     if not basic:
         kinds = ", ".join(sorted({each.partition(" ")[0] for each in problem.challenges})) or "none"

@@ -31,7 +31,7 @@ class LoginThrottle:
     Counts logins that the registry did not believe, by where they come from.
 
     To the registry all visitors come from one address, that of the UI: it cannot tell a guesser
-    from the others, and we can. Whoever was believed before is not kept waiting.
+    from the others, and we can. A login that was accepted before does not wait.
     """
 
     def __init__(self, seconds: Callable[[], float]) -> None:

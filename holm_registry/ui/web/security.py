@@ -34,7 +34,7 @@ def put_headers(request: StreamedRequest) -> None:
 
 _FOREIGN = "this was sent by another site, and is not done"
 
-#: Names that only a network of one's own gives to a host: nobody elsewhere can point one of them
+#: Names that only a network of one's own gives to a host: no other site can point one of them
 #: to this server.
 _LOCAL_SUFFIXES = (".localhost", ".local", ".lan", ".home.arpa", ".svc", ".cluster.local")
 
@@ -103,7 +103,7 @@ class SiteOrigins:
 
     def require_known_host(self, request: StreamedRequest) -> None:
         """
-        Refuse a change under a name that anybody could have pointed to this server.
+        Refuse a change under a name that another site could have pointed to this server.
 
         A page of another site may give its own name the address of this server, and is then the
         same site for a browser (DNS rebinding). Addresses, and names that only a network of one's

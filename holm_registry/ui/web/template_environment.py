@@ -73,7 +73,7 @@ def visible(value: object) -> object:
     """
     Make characters visible that would hide, reorder or end what stands around them.
 
-    Labels, annotations and history are written by whoever built an image. Their markup is escaped
+    Labels, annotations and history are written by the builder of an image. Their markup is escaped
     by the templates; this is for what is no markup and misleads all the same.
     """
     if not isinstance(value, str) or isinstance(value, Markup):
