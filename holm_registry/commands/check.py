@@ -64,7 +64,7 @@ def _explain(loaded: Any, arguments: argparse.Namespace) -> int:
         return 0
     decision = build_rules(config).decide(arguments.user, arguments.repository, arguments.action)
     rules = "; ".join(map(str, decision.rules))
-    without = "no rule speaks of it"
+    without = "no rule matches"
     if config.access is None:
         without = "without rules, every user who has logged in may do everything"
     print(f"{'allowed' if decision.allowed else 'denied'}: {rules or without}")

@@ -20,20 +20,20 @@ def add_parser(commands: Any) -> None:
         "garbage-collect",
         help="remove what nothing refers to; the registry may go on serving and taking pushes",
     )
-    parser.add_argument("-d", "--dry-run", action="store_true", help="only tell what would go")
+    parser.add_argument("-d", "--dry-run", action="store_true", help="show what would be deleted")
     parser.add_argument(
-        "-m", "--delete-untagged", action="store_true", help="manifests without a tag go as well"
+        "-m", "--delete-untagged", action="store_true", help="delete manifests without a tag too"
     )
     parser.add_argument(
         "--without-repositories",
         action="store_true",
         help="all repositories were removed by hand: if none is left, remove all blobs",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="only tell the result")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the result only")
     parser.add_argument(
-        "--grace", type=duration, metavar="1h", help="what is younger, or was just used, stays"
+        "--grace", type=duration, metavar="1h", help="keep content that was pushed or used since"
     )
-    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     add_file(parser, run)
 
 

@@ -15,13 +15,14 @@ from holm_registry.storage.errors import StorageError
 from .store import add_file, open_store, refuse
 from .terminal import ProgressBar
 
-_HEAD = ("REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "ALONE", "FREEABLE")
+_HEAD = ("REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "UNIQUE", "FREEABLE")
 
 
-#: What can be sorted by, and where that is.
+#: What can be sorted by, and the field; ``alone`` is the old name of ``unique``.
 _SORTS = {
     "name": "name",
     "size": "bytes",
+    "unique": "bytes_alone",
     "alone": "bytes_alone",
     "freeable": "bytes_freeable",
     "tags": "tags",
@@ -32,14 +33,14 @@ _SORTS = {
 def add_parser(commands: Any) -> None:
     """Add ``registry stats``."""
     parser = commands.add_parser(
-        "stats", help="tell how much each repository holds, and what a collection would free"
+        "stats", help="print how much each repository holds and what a collection would free"
     )
     parser.add_argument(
-        "-m", "--delete-untagged", action="store_true", help="a collection with that option"
+        "-m", "--delete-untagged", action="store_true", help="as for a collection with this option"
     )
-    parser.add_argument("--json", action="store_true", help="as JSON, in bytes")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, in bytes")
     parser.add_argument(
-        "--sort", choices=_SORTS, default="name", help="by what to sort; the largest come first"
+        "--sort", choices=_SORTS, default="name", help="sort by this column, the largest first"
     )
     parser.add_argument("--top", type=_count, metavar="N", help="print no more than N repositories")
     add_file(parser, run)

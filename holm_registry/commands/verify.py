@@ -31,12 +31,15 @@ def add_parser(commands: Any) -> None:
         help="move damaged bytes aside, and write links that can be rebuilt; deletes nothing",
     )
     parser.add_argument(
-        "--restart", action="store_true", help="do not go on where an earlier run was interrupted"
+        "--restart", action="store_true", help="start again instead of resuming an interrupted run"
     )
     parser.add_argument(
-        "--max-mb-per-second", type=_rate, metavar="N", help="how fast to read, in 1,000,000 bytes"
+        "--max-mb-per-second",
+        type=_rate,
+        metavar="N",
+        help="how much to read in a second, in units of 1,000,000 bytes",
     )
-    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     add_file(parser, run)
 
 

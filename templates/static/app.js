@@ -85,7 +85,7 @@ document.addEventListener("input", (event) => {
   if (event.target.matches("[data-keys]")) remember("keys", event.target.checked ? "on" : "off");
 });
 
-// What is still being read comes in by itself, as long as nobody is in the middle of something.
+// What is still being read comes in by itself, unless the visitor is in the middle of something.
 let delay = 700;
 let polling;
 function pollLater() {
@@ -240,7 +240,7 @@ document.addEventListener("submit", (event) => {
   }
 });
 
-// Whoever comes back with the browser's button may send a form once more.
+// A visitor who comes back with the browser's button may send a form once more.
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });

@@ -251,7 +251,7 @@ def test_stats_for_people_and_for_programs(root):
         table = registry("stats", "-m", config_for(root))
         assert table.returncode == 0, table.stderr
         lines = table.stdout.splitlines()
-        assert lines[0].split() == ["REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "ALONE", "FREEABLE"]
+        assert lines[0].split() == ["REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "UNIQUE", "FREEABLE"]
         assert lines[1].split()[:3] == ["a", "1", "2"]
         assert "2 repositories, 3 tags, 4 manifests" in lines[-1]
         stats = json.loads(registry("stats", "--json", config_for(root)).stdout)
