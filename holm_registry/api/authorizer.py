@@ -73,32 +73,36 @@ class DenialObserver(Protocol):
 
 
 class AllowAll:
-    """Lets everybody pass: there are no logins and no rules."""
+    """
+    Lets everybody pass: there are no logins and no rules.
+
+    Implements :class:`Authorizer`, which describes the methods.
+    """
 
     is_open = True
 
     async def require(
         self, request: StreamedRequest, repository: str, *actions: str, mount_from: str = ""
     ) -> None:
-        """See :class:`Authorizer`."""
+        pass
 
     async def require_entry(self, request: StreamedRequest) -> None:
-        """See :class:`Authorizer`."""
+        pass
 
     async def require_list(self, request: StreamedRequest) -> Callable[[str], bool] | None:
-        """See :class:`Authorizer`."""
         return None
 
     async def allowed_actions(
         self, request: StreamedRequest, repository: str, actions: Sequence[str]
     ) -> Sequence[str]:
-        """See :class:`Authorizer`."""
         return actions
 
 
 class RuleAuthorizer:
     """
     Lets pass who may.
+
+    Implements :class:`Authorizer`, which describes the methods.
 
     :param users: The users with passwords; None for none.
     :param robots: The robot accounts; None for none.
@@ -136,7 +140,6 @@ class RuleAuthorizer:
     async def require(
         self, request: StreamedRequest, repository: str, *actions: str, mount_from: str = ""
     ) -> None:
-        """See :class:`Authorizer`."""
         scope = f"repository:{repository}:{','.join(actions)}"
         if mount_from:
             scope = f"{scope} repository:{mount_from}:{PULL}"
@@ -162,7 +165,6 @@ class RuleAuthorizer:
         raise Denied(detail=detail)
 
     async def require_entry(self, request: StreamedRequest) -> None:
-        """See :class:`Authorizer`."""
         try:
             identity = await self.identify(request, "")
             if not self.permissions.may_use_api(identity):
@@ -172,7 +174,6 @@ class RuleAuthorizer:
             raise
 
     async def require_list(self, request: StreamedRequest) -> Callable[[str], bool] | None:
-        """See :class:`Authorizer`."""
         identity = await self.identify(request, CATALOG)
         if not self.permissions.may_list_catalog(identity):
             raise self._refuse(request, CATALOG, _insufficient(identity))
@@ -182,7 +183,6 @@ class RuleAuthorizer:
     async def allowed_actions(
         self, request: StreamedRequest, repository: str, actions: Sequence[str]
     ) -> Sequence[str]:
-        """See :class:`Authorizer`."""
         identity = await self.identify(request, "")
         return [
             action for action in actions if self.permissions.allows(identity, repository, action)

@@ -42,17 +42,19 @@ class EventSink(Protocol):
 
 @frozen
 class FanOut:
-    """Several places to put events."""
+    """
+    Several places to put events.
+
+    Implements :class:`EventSink`, which describes the methods.
+    """
 
     all: tuple[EventSink, ...]
 
     async def publish(self, event: Event) -> None:
-        """See :class:`EventSink`."""
         for each in self.all:
             await each.publish(event)
 
     def publish_soon(self, event: Event) -> None:
-        """See :class:`EventSink`."""
         for each in self.all:
             each.publish_soon(event)
 

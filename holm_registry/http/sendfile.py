@@ -186,11 +186,9 @@ class _KernelProducer(_Producer):
         self._descriptor = descriptor
 
     def begin(self) -> None:
-        """See :class:`_Producer`."""
         self._wait()
 
     def resumeProducing(self) -> None:
-        """See :class:`_Producer`."""
         if self._ended:
             return
         if self._offset >= self._stop:
@@ -238,7 +236,9 @@ class _KernelProducer(_Producer):
 
 
 class _MemoryProducer(_Producer):
-    """Hands over pieces of what is in memory, while the connection has room."""
+    """
+    Hands over pieces of what is in memory, while the connection has room.
+    """
 
     def __init__(self, request: StreamedRequest, content: bytes) -> None:
         super().__init__(request, [MultipartPiece(b"", 0, len(content))])
@@ -247,12 +247,10 @@ class _MemoryProducer(_Producer):
         self._writing = False
 
     def begin(self) -> None:
-        """See :class:`_Producer`."""
         self._next_piece()
         self.resumeProducing()
 
     def resumeProducing(self) -> None:
-        """See :class:`_Producer`."""
         self._paused = False
         if self._writing:
             return
@@ -266,12 +264,13 @@ class _MemoryProducer(_Producer):
         self._writing = False
 
     def pauseProducing(self) -> None:
-        """See :class:`_Producer`."""
         self._paused = True
 
 
 class _ThreadProducer(_Producer):
-    """Reads in threads, one step at a time, and waits while the client does not take it."""
+    """
+    Reads in threads, one step at a time, and waits while the client does not take it.
+    """
 
     def __init__(
         self,
@@ -290,16 +289,13 @@ class _ThreadProducer(_Producer):
         self._memory.readers += 1
 
     def begin(self) -> None:
-        """See :class:`_Producer`."""
         self._read()
 
     def resumeProducing(self) -> None:
-        """See :class:`_Producer`."""
         self._paused = False
         self._read()
 
     def pauseProducing(self) -> None:
-        """See :class:`_Producer`."""
         self._paused = True
 
     def _end(self) -> None:

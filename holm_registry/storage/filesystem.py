@@ -37,6 +37,8 @@ class FilesystemDriver:
     """
     A driver that keeps each object in a file under one folder.
 
+    Implements :class:`.driver.Driver`, which describes the methods.
+
     :param root: The folder, registry:2's ``rootdirectory``.
     """
 
@@ -52,24 +54,19 @@ class FilesystemDriver:
         self._lock = Lock()
 
     def require(self) -> None:
-        """See :class:`.driver.Driver`."""
         self._volume.require()
 
     def mark(self) -> None:
-        """See :class:`.driver.Driver`."""
         self._volume.mark()
 
     def is_emptied(self, path: str) -> bool:
-        """See :class:`.driver.Driver`."""
         return self._volume.has_marked(path)
 
     def stat(self, path: str) -> Stat:
-        """See :class:`.driver.Driver`."""
         with translated(path):
             return _stat(self._found(os.stat, path))
 
     def read(self, path: str) -> bytes:
-        """See :class:`.driver.Driver`."""
         with translated(path), self._found(_open, path) as file:
             size_bytes = os.fstat(file.fileno()).st_size
             if size_bytes > MAX_SMALL_BYTES:
@@ -78,18 +75,15 @@ class FilesystemDriver:
             return file.read(size_bytes + 1)
 
     def open(self, path: str) -> ObjectReader:
-        """See :class:`.driver.Driver`."""
         with translated(path):
             return FileReader(self._found(open_regular, path))
 
     def put(self, path: str, content: bytes) -> None:
-        """See :class:`.driver.Driver`."""
         self._volume.require()
         with making():
             self._placement.put(content, self._full(path))
 
     def refresh(self, path: str) -> None:
-        """See :class:`.driver.Driver`."""
         with translated(path):
             try:
                 self._found(os.utime, path)
@@ -102,7 +96,6 @@ class FilesystemDriver:
             self._found(os.stat, path)
 
     def delete(self, path: str, *, durably: bool = True) -> None:
-        """See :class:`.driver.Driver`."""
         full = self._full(path)
         with translated(path):
             self._found(os.unlink, path)
@@ -113,13 +106,11 @@ class FilesystemDriver:
                 sync_folder(os.path.dirname(full))
 
     def delete_folder(self, path: str, *, durably: bool = True) -> None:
-        """See :class:`.driver.Driver`."""
         self._volume.require()
         with suppress(NotFound), translated(path):
             self._removal.remove(self._full(path), durably=durably)
 
     def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
-        """See :class:`.driver.Driver`."""
         full = self._full(path)
         folder = os.path.dirname(full)
         self._volume.require()
@@ -138,14 +129,12 @@ class FilesystemDriver:
             return is_gone
 
     def sync(self) -> None:
-        """See :class:`.driver.Driver`."""
         with making():
             while self._unsettled:
                 with suppress(FileNotFoundError):
                     sync_folder(self._unsettled.pop())
 
     def prune(self, path: str) -> bool:
-        """See :class:`.driver.Driver`."""
         full = self._full(path)
         with making():
             for folder, _, _ in os.walk(full, topdown=False):
@@ -153,7 +142,6 @@ class FilesystemDriver:
             return not os.path.isdir(full)
 
     def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
-        """See :class:`.driver.Driver`."""
         found = []
         self._volume.require()
         with making():
@@ -168,7 +156,6 @@ class FilesystemDriver:
         return found
 
     def move(self, path: str, target: str) -> None:
-        """See :class:`.driver.Driver`."""
         self._volume.require()
         with translated(path):
             self._folders.ensure(os.path.dirname(self._full(target)))
@@ -177,7 +164,6 @@ class FilesystemDriver:
             self._placement.sync_around(self._full(path))
 
     def seconds(self) -> float:
-        """See :class:`.driver.Driver`."""
         full = self._full(f"{layout.MAINTENANCE}/clock")
         self._volume.require()
         with making():
@@ -200,7 +186,6 @@ class FilesystemDriver:
         return os.stat(folder).st_mtime
 
     def free_bytes(self) -> int | None:
-        """See :class:`.driver.Driver`."""
         with making():
             found = os.statvfs(self._root)
         return found.f_bavail * found.f_frsize
@@ -209,7 +194,6 @@ class FilesystemDriver:
     def lock(
         self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False
     ) -> Iterator[None]:
-        """See :class:`.driver.Driver`."""
         full = self._full(f"{layout.MAINTENANCE}/{name}.lock")
         self._volume.require()
         try:
@@ -231,7 +215,6 @@ class FilesystemDriver:
                 os.close(file)
 
     def folders(self, path: str) -> Sequence[str]:
-        """See :class:`.driver.Driver`."""
         self._volume.require_lately()
         try:
             with translated(path):
@@ -243,7 +226,6 @@ class FilesystemDriver:
             return ()
 
     def create_upload(self, path: str, content: bytes = b"") -> None:
-        """See :class:`.driver.Driver`."""
         full = self._full(path)
         folder = os.path.dirname(full)
         self._volume.require()
@@ -259,7 +241,6 @@ class FilesystemDriver:
             raise OSError(errno.EBUSY, "the folder is deleted again and again")
 
     def open_upload(self, path: str) -> GrowingObject:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             if path in self._taken:
                 raise UploadBusy(path)

@@ -28,6 +28,8 @@ class MemoryDriver:
     """
     A driver that forgets everything when the process ends.
 
+    Implements :class:`.driver.Driver`, which describes the methods.
+
     :param seconds: Tells the time, in seconds since the epoch.
     """
 
@@ -41,13 +43,11 @@ class MemoryDriver:
         self._unlocked = Condition()
 
     def stat(self, path: str) -> Stat:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             found = self._find(path)
             return Stat(len(found.content), found.modified, found.version)
 
     def read(self, path: str) -> bytes:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             content = self._find(path).content
             if len(content) > MAX_SMALL_BYTES:
@@ -55,35 +55,29 @@ class MemoryDriver:
             return bytes(content)
 
     def open(self, path: str) -> ObjectReader:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             return MemoryReader(bytes(self._find(path).content))
 
     def put(self, path: str, content: bytes) -> None:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             self._objects[path] = _Object(content, self._seconds(), next(self._versions))
 
     def refresh(self, path: str) -> None:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             self._find(path).modified = self._seconds()
 
     def delete(self, path: str, *, durably: bool = True) -> None:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             self._find(path)
             del self._objects[path]
 
     def delete_folder(self, path: str, *, durably: bool = True) -> None:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             for objects in (self._objects, self._asides):
                 for name in [name for name in objects if name.startswith(f"{path}/")]:
                     del objects[name]
 
     def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             if path not in self._objects:
                 return False
@@ -99,15 +93,13 @@ class MemoryDriver:
         return not spared and not kept
 
     def sync(self) -> None:
-        """See :class:`.driver.Driver`."""
+        pass
 
     def prune(self, path: str) -> bool:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             return not any(name.startswith(f"{path}/") for name in self._objects)
 
     def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             return [
                 (name, self.stat(name))
@@ -116,34 +108,29 @@ class MemoryDriver:
             ]
 
     def move(self, path: str, target: str) -> None:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             self._find(path)
             self._objects[target] = self._objects.pop(path)
 
     def require(self) -> None:
-        """See :class:`.driver.Driver`."""
+        pass
 
     def mark(self) -> None:
-        """See :class:`.driver.Driver`."""
+        pass
 
     def is_emptied(self, path: str) -> bool:
-        """See :class:`.driver.Driver`."""
         return True
 
     def seconds(self) -> float:
-        """See :class:`.driver.Driver`."""
         return self._seconds()
 
     def free_bytes(self) -> int | None:
-        """See :class:`.driver.Driver`."""
         return None
 
     @contextmanager
     def lock(
         self, name: str, wait_seconds: float = 0.0, *, traceless: bool = False
     ) -> Iterator[None]:
-        """See :class:`.driver.Driver`."""
         with self._unlocked:
             if not self._unlocked.wait_for(lambda: name not in self._locked, wait_seconds):
                 raise AlreadyLocked(name)
@@ -156,20 +143,17 @@ class MemoryDriver:
                 self._unlocked.notify_all()
 
     def folders(self, path: str) -> Sequence[str]:
-        """See :class:`.driver.Driver`."""
         prefix = f"{path}/"
         with self._lock:
             below = [name[len(prefix) :] for name in self._objects if name.startswith(prefix)]
         return sorted({name.partition("/")[0] for name in below if "/" in name})
 
     def create_upload(self, path: str, content: bytes = b"") -> None:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             if path not in self._objects:
                 self.put(path, content)
 
     def open_upload(self, path: str) -> GrowingObject:
-        """See :class:`.driver.Driver`."""
         with self._lock:
             found = self._find(path)
             if found.taken:
@@ -192,26 +176,32 @@ class MemoryDriver:
 
 
 class MemoryReader:
-    """Bytes, as a reader."""
+    """
+    Bytes, as a reader.
+
+    Implements :class:`.driver.ObjectReader`, which describes the methods.
+    """
 
     def __init__(self, content: bytes) -> None:
         self._content = content
         self.size_bytes = len(content)
 
     def read(self, offset: int, length: int) -> bytes:
-        """See :class:`.driver.ObjectReader`."""
         return self._content[offset : offset + length]
 
     def fileno(self) -> int | None:
-        """See :class:`.driver.ObjectReader`."""
         return None
 
     def close(self) -> None:
-        """See :class:`.driver.ObjectReader`."""
+        pass
 
 
 class MemoryUpload:
-    """Bytes that grow."""
+    """
+    Bytes that grow.
+
+    Implements :class:`.driver.GrowingObject`, which describes the methods.
+    """
 
     def __init__(self, store: MemoryDriver, path: str, found: _Object) -> None:
         self._store = store
@@ -221,22 +211,17 @@ class MemoryUpload:
 
     @property
     def size_bytes(self) -> int:
-        """See :class:`.driver.GrowingObject`."""
         return len(self._content)
 
     def append(self, buffers: Sequence[bytes]) -> None:
-        """See :class:`.driver.GrowingObject`."""
         for buffer in buffers:
             self._content += buffer
 
     def read(self, offset: int, length: int) -> bytes:
-        """See :class:`.driver.GrowingObject`."""
         return bytes(self._content[offset : offset + length])
 
     def promote(self, path: str) -> None:
-        """See :class:`.driver.GrowingObject`."""
         self._store.rename(self._path, path)
 
     def close(self) -> None:
-        """See :class:`.driver.GrowingObject`."""
         self._found.taken = False

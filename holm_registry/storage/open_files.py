@@ -12,7 +12,11 @@ from .os_errors import translated
 
 
 class FileReader:
-    """An open file."""
+    """
+    An open file.
+
+    Implements :class:`.driver.ObjectReader`, which describes the methods.
+    """
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -20,16 +24,13 @@ class FileReader:
         self.size_bytes = os.fstat(file).st_size
 
     def read(self, offset: int, length: int) -> bytes:
-        """See :class:`.driver.ObjectReader`."""
         with translated("open file"):
             return os.pread(self._file, length, offset)
 
     def fileno(self) -> int | None:
-        """See :class:`.driver.ObjectReader`."""
         return self._file
 
     def close(self) -> None:
-        """See :class:`.driver.ObjectReader`."""
         if not self._closed:
             self._closed = True
             os.close(self._file)
@@ -42,6 +43,8 @@ class FileReader:
 class FileUpload:
     """
     An upload's file, locked for this process and, where the file system can, for all.
+
+    Implements :class:`.driver.GrowingObject`, which describes the methods.
 
     :param path: Its path in the store.
     :param promote: Moves the file to another path of the store.
@@ -63,7 +66,6 @@ class FileUpload:
         self._writeback = Writeback(file, self.size_bytes)
 
     def append(self, buffers: Sequence[bytes]) -> None:
-        """See :class:`.driver.GrowingObject`."""
         with translated(self._path):
             try:
                 self.size_bytes += write_all(self._file, buffers, self.size_bytes)
@@ -73,18 +75,15 @@ class FileUpload:
         self._writeback.grown_to(self.size_bytes)
 
     def read(self, offset: int, length: int) -> bytes:
-        """See :class:`.driver.GrowingObject`."""
         with translated(self._path):
             return os.pread(self._file, length, offset)
 
     def promote(self, path: str) -> None:
-        """See :class:`.driver.GrowingObject`."""
         with translated(self._path):
             os.utime(self._file)
             os.fsync(self._file)
             self._promote(self._path, path)
 
     def close(self) -> None:
-        """See :class:`.driver.GrowingObject`."""
         os.close(self._file)
         self._release(self._path)

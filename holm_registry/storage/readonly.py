@@ -13,6 +13,8 @@ class ReadOnlyDriver:
     """
     Another driver, of which nothing is changed: for a mount, or a user, that may only read.
 
+    Implements :class:`.driver.Driver`, which describes the methods.
+
     :param driver: Where everything is read from.
     """
 
@@ -20,19 +22,15 @@ class ReadOnlyDriver:
         self._driver = driver
 
     def stat(self, path: str) -> Stat:
-        """See :class:`.driver.Driver`."""
         return self._driver.stat(path)
 
     def read(self, path: str) -> bytes:
-        """See :class:`.driver.Driver`."""
         return self._driver.read(path)
 
     def open(self, path: str) -> ObjectReader:
-        """See :class:`.driver.Driver`."""
         return self._driver.open(path)
 
     def folders(self, path: str) -> Sequence[str]:
-        """See :class:`.driver.Driver`."""
         return self._driver.folders(path)
 
     def refresh(self, path: str) -> None:
@@ -52,7 +50,6 @@ class ReadOnlyDriver:
         _refuse()
 
     def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
-        """See :class:`.driver.Driver`."""
         return self._driver.objects(path)
 
     def prune(self, path: str) -> bool:
@@ -71,7 +68,6 @@ class ReadOnlyDriver:
         _refuse()
 
     def require(self) -> None:
-        """See :class:`.driver.Driver`."""
         self._driver.require()
 
     def mark(self) -> None:
@@ -79,7 +75,6 @@ class ReadOnlyDriver:
         _refuse()
 
     def is_emptied(self, path: str) -> bool:
-        """See :class:`.driver.Driver`."""
         return self._driver.is_emptied(path)
 
     def seconds(self) -> float:
@@ -87,7 +82,6 @@ class ReadOnlyDriver:
         return time.time()
 
     def free_bytes(self) -> int | None:
-        """See :class:`.driver.Driver`."""
         return self._driver.free_bytes()
 
     def lock(
