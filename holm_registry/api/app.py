@@ -102,13 +102,13 @@ class ApiResource(Resource):
 
     def render(self, request: StreamedRequest) -> bytes | int:
         """Answer a request."""
-        self._headers.put_on(request)
-        self._cors.put_on(request)
+        self._headers.apply(request)
+        self._cors.apply(request)
         for name in self._left_out:
             request.responseHeaders.removeHeader(name)
-        request.keep_headers()
+        request.save_headers()
         site: Any = request.site
-        refused = site.throttle.enter(request)
+        refused = site.rate_limiter.admit(request)
         if refused is not None:
             return _refuse(request, _too_many(*refused))
         if request.method == b"OPTIONS":

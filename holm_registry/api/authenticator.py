@@ -114,7 +114,7 @@ class Authenticator:
         if known:
             return known
         check = partial(users.check, name, password)
-        login: str = await self._queue.run(request.network, check)
+        login: str = await self._queue.run(request.client_network, check)
         if login:
             # By the version from before: if the file has changed meanwhile, it is checked again.
             self._remembered.add(version, name, password, login)

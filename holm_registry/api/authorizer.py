@@ -146,7 +146,7 @@ class RuleAuthorizer:
         try:
             await self._require(request, repository, actions, scope)
         except (Unauthorized, Denied) as problem:
-            self.tell_audit(request, repository, actions, problem.status)
+            self.audit_denial(request, repository, actions, problem.status)
             raise
 
     async def _require(
@@ -170,7 +170,7 @@ class RuleAuthorizer:
             if not self.permissions.may_use_api(identity):
                 raise self._refuse(request, "", _insufficient(identity))
         except Unauthorized as problem:
-            self.tell_audit(request, "", ("login",), problem.status)
+            self.audit_denial(request, "", ("login",), problem.status)
             raise
 
     async def require_list(self, request: StreamedRequest) -> Callable[[str], bool] | None:
@@ -202,7 +202,7 @@ class RuleAuthorizer:
                 raise self.ask_for_password() from None
             raise self._refuse(request, scope, "invalid_token") from None
 
-    def tell_audit(
+    def audit_denial(
         self, request: StreamedRequest, repository: str, actions: tuple[str, ...], status: int
     ) -> None:
         """Write a refusal into the audit log, if there is one."""

@@ -71,12 +71,12 @@ def _describe(request: StreamedRequest, stat: BlobStat) -> Sequence[MultipartPie
 
     :raises RegistryError: The client wants it on a condition that does not hold.
     """
-    require_if_match(request.lines("If-Match"), stat.digest)
+    require_if_match(request.header_values("If-Match"), stat.digest)
     request.set_header("Docker-Content-Digest", str(stat.digest))
     request.set_header("ETag", f'"{stat.digest}"')
     request.set_header("Cache-Control", _CACHE_CONTROL)
     request.set_header("Accept-Ranges", "bytes")
-    if is_not_modified(request.lines("If-None-Match"), stat.digest):
+    if is_not_modified(request.header_values("If-None-Match"), stat.digest):
         request.setResponseCode(304)
         return ()
     ranges = _ranges(request, stat)
@@ -104,7 +104,7 @@ def _ranges(request: StreamedRequest, stat: BlobStat) -> Sequence[ByteRange]:
 
     :see: RFC 9110, sections 13.1.5 and 14.2.
     """
-    wanted, on_condition = request.lines("Range"), request.lines("If-Range")
+    wanted, on_condition = request.header_values("Range"), request.header_values("If-Range")
     if request.method != b"GET" or len(wanted) != 1:
         return ()
     if on_condition not in ([], [f'"{stat.digest}"']):

@@ -32,13 +32,13 @@ T = TypeVar("T")
 class CacheStats:
     """How often something was looked for in memory, and how often it was there."""
 
-    asked: int = 0
-    known: int = 0
+    lookups: int = 0
+    hits: int = 0
 
     def count(self, found: T | None) -> T | None:
         """Count one look, and give what was found."""
-        self.asked += 1
-        self.known += found is not None
+        self.lookups += 1
+        self.hits += found is not None
         return found
 
 

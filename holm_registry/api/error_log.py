@@ -21,7 +21,7 @@ def log_error(request: StreamedRequest, error: RegistryError) -> None:
     """Log why a request is refused, with codes, messages and details."""
     # Any: mypy takes it for None, which it is before a request is handled.
     site: Any = request.site
-    site.refusals.note(request, error.status, _described(error))
+    site.client_errors.log(request, error.status, _described(error))
 
 
 def _described(error: RegistryError) -> str:

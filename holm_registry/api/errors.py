@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from holm_registry.http.body import ClientLeft
+from holm_registry.http.body import ClientDisconnected
 from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.errors import (
@@ -40,7 +40,7 @@ def render_error(request: StreamedRequest, error: RegistryError) -> bytes:
 
     :see: OCI distribution-spec, "Error Codes".
     """
-    request.start_over()
+    request.reset_headers()
     request.setResponseCode(error.status)
     request.set_header("X-Request-Id", request.request_id)
     for name, value in error.headers.items():
@@ -65,7 +65,7 @@ class ErrorHandlers:
             ((RegistryError,), self.refuse),
             ((StorageUnavailable, VolumeLost), self.unavailable),
             ((HTTPException,), self.no_route),
-            ((ClientLeft, CancelledError), self.gone),
+            ((ClientDisconnected, CancelledError), self.gone),
             ((Exception,), self.fault),
         ]
         for exceptions, answer in answers:

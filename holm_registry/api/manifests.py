@@ -89,7 +89,7 @@ class ManifestRoutes:
             return found.description
         if found.described is not None:
             return found.described
-        async with request.memory.room(2 * found.size_bytes):
+        async with request.memory.reserve(2 * found.size_bytes):
             return await self._threads.run(self._manifests.describe, found)
 
     async def _send_file(self, request: StreamedRequest, large: LargeManifest) -> bytes:
@@ -115,12 +115,12 @@ class ManifestRoutes:
 
         :return: Whether the client wants the manifest as well: it does not have it yet.
         """
-        require_if_match(request.lines("If-Match"), described.digest)
+        require_if_match(request.header_values("If-Match"), described.digest)
         request.set_header("Allow", await self._context.methods(request, repository))
         digest = str(described.digest)
         request.set_header("Docker-Content-Digest", digest)
         request.set_header("ETag", f'"{digest}"')
-        if is_not_modified(request.lines("If-None-Match"), described.digest):
+        if is_not_modified(request.header_values("If-None-Match"), described.digest):
             request.setResponseCode(304)
             return False
         request.set_header("Content-Type", described.media_type)
@@ -169,19 +169,19 @@ class ManifestRoutes:
         Have a manifest that is sent in memory, as long as it is worked with.
 
         :raises SizeInvalid: It is too large.
-        :raises ClientLeft: It broke off.
+        :raises ClientDisconnected: It broke off.
         """
         most = self._context.max_manifest_bytes
         if (request.content_length or 0) > most:
             raise _too_large(most)
-        if not await request.body.gather():
+        if not await request.body.buffer_all():
             async with self._read_through_store(request, repository, most) as content:
                 yield content
             return
         content = b"".join(await request.body.read())
         if len(content) > most:
             raise _too_large(most)
-        async with request.memory.room(2 * len(content)):
+        async with request.memory.reserve(2 * len(content)):
             yield content
 
     @asynccontextmanager
@@ -197,7 +197,7 @@ class ManifestRoutes:
                 if session.size_bytes + sum(map(len, buffers)) > most:
                     raise _too_large(most)
                 await run(session.append, buffers)
-            async with request.memory.room(2 * session.size_bytes):
+            async with request.memory.reserve(2 * session.size_bytes):
                 content = await run(session.content)
                 await run(session.abort)
                 yield content
@@ -225,7 +225,7 @@ def _needs_platform(request: StreamedRequest, reference: Digest | str, media_typ
     if not isinstance(reference, str) or media_type != DOCKER_LIST:
         return False
     request.vary("Accept")
-    return not accepts(request.lines("Accept"), DOCKER_LIST)
+    return not accepts(request.header_values("Accept"), DOCKER_LIST)
 
 
 def _tag_arguments(request: StreamedRequest) -> list[str]:

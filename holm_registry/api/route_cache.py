@@ -16,7 +16,7 @@ from klein import Klein
 from werkzeug.routing import MapAdapter, Rule
 
 #: How many to remember, and how long their paths may be: about 2 MiB together.
-MAX_REMEMBERED = 1024
+MAX_ROUTES = 1024
 _MAX_CHARACTERS = 512
 
 _METHODS = ("GET", "HEAD")
@@ -39,7 +39,7 @@ class RouteCache:
 
     def __init__(self, app: Klein) -> None:
         self._bind = app.url_map.bind
-        self._known: OrderedDict[tuple[str, str], _CachedMatch] = OrderedDict()
+        self._matches: OrderedDict[tuple[str, str], _CachedMatch] = OrderedDict()
 
     def bind(
         self,
@@ -52,10 +52,10 @@ class RouteCache:
     ) -> MapAdapter | _CachedMatch:
         """Do as the map of routes does, for Klein."""
         key = (default_method, path_info)
-        known = self._known.get(key)
-        if known is not None:
-            self._known.move_to_end(key)
-            return known
+        match = self._matches.get(key)
+        if match is not None:
+            self._matches.move_to_end(key)
+            return match
         adapter = self._bind(
             server_name,
             script_name,
@@ -67,11 +67,11 @@ class RouteCache:
             return _CachingAdapter(adapter, self, key)
         return adapter
 
-    def learn(self, key: tuple[str, str], known: _CachedMatch) -> None:
+    def store(self, key: tuple[str, str], match: _CachedMatch) -> None:
         """Remember what was found."""
-        self._known[key] = known
-        if len(self._known) > MAX_REMEMBERED:
-            self._known.popitem(last=False)
+        self._matches[key] = match
+        if len(self._matches) > MAX_ROUTES:
+            self._matches.popitem(last=False)
 
 
 class _CachingAdapter(MapAdapter):
@@ -85,7 +85,7 @@ class _CachingAdapter(MapAdapter):
     def match(self, *args: Any, **kwargs: Any) -> Any:
         """Find a route."""
         rule, arguments = super().match(*args, **kwargs)
-        self._routes.learn(self._key, _CachedMatch(rule, arguments))
+        self._routes.store(self._key, _CachedMatch(rule, arguments))
         return rule, dict(arguments)
 
 

@@ -62,7 +62,7 @@ class TokenRoutes:
             name, password = form.require("username"), form.require("password")
             identity = await self._guard.authenticator.log_in(request, name, password)
         except InvalidCredentials:
-            self._guard.tell_audit(request, "", ("login",), 400)
+            self._guard.audit_denial(request, "", ("login",), 400)
             raise OAuthError("invalid_grant", "wrong name or password") from None
         except TooManyRequests as problem:
             raise OAuthError(

@@ -9,4 +9,4 @@ def owner_of(request: StreamedRequest) -> str:
 
     :return: A user, whatever addresses it comes from, or an address that comes without a login.
     """
-    return f"user {request.actor}" if request.actor else request.network
+    return f"user {request.actor}" if request.actor else request.client_network

@@ -190,7 +190,7 @@ class UploadRoutes:
 
         :raises RangeInvalid: It says that it belongs elsewhere than at the end.
         :raises SizeInvalid: It is longer or shorter than it says.
-        :raises ClientLeft: It broke off; what arrived is kept.
+        :raises ClientDisconnected: It broke off; what arrived is kept.
         """
         chunk = self._chunk(request, repository, session)
         begun = session.size_bytes

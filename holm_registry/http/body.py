@@ -14,7 +14,7 @@ from .memory_budget import MemoryBudget
 _SMALL_BYTES = 4 * 1024
 
 
-class ClientLeft(Exception):
+class ClientDisconnected(Exception):
     """The connection was lost before the body's end."""
 
 
@@ -53,14 +53,14 @@ class RequestBody:
         self._discarding = False
         self._waiting: Deferred[None] | None = None
         self._lost = False
-        self._left = False
+        self._share_released = False
         self.complete = False
         #: How much has arrived, taken or not, in bytes.
         self.received_bytes = 0
 
     @property
-    def keeps_waiting(self) -> bool:
-        """Whether its sender is kept waiting: it was paused, or the handler has not read yet."""
+    def is_sender_waiting(self) -> bool:
+        """Whether its sender is kept waiting: it was paused, or the handler has not read."""
         return self._paused or self._on_read is not None
 
     async def read(self) -> list[bytes]:
@@ -68,7 +68,7 @@ class RequestBody:
         Return what has arrived since the last time, waiting for the first bytes if need be.
 
         :return: At least one buffer; none at the body's end.
-        :raises ClientLeft: The connection was lost, and all that had arrived was given before.
+        :raises ClientDisconnected: The connection was lost, and no received data is left.
         """
         self._begin()
         self._count_taken(0)
@@ -78,21 +78,21 @@ class RequestBody:
         taken, self._buffered_bytes = self._buffered_bytes, 0
         self._taken_bytes = taken
         if not buffers and self._lost:
-            raise ClientLeft
+            raise ClientDisconnected
         self._unpause()
         return [bytes(buffer) for buffer in buffers]
 
-    async def gather(self) -> bool:
+    async def buffer_all(self) -> bool:
         """
         Wait until the whole body is there, to be given by one :meth:`read`.
 
         :return: False if that would be more than its share of memory.
-        :raises ClientLeft: The connection was lost before its end.
+        :raises ClientDisconnected: The connection was lost before its end.
         """
         self._begin()
         while not self.complete and not self._paused:
             if self._lost:
-                raise ClientLeft
+                raise ClientDisconnected
             await self._change()
         return self.complete
 
@@ -101,7 +101,7 @@ class RequestBody:
         Return the whole body.
 
         :raises BodyTooLarge: It has more than ``max_bytes``.
-        :raises ClientLeft: The connection was lost before its end.
+        :raises ClientDisconnected: The connection was lost before its end.
         """
         buffers: list[bytes] = []
         size = 0
@@ -126,14 +126,14 @@ class RequestBody:
     def finish(self) -> None:
         """Note that the body has ended."""
         self.complete = True
-        self._leave()
+        self._release_share()
         self._wake()
 
-    def lose(self) -> None:
+    def connection_lost(self) -> None:
         """Note that the connection was lost."""
         if not self.complete:
             self._lost = True
-            self._leave()
+            self._release_share()
         # These hold the request, and it holds this.
         self._pause = self._resume = _nothing
         self._on_read = None
@@ -142,11 +142,11 @@ class RequestBody:
     def discard(self) -> None:
         """Forget what waits and all that is still to come."""
         self._discarding = True
-        self._leave()
-        self.forget()
+        self._release_share()
+        self.release()
         self._unpause()
 
-    def forget(self) -> None:
+    def release(self) -> None:
         """Forget what waits, and what was given to a reader."""
         self._memory.free(self._buffered_bytes)
         self._buffers, self._buffered_bytes = [], 0
@@ -182,10 +182,10 @@ class RequestBody:
         self._waiting = Deferred()
         return self._waiting
 
-    def _leave(self) -> None:
+    def _release_share(self) -> None:
         """Give the share back, once."""
-        if not self._left:
-            self._left = True
+        if not self._share_released:
+            self._share_released = True
             self._memory.bodies -= 1
 
     def _unpause(self) -> None:

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .body import ClientLeft
+from .body import ClientDisconnected
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -34,7 +34,9 @@ def uncancellable(
         def done(result: T | Failure) -> None:
             if not waiting.called:
                 waiting.callback(result)
-            elif isinstance(result, Failure) and not result.check(ClientLeft, CancelledError):
+            elif isinstance(result, Failure) and not result.check(
+                ClientDisconnected, CancelledError
+            ):
                 _log.failure("after the client had left: {name}", result, name=function.__name__)
 
         Deferred.fromCoroutine(_awaiting(function(self, *args, **kwargs))).addBoth(done)

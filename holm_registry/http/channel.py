@@ -90,12 +90,12 @@ class Channel(HTTPChannel):
         self._line = b""
         self._is_parsing = False
         self._is_refused = False
-        self._left = 0
+        self._body_left_bytes = 0
         self._chunks: ChunkDecoder | None = None
         self._deadline: Any = None
-        self._cut: Any = None
-        self._turn: Any = None
-        self._ends: tuple[Any, Any] = (None, None)
+        self._abort_call: Any = None
+        self._parse_call: Any = None
+        self._addresses: tuple[Any, Any] = (None, None)
         self._is_secure = False
 
     # The connection.
@@ -104,7 +104,7 @@ class Channel(HTTPChannel):
         """Wait for a first request, and for TLS not for long."""
         super().connectionMade()
         # Twisted asks the kernel for each request.
-        self._ends = (self.transport.getHost(), self.transport.getPeer())
+        self._addresses = (self.transport.getHost(), self.transport.getPeer())
         self._is_secure = bool(super().isSecure())
         self._receive_at_once(RECEIVE_BYTES)
         if self.isSecure():
@@ -112,11 +112,11 @@ class Channel(HTTPChannel):
 
     def getHost(self) -> Any:
         """Return the address that the client connected to."""
-        return self._ends[0]
+        return self._addresses[0]
 
     def getPeer(self) -> Any:
         """Return the address that the client connected from."""
-        return self._ends[1]
+        return self._addresses[1]
 
     def isSecure(self) -> bool:
         """Return whether the connection is one of TLS."""
@@ -128,14 +128,14 @@ class Channel(HTTPChannel):
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
         """Forget it."""
-        for call in (self._deadline, self._cut, self._turn):
+        for call in (self._deadline, self._abort_call, self._parse_call):
             if call is not None and call.active():
                 call.cancel()
-        self._deadline = self._cut = self._turn = None
+        self._deadline = self._abort_call = self._parse_call = None
         self._pending = b""
-        self._count()
+        self._count_pending()
         super().connectionLost(reason)
-        self.site.left(self)
+        self.site.connection_closed(self)
 
     def loseConnection(self) -> None:
         """Close when all is sent; in any case soon."""
@@ -143,8 +143,8 @@ class Channel(HTTPChannel):
 
     def close_within(self, seconds: float) -> None:
         """Close when all is sent; after some time, all the same."""
-        if self._cut is None:
-            self._cut = self.callLater(seconds, self.transport.abortConnection)
+        if self._abort_call is None:
+            self._abort_call = self.callLater(seconds, self.transport.abortConnection)
         super().loseConnection()
 
     def timeoutConnection(self) -> None:
@@ -159,9 +159,9 @@ class Channel(HTTPChannel):
             return
         self.resetTimeout()
         self._pending = self._pending + data if self._pending else data
-        if self._turn is None:
+        if self._parse_call is None:
             self._parse()
-        self._count()
+        self._count_pending()
         if self._handlingRequest and len(self._pending) > AHEAD_BYTES:
             self._networkProducer.pauseProducing()
 
@@ -179,14 +179,14 @@ class Channel(HTTPChannel):
         requests = 0
         try:
             while self._pending and not self._is_refused and not self._handlingRequest:
-                if self._left or self._chunks is not None:
+                if self._body_left_bytes or self._chunks is not None:
                     self._take_body()
                 elif self._waitingForTransport:
                     # It reads no answers, and gets no more of them.
                     break
                 elif requests == AHEAD_REQUESTS:
                     self._networkProducer.pauseProducing()
-                    self._turn = self.callLater(0, self._go_on)
+                    self._parse_call = self.callLater(0, self._continue_parsing)
                     break
                 elif not self._take_head():
                     break
@@ -194,9 +194,9 @@ class Channel(HTTPChannel):
                     requests += 1
         finally:
             self._is_parsing = False
-            self._count()
+            self._count_pending()
 
-    def _count(self) -> None:
+    def _count_pending(self) -> None:
         """Count what waits, among all that does; refuse it where that would be too much."""
         size, memory = len(self._pending), self.site.memory
         more = size - self._counted
@@ -206,16 +206,16 @@ class Channel(HTTPChannel):
             self._counted = size
             memory.count_heads(more)
 
-    def _go_on(self) -> None:
-        self._turn = None
+    def _continue_parsing(self) -> None:
+        self._parse_call = None
         self._parse()
-        if self._turn is None and not self._handlingRequest and not self._waitingForTransport:
+        if self._parse_call is None and not self._handlingRequest and not self._waitingForTransport:
             self._networkProducer.resumeProducing()
 
     def resumeProducing(self) -> None:
         """Go on with answers, since there is room for them."""
         super().resumeProducing()
-        if self._turn is None:
+        if self._parse_call is None:
             self._parse()
 
     # A request's head.
@@ -291,7 +291,7 @@ class Channel(HTTPChannel):
         except FramingInvalid as problem:
             self.refuse(problem.status, str(problem))
             return
-        self._left = self.length or 0
+        self._body_left_bytes = self.length or 0
         if self.length is None:
             self._chunks = ChunkDecoder()
         if self.length != 0:
@@ -315,10 +315,10 @@ class Channel(HTTPChannel):
         data, self._pending = self._pending, b""
         request = self.requests[-1]
         if self._chunks is None:
-            part, self._pending = data[: self._left], data[self._left :]
-            self._left -= len(part)
+            part, self._pending = data[: self._body_left_bytes], data[self._body_left_bytes :]
+            self._body_left_bytes -= len(part)
             self._receive_share()
-            is_complete = self._left == 0
+            is_complete = self._body_left_bytes == 0
         else:
             try:
                 part, self._pending = self._decode(self._chunks, data)
@@ -330,7 +330,7 @@ class Channel(HTTPChannel):
         if part:
             request.handleContentChunk(part)
         if is_complete:
-            self._chunks, self._left = None, 0
+            self._chunks, self._body_left_bytes = None, 0
             self._receive_at_once(RECEIVE_BYTES)
             self.allContentReceived()
 
@@ -369,14 +369,14 @@ class Channel(HTTPChannel):
             return
         self._is_refused = True
         self._pending = b""
-        self._count()
+        self._count_pending()
         self._end_deadline()
         self.setTimeout(None)
         requests, self.requests = self.requests, []
         is_answered = is_begun = False
         for request in requests:
             is_answered, is_begun = bool(request.finished), bool(request.startedWriting)
-            request.lost_as = status
+            request.disconnect_status = status
         if not is_answered and not is_begun:
             self._log_refusal(requests[-1] if requests else self.requestFactory(self), status, text)
         for request in requests:
@@ -391,11 +391,11 @@ class Channel(HTTPChannel):
 
     def _log_refusal(self, request: Any, status: int, text: str) -> None:
         line = loggable(self._line[:MAX_LOGGED_LINE])
-        self.site.refusals.note_unread(line, request, status, text)
+        self.site.client_errors.log_unparsed(line, request, status, text)
         if request.site is None:
             # One that was begun is logged at its end.
             request.first_line, request.code = line, status
-            self.site.log_unread(request)
+            self.site.log_unparsed(request)
 
     def _close_both_ways(self) -> None:
         """Send that nothing follows, and wait a moment for the client to close."""
@@ -404,7 +404,7 @@ class Channel(HTTPChannel):
             # TLS waits for the other side in any case.
             self.close_within(LEAVE_SECONDS)
             return
-        self._cut = self.callLater(LEAVE_SECONDS, self.transport.abortConnection)
+        self._abort_call = self.callLater(LEAVE_SECONDS, self.transport.abortConnection)
         self._networkProducer.unregisterProducer()
         self._networkProducer.resumeProducing()
         half_close()

@@ -45,7 +45,7 @@ class ClientErrorLog:
         self._reads = _Period(LogLevel.debug)
         self._writes = _Period(LogLevel.info)
 
-    def note(self, request: Any, status: int, reason: str) -> None:
+    def log(self, request: Any, status: int, reason: str) -> None:
         """
         Log the refusal of a request, if the status is that of one.
 
@@ -56,7 +56,7 @@ class ClientErrorLog:
             who = (request.request_id, request.actor, request.peer)
             self._write(request.method, path, f"{status} {reason}", *who)
 
-    def note_unread(self, line: bytes, request: Any, status: int, reason: str) -> None:
+    def log_unparsed(self, line: bytes, request: Any, status: int, reason: str) -> None:
         """
         Log the refusal of what did not become a request.
 

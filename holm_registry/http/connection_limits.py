@@ -77,19 +77,19 @@ class ConnectionCounter:
         self._addresses: Counter[str] = Counter()
         self.refused = 0
         #: How many that were not let in are still open.
-        self.leaving = 0
+        self.rejected = 0
 
     @property
     def room(self) -> int:
         """How many more may be accepted, be it to tell them that they are too many."""
-        return max(0, self._limits.connections - self.count) + MOST_REFUSED - self.leaving
+        return max(0, self._limits.connections - self.count) + MOST_REFUSED - self.rejected
 
     @property
     def count(self) -> int:
         """How many there are."""
         return self._addresses.total()
 
-    def enter(self, address: Any) -> str | None:
+    def acquire(self, address: Any) -> str | None:
         """Count one in; or tell, in a line, why it cannot be let in."""
         host = client_of(address)
         reason = None
@@ -103,7 +103,7 @@ class ConnectionCounter:
         self._addresses[host] += 1
         return None
 
-    def leave(self, address: Any) -> None:
+    def release(self, address: Any) -> None:
         """Count one out."""
         host = client_of(address)
         self._addresses[host] -= 1

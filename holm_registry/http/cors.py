@@ -62,7 +62,7 @@ class Cors:
         if self._credentials and origin != _ANY:
             yield _CREDENTIALS, ["true"]
 
-    def put_on(self, request: StreamedRequest) -> None:
+    def apply(self, request: StreamedRequest) -> None:
         """Let the origin of a request read the answer, if it is one of several that may."""
         if not self._has_choice:
             return

@@ -26,7 +26,7 @@ class DefaultHeaders:
             made.setRawHeaders(name, values)
         self._ready = dict(made._rawHeaders)  # noqa: SLF001 - see above
 
-    def put_on(self, request: _Answering) -> None:
+    def apply(self, request: _Answering) -> None:
         """Set them."""
         kept = request.responseHeaders._rawHeaders  # noqa: SLF001 - see above
         for name, values in self._ready.items():

@@ -40,7 +40,7 @@ MAX_STEP_BYTES = 256 * 1024
 SMALL_BYTES = 64 * 1024
 
 #: How long an answer may be held, in seconds, once others wait for its memory.
-HOLD_SECONDS = 10.0
+EVICTION_SECONDS = 10.0
 
 
 @frozen(eq=False)
@@ -50,9 +50,9 @@ class _Waiting:
 
 
 @frozen
-class _Held:
+class _SharedReservation:
     since: float
-    give_up: list[Callable[[], object]]
+    evict: list[Callable[[], object]]
 
 
 class MemoryBudget:
@@ -73,8 +73,8 @@ class MemoryBudget:
         self.readers = 0
         self._heads_bytes = 0
         self._waiting: deque[_Waiting] = deque()
-        self._held: OrderedDict[Hashable, _Held] = OrderedDict()
-        self._look: Any = None
+        self._shared: OrderedDict[Hashable, _SharedReservation] = OrderedDict()
+        self._eviction_call: Any = None
 
     def share_bytes(self) -> int:
         """Return how much one body may keep waiting before its connection is paused."""
@@ -106,65 +106,65 @@ class MemoryBudget:
             first = self._waiting.popleft()
             self.used_bytes += first.size
             first.granted.callback(None)
-        if not self._waiting and self._look is not None:
-            self._look.cancel()
-            self._look = None
+        if not self._waiting and self._eviction_call is not None:
+            self._eviction_call.cancel()
+            self._eviction_call = None
 
     @asynccontextmanager
-    async def room(self, size: int) -> AsyncIterator[None]:
+    async def reserve(self, size: int) -> AsyncIterator[None]:
         """
         Have room for something, as soon as there is.
 
         :param size: In bytes; what is more than there is in all gets all.
         """
         size = min(size, self.total_bytes)
-        await self._take(size)
+        await self._acquire(size)
         try:
             yield
         finally:
             self.free(size)
 
     @asynccontextmanager
-    async def held(
-        self, name: Hashable, size: int, give_up: Callable[[], object]
+    async def reserve_shared(
+        self, name: Hashable, size: int, evict: Callable[[], object]
     ) -> AsyncIterator[None]:
         """
         Keep an answer for as long as its client takes to read it.
 
         :param name: What several answers share has one name, and is counted once.
         :param size: In bytes.
-        :param give_up: Called if it has been kept for long, and others wait for its memory.
+        :param evict: Called if it has been kept for long, and others wait for its memory.
         """
         size = min(size, self.total_bytes)
-        if name not in self._held:
-            await self._take(size)
-            if name in self._held:
+        if name not in self._shared:
+            await self._acquire(size)
+            if name in self._shared:
                 # Another has kept it while we waited.
                 self.free(size)
             else:
-                self._held[name] = _Held(self._clock.seconds(), [])
-        holders = self._held[name].give_up
-        holders.append(give_up)
+                self._shared[name] = _SharedReservation(self._clock.seconds(), [])
+        holders = self._shared[name].evict
+        holders.append(evict)
         try:
             yield
         finally:
-            holders.remove(give_up)
+            holders.remove(evict)
             if not holders:
-                del self._held[name]
+                del self._shared[name]
                 self.free(size)
 
     def _fits(self, size: int) -> bool:
         return not self.used_bytes or self.used_bytes + size <= self.total_bytes
 
-    async def _take(self, size: int) -> None:
+    async def _acquire(self, size: int) -> None:
         if size <= SMALL_BYTES or (not self._waiting and self._fits(size)):
             self.used_bytes += size
             return
         granted: Deferred[None] = Deferred()
         waiting = _Waiting(size, granted)
         self._waiting.append(waiting)
-        if self._look is None:
-            self._look = self._clock.callLater(HOLD_SECONDS, self._make_room)
+        if self._eviction_call is None:
+            self._eviction_call = self._clock.callLater(EVICTION_SECONDS, self._evict_oldest)
         try:
             await granted
         except BaseException:
@@ -177,11 +177,11 @@ class MemoryBudget:
             self._waiting.remove(waiting)
             self.free(0)
 
-    def _make_room(self) -> None:
+    def _evict_oldest(self) -> None:
         """Have the answer that was held longest give way, and look again."""
-        self._look = self._clock.callLater(1.0, self._make_room)
-        for held in self._held.values():
-            if self._clock.seconds() - held.since >= HOLD_SECONDS:
-                for give_up in tuple(held.give_up):
-                    give_up()
+        self._eviction_call = self._clock.callLater(1.0, self._evict_oldest)
+        for held in self._shared.values():
+            if self._clock.seconds() - held.since >= EVICTION_SECONDS:
+                for evict in tuple(held.evict):
+                    evict()
                 return

@@ -77,7 +77,7 @@ class RateLimiter:
             self._rate = TokenBucket(rate, rate * BURST_SECONDS, seconds)
         self.refused = 0
 
-    def enter(self, request: Any) -> tuple[str, float] | None:
+    def admit(self, request: Any) -> tuple[str, float] | None:
         """
         Count a request in, until it ends.
 
@@ -85,7 +85,7 @@ class RateLimiter:
         """
         if self._rate is None and not request.streams:
             return None
-        client = request.network
+        client = request.client_network
         wait = 0.0 if self._rate is None else self._rate.acquire(client)
         if wait:
             self.refused += 1
@@ -96,10 +96,10 @@ class RateLimiter:
             self.refused += 1
             return "too many uploads at once from this address", 1.0
         self._uploads[client] += 1
-        request.notifyFinish().addBoth(self._leave, client)
+        request.notifyFinish().addBoth(self._release, client)
         return None
 
-    def _leave(self, _: object, client: str) -> None:
+    def _release(self, _: object, client: str) -> None:
         self._uploads[client] -= 1
         if self._uploads[client] <= 0:
             del self._uploads[client]

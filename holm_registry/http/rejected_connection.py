@@ -37,11 +37,11 @@ class RejectedConnection(Protocol):
         self._reason = reason
         self._left = left
         self._clock = clock
-        self._cut: Any = None
+        self._abort_call: Any = None
 
     def connectionMade(self) -> None:
         """Say it, as soon as it can be said."""
-        self._cut = self._clock.callLater(REFUSED_SECONDS, self.transport.abortConnection)
+        self._abort_call = self._clock.callLater(REFUSED_SECONDS, self.transport.abortConnection)
         if not hasattr(self.transport, "getPeerCertificate"):
             self._say()
 
@@ -51,8 +51,8 @@ class RejectedConnection(Protocol):
 
     def connectionLost(self, _reason: Any = None) -> None:
         """Wait no more."""
-        if self._cut.active():
-            self._cut.cancel()
+        if self._abort_call.active():
+            self._abort_call.cancel()
         self._left()
 
     def _say(self) -> None:

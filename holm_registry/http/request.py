@@ -83,11 +83,11 @@ class StreamedRequest(Request):
     streams = False
 
     #: Its status in the access log, should the connection be lost before its answer.
-    lost_as = CLIENT_LEFT
+    disconnect_status = CLIENT_LEFT
 
-    _kept_headers: Mapping[bytes, list[bytes]] = {}
+    _saved_headers: Mapping[bytes, list[bytes]] = {}
     _problem = ""
-    _progress: StallTimer | None = None
+    _stall_timer: StallTimer | None = None
     _expects_continue = False
     _lingering: Any = None
     _discarded_bytes = 0
@@ -134,7 +134,7 @@ class StreamedRequest(Request):
         values = self.requestHeaders.getRawHeaders(name.encode())
         return values[-1].decode("utf-8", "replace") if values else None
 
-    def lines(self, name: str) -> list[str]:
+    def header_values(self, name: str) -> list[str]:
         """Return all headers of a name, as text: an empty list for none."""
         # By bytes: asked for a text, Headers would decode strictly.
         values = self.requestHeaders.getRawHeaders(name.encode())
@@ -150,7 +150,7 @@ class StreamedRequest(Request):
         return [value.decode("utf-8", "replace") for value in self.args.get(name.encode(), [])]
 
     @property
-    def client_left(self) -> bool:
+    def disconnected(self) -> bool:
         """Whether the connection was lost."""
         return bool(self._disconnected)
 
@@ -162,20 +162,20 @@ class StreamedRequest(Request):
         """Note that the answer, an error too, depends on a header of the request."""
         names = [*self.responseHeaders.getRawHeaders("Vary", []), name]
         self.set_header("Vary", ", ".join(names))
-        self._kept_headers = {**self._kept_headers, b"Vary": [", ".join(names).encode()]}
+        self._saved_headers = {**self._saved_headers, b"Vary": [", ".join(names).encode()]}
 
-    def keep_headers(self) -> None:
+    def save_headers(self) -> None:
         """Note that the headers set so far belong to every answer, errors too."""
-        self._kept_headers = snapshot(self)
+        self._saved_headers = snapshot(self)
 
-    def start_over(self) -> None:
+    def reset_headers(self) -> None:
         """
         Forget the answer that was about to be sent, for an error in its place.
 
         What was said of the other one (its length, type, digest, how long to keep it) is not true
         of the error.
         """
-        restore(self, self._kept_headers)
+        restore(self, self._saved_headers)
 
     @property
     def content_length(self) -> int | None:
@@ -202,8 +202,8 @@ class StreamedRequest(Request):
         return f"{self.client_host}:{port}"
 
     @property
-    def network(self) -> str:
-        """What counts as one client: see :func:`.addresses.client_network`."""
+    def client_network(self) -> str:
+        """The network that limits count as one client: see :mod:`.client_network`."""
         return client_network(self.client_host)
 
     @cached_property
@@ -245,12 +245,12 @@ class StreamedRequest(Request):
         self.path, _, query = self.uri.partition(b"?")
         self.args = parse_qs(query, keep_blank_values=True)
         channel.setTimeout(None)
-        self._progress = StallTimer(
+        self._stall_timer = StallTimer(
             channel.site.reactor,
             channel.site.limits.body_seconds,
-            moved=lambda: self.body.received_bytes,
-            is_ours=lambda: self.body.keeps_waiting,
-            give_up=self.abort,
+            bytes_moved=lambda: self.body.received_bytes,
+            waiting_on_us=lambda: self.body.is_sender_waiting,
+            on_stall=self.abort,
         )
         self.process()
 
@@ -293,7 +293,7 @@ class StreamedRequest(Request):
         # The channel has put its time-out aside until the answer is sent: that of an idle one.
         channel = self._channel()
         channel._savedTimeOut = channel.site.timeOut  # noqa: SLF001
-        self._end_progress()
+        self._stop_stall_timer()
         if self._lingering is None:
             self.body.finish()
         else:
@@ -306,7 +306,7 @@ class StreamedRequest(Request):
         site = self.site = self._channel().site
         if site.observer is not None:
             site.observer.request_began(self)
-        _common_headers(int(time())).put_on(self)
+        _common_headers(int(time())).apply(self)
         self.prepath, self.postpath = (
             [],
             [unquote_to_bytes(part) for part in self.path[1:].split(b"/")],
@@ -321,7 +321,7 @@ class StreamedRequest(Request):
 
     def render(self, resrc: IResource) -> None:
         """Have a resource answer; what twisted.web has set belongs to errors too."""
-        self.keep_headers()
+        self.save_headers()
         if self._problem:
             self._refuse(400, self._problem)
         elif self.method != self.method.upper():
@@ -342,24 +342,24 @@ class StreamedRequest(Request):
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer in the place of a resource."""
-        self._channel().site.refusals.note(self, status, message)
-        self.start_over()
+        self._channel().site.client_errors.log(self, status, message)
+        self.reset_headers()
         self._channel().site.errors.answer(self, status, message)
 
     def connectionLost(self, reason: Failure) -> None:
         """Notify those that wait for the request's end, then the reader of its body."""
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
-        self._end_progress()
+        self._stop_stall_timer()
         if self.site is not None and not self.finished:
-            self.code = self.lost_as
+            self.code = self.disconnect_status
             self.site.log(self)
             # What goes on without its client can ask for this no more once the channel has gone.
             _ = self.client_host, self.forwarded
         body = self.body if self.streams else None
         super().connectionLost(reason)
         if body is not None:
-            body.lose()
+            body.connection_lost()
 
     # What handlers call.
 
@@ -374,7 +374,7 @@ class StreamedRequest(Request):
         """End the answer; an early one stays until the client has had a chance to read it."""
         if self._disconnected or self.finished or not self._is_arriving:
             if self.streams:
-                self.body.forget()
+                self.body.release()
             super().finish()
             return
         if not self.startedWriting:
@@ -383,7 +383,7 @@ class StreamedRequest(Request):
             self._channel().write(b"0\r\n\r\n")
         self._channel().factory.log(self)
         self.finished = True
-        self._end_progress()
+        self._stop_stall_timer()
         self.body.discard()
         clock = cast("IReactorTime", self._channel().site.reactor)
         self._lingering = clock.callLater(LINGER_SECONDS, self._close)
@@ -406,9 +406,9 @@ class StreamedRequest(Request):
         # Any: the private parts of HTTPChannel that this file exists to hide.
         return self.channel
 
-    def _end_progress(self) -> None:
-        if self._progress is not None:
-            self._progress.end()
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.stop()
 
     def _close(self) -> None:
         self._channel().close_within(LEAVE_SECONDS)
@@ -422,8 +422,8 @@ class StreamedRequest(Request):
 
     def _resume_body(self) -> None:
         if not self._disconnected and self._is_arriving:
-            if self._progress is not None:
-                self._progress.pause_grace()
+            if self._stall_timer is not None:
+                self._stall_timer.pause_grace()
             self._channel().transport.resumeProducing()
 
 

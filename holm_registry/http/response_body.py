@@ -36,20 +36,20 @@ class AnswerSlots:
         :return: What the caller has still to send.
         """
         await self._turns.acquire()
-        is_ours = True
+        holds_slot = True
         try:
             content = await make()
             if _is_short(request, content):
                 return content
-            async with request.memory.held(object(), len(content), request.abort):
+            async with request.memory.reserve_shared(object(), len(content), request.abort):
                 self._turns.release()
-                is_ours = False
+                holds_slot = False
                 await send_bytes(request, content)
             return b""
         finally:
-            if is_ours:
+            if holds_slot:
                 self._turns.release()
 
 
 def _is_short(request: StreamedRequest, content: bytes) -> bool:
-    return len(content) <= AT_ONCE_BYTES or request.method == b"HEAD" or request.client_left
+    return len(content) <= AT_ONCE_BYTES or request.method == b"HEAD" or request.disconnected

@@ -90,7 +90,7 @@ class _Producer:
         self._pieces = iter(pieces)
         self._offset = self._stop = 0
         self._moved = 0
-        self._progress: StallTimer | None = None
+        self._stall_timer: StallTimer | None = None
         self._done: Deferred[None] = Deferred(lambda _: self._end())
         self._ended = False
 
@@ -98,12 +98,12 @@ class _Producer:
         """Begin; the result comes when all is handed over or the client has left."""
         # Any: it is our own, which twisted.web does not know.
         site: Any = self._request.site
-        self._progress = StallTimer(
+        self._stall_timer = StallTimer(
             site.reactor,
             site.limits.body_seconds,
-            moved=lambda: self._moved,
-            is_ours=self._is_reading,
-            give_up=self._give_up,
+            bytes_moved=lambda: self._moved,
+            waiting_on_us=self._is_reading,
+            on_stall=self._give_up,
         )
         self._request.registerProducer(self, streaming=True)
         self.begin()
@@ -144,8 +144,8 @@ class _Producer:
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
-            if self._progress is not None:
-                self._progress.end()
+            if self._stall_timer is not None:
+                self._stall_timer.stop()
             if self._request.channel is not None:
                 self._request.unregisterProducer()
 
@@ -162,7 +162,7 @@ class _Producer:
         """Cut the connection, whose loss ends the request; an answer cut short is not finished."""
         self._end()
         self._request.abort()
-        if self._request.client_left and not self._done.called:
+        if self._request.disconnected and not self._done.called:
             self._done.callback(None)
 
 

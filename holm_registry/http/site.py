@@ -47,7 +47,7 @@ class StreamingSite(Site):
     :param errors: Writes the answers to what does not reach the resource.
     :param write_log: Takes one line for each request, or None to keep no access log.
     :ivar memory: What all requests together keep in memory.
-    :ivar throttle: How much one client may ask for.
+    :ivar rate_limiter: How much one client may ask for.
     :ivar write_log: The same; it may be exchanged.
     :ivar observer: Observes each request; None for none.
     """
@@ -76,58 +76,58 @@ class StreamingSite(Site):
         self.connections = ConnectionCounter(limits)
         self.limits = limits
         self.proxies = proxies or TrustedProxies()
-        self.refusals = ClientErrorLog(reactor)
-        self.throttle = RateLimiter(self.limits, reactor.seconds)
+        self.client_errors = ClientErrorLog(reactor)
+        self.rate_limiter = RateLimiter(self.limits, reactor.seconds)
         self.observer = observer
         self.write_log = write_log
         self._channels: set[Any] = set()
-        self._idle: list[Deferred[None]] = []
+        self._drain_waiters: list[Deferred[None]] = []
         self._closing: Any = None
-        self._for_room: list[Callable[[], object]] = []
+        self._accept_calls: list[Callable[[], object]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Let a connection in, unless there are too many."""
-        refused = self.connections.enter(addr)
+        refused = self.connections.acquire(addr)
         if refused is not None:
-            self.connections.leaving += 1
-            return RejectedConnection(refused, self.reactor, self._refused_left, self.errors)
+            self.connections.rejected += 1
+            return RejectedConnection(refused, self.reactor, self._rejected_closed, self.errors)
         channel: Any = super().buildProtocol(addr)
         channel.address = addr
         self._channels.add(channel)
         return channel
 
-    def when_room(self, call: Callable[[], object]) -> None:
+    def call_when_accepting(self, call: Callable[[], object]) -> None:
         """Have something called as soon as a connection has gone."""
-        self._for_room.append(call)
+        self._accept_calls.append(call)
 
-    def _refused_left(self) -> None:
-        self.connections.leaving -= 1
-        self._tell_of_room()
+    def _rejected_closed(self) -> None:
+        self.connections.rejected -= 1
+        self._notify_accepting()
 
-    def _tell_of_room(self) -> None:
-        waiting, self._for_room = self._for_room, []
+    def _notify_accepting(self) -> None:
+        waiting, self._accept_calls = self._accept_calls, []
         for call in waiting:
             call()
 
-    def left(self, channel: Channel) -> None:
+    def connection_closed(self, channel: Channel) -> None:
         """Note that a connection is lost."""
-        self.connections.leave(channel.address)
-        self._tell_of_room()
+        self.connections.release(channel.address)
+        self._notify_accepting()
         self._channels.discard(channel)
-        self._tell_if_idle()
+        self._notify_if_drained()
 
     def log(self, request: Any) -> None:
         """Write a request into the access log, and tell who watches that it has ended."""
         if self.observer is not None:
             self.observer.request_ended(request)
-        self.log_unread(request)
+        self.log_unparsed(request)
 
-    def log_unread(self, request: Any) -> None:
+    def log_unparsed(self, request: Any) -> None:
         """Write what could not be read as a request into the access log."""
         if self.write_log is not None:
             self.write_log(format_combined(request, self.reactor.seconds()))
 
-    def drained(self) -> Deferred[None]:
+    def drain(self) -> Deferred[None]:
         """
         Let each connection end with an answer, and give a result once all have.
 
@@ -135,7 +135,7 @@ class StreamingSite(Site):
         take a closed connection for a failure, and many cannot send a body twice.
         """
         done: Deferred[None] = Deferred()
-        self._idle.append(done)
+        self._drain_waiters.append(done)
         for channel in self._channels:
             if channel.requests:
                 # A channel that is not persistent closes behind the answer it owes.
@@ -143,7 +143,7 @@ class StreamingSite(Site):
             channel.checkPersistence = _is_last
         if self._channels:
             self._closing = self.reactor.callLater(LAST_SECONDS, self._close_idle)
-        self._tell_if_idle()
+        self._notify_if_drained()
         return done
 
     def _close_idle(self) -> None:
@@ -151,16 +151,16 @@ class StreamingSite(Site):
             if not channel.requests:
                 channel.close_within(LAST_SECONDS)
 
-    def cut(self) -> None:
+    def abort_connections(self) -> None:
         """Cut all connections that are left."""
         for channel in list(self._channels):
             channel.transport.abortConnection()
 
-    def _tell_if_idle(self) -> None:
+    def _notify_if_drained(self) -> None:
         if not self._channels:
             if self._closing is not None and self._closing.active():
                 self._closing.cancel()
-            waiting, self._idle = self._idle, []
+            waiting, self._drain_waiters = self._drain_waiters, []
             for done in waiting:
                 if not done.called:
                     done.callback(None)

@@ -13,9 +13,9 @@ class StallTimer:
 
     :param clock: Has ``callLater``.
     :param seconds: How long one period is.
-    :param moved: Tells how many bytes have moved so far.
-    :param is_ours: Tells whether it is we who keep the other side waiting just now.
-    :param give_up: Called when less than :data:`MIN_BYTES` moved in one period.
+    :param bytes_moved: Tells how many bytes have moved so far.
+    :param waiting_on_us: Tells whether it is we who keep the other side waiting just now.
+    :param on_stall: Called when less than :data:`MIN_BYTES` moved in one period.
     """
 
     def __init__(
@@ -23,33 +23,33 @@ class StallTimer:
         clock: Any,
         seconds: float,
         *,
-        moved: Callable[[], int],
-        is_ours: Callable[[], bool],
-        give_up: Callable[[], object],
+        bytes_moved: Callable[[], int],
+        waiting_on_us: Callable[[], bool],
+        on_stall: Callable[[], object],
     ) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._moved = moved
-        self._is_ours = is_ours
-        self._give_up = give_up
+        self._bytes_moved = bytes_moved
+        self._waiting_on_us = waiting_on_us
+        self._on_stall = on_stall
         self._before = 0
         self._excused = False
-        self._call = clock.callLater(seconds, self._look)
+        self._call = clock.callLater(seconds, self._check)
 
     def pause_grace(self) -> None:
         """Note that the other side was kept waiting: this period does not count."""
         self._excused = True
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Look no more."""
         if self._call.active():
             self._call.cancel()
 
-    def _look(self) -> None:
-        moved = self._moved()
+    def _check(self) -> None:
+        moved = self._bytes_moved()
         is_slow = moved - self._before < MIN_BYTES
-        if is_slow and not self._excused and not self._is_ours():
-            self._give_up()
+        if is_slow and not self._excused and not self._waiting_on_us():
+            self._on_stall()
             return
         self._before, self._excused = moved, False
-        self._call = self._clock.callLater(self._seconds, self._look)
+        self._call = self._clock.callLater(self._seconds, self._check)

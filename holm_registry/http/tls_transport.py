@@ -38,11 +38,11 @@ class TlsTransport(BufferingTLSTransport):
     transport: Any
 
     _has_begun = False
-    _cut: Any = None
+    _abort_call: Any = None
 
     def dataReceived(self, data: bytes) -> None:
         """Look at what comes first; all else is TLS."""
-        if self._cut is not None:
+        if self._abort_call is not None:
             return
         if not self._has_begun and data[:1].isalpha():
             self._refuse()
@@ -52,8 +52,8 @@ class TlsTransport(BufferingTLSTransport):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Wait no more."""
-        if self._cut is not None and self._cut.active():
-            self._cut.cancel()
+        if self._abort_call is not None and self._abort_call.active():
+            self._abort_call.cancel()
         super().connectionLost(reason)
 
     def _flushReceiveBIO(self) -> None:
@@ -72,7 +72,9 @@ class TlsTransport(BufferingTLSTransport):
             super()._flushReceiveBIO()  # type: ignore[no-untyped-call]
 
     def _refuse(self) -> None:
-        self._cut = self.factory.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)
+        self._abort_call = self.factory.clock.callLater(
+            LINGER_SECONDS, self.transport.abortConnection
+        )
         self.transport.write(last_answer(400, SENTENCE))
         self.transport.loseWriteConnection()
 

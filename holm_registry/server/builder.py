@@ -95,7 +95,7 @@ def build(config: Config, reactor: Any) -> Services:
     if metrics is not None:
         _register_metrics(metrics, context, driver, quotas, scheduler)
         metrics.register_threads(threads)
-        metrics.register_connections(site.connections, site.throttle)
+        metrics.register_connections(site.connections, site.rate_limiter)
         if notifications is not None:
             metrics.register_notifications(notifications.sink, notifications.senders)
         services.append(metrics.reactor_latency)

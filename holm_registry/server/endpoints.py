@@ -107,7 +107,7 @@ def limit_accepts(port: Any, site: StreamingSite) -> None:
         room = site.connections.room
         if room <= 0:
             port.stopReading()
-            site.when_room(resume)
+            site.call_when_accepting(resume)
             return
         port.numberAccepts = min(port.numberAccepts, room)
         accept()

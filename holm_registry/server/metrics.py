@@ -78,16 +78,16 @@ class RegistryMetrics:
         """Register the lookups in the metadata cache, under the names of registry:3 and 2."""
         add = self._collector
         prefix = "registry_storage_cache"
-        add.counter(f"{prefix}_requests", "Lookups in the metadata cache.", lambda: cache.asked)
-        add.counter(f"{prefix}_hits", "Lookups that were a hit.", lambda: cache.known)
+        add.counter(f"{prefix}_requests", "Lookups in the metadata cache.", lambda: cache.lookups)
+        add.counter(f"{prefix}_hits", "Lookups that were a hit.", lambda: cache.hits)
         add.counter(f"{prefix}_errors", "Lookups that failed; always 0.", lambda: 0)
         add.counter(
             prefix,
             "Lookups in the metadata cache by type, as in registry:2.",
             lambda: {
-                "Request": cache.asked,
-                "Hit": cache.known,
-                "Miss": cache.asked - cache.known,
+                "Request": cache.lookups,
+                "Hit": cache.hits,
+                "Miss": cache.lookups - cache.hits,
             },
             "type",
         )

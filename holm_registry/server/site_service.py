@@ -96,13 +96,13 @@ class SiteService(Service):
     async def _stop(self) -> None:
         await maybeDeferred(self.port.stopListening)
         self._port = None
-        drained = self._site.drained()
+        drained = self._site.drain()
         try:
             await drained.addTimeout(self._drain_seconds, self._reactor)
         except DeferredTimeout:
             _log.warn("stopping with requests still in flight")
-            self._site.cut()
-            await self._site.drained()
+            self._site.abort_connections()
+            await self._site.drain()
 
 
 def _failed_address(problem: CannotListenError) -> str:

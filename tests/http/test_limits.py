@@ -200,7 +200,7 @@ def test_a_client_may_send_so_many_bodies_at_once(memory):
     location = server.start_upload("a")
     assert server.request("PATCH", location, b"01").status == 202
     server.hang_up()
-    assert not server.site.throttle._uploads
+    assert not server.site.rate_limiter._uploads
 
 
 @pytest.mark.parametrize(

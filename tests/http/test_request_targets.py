@@ -204,7 +204,7 @@ def test_a_connection_ends_where_its_client_says_so(memory, lines, closes, body)
 
 
 def test_a_fault_outside_of_every_route_is_json_too(memory, logged_failures, monkeypatch):
-    monkeypatch.setattr(memory.site.throttle, "enter", lambda _: 1 / 0)
+    monkeypatch.setattr(memory.site.rate_limiter, "admit", lambda _: 1 / 0)
     answer = memory.request("GET", "/v2/")
     assert (answer.status, answer.codes) == (500, ["UNKNOWN"])
     assert [failure.type for failure in logged_failures] == [ZeroDivisionError]

@@ -7,7 +7,7 @@ from werkzeug.exceptions import NotFound
 
 from holm_registry.api.app import build_app
 from holm_registry.api.context import ApiContext
-from holm_registry.api.route_cache import MAX_REMEMBERED
+from holm_registry.api.route_cache import MAX_ROUTES
 from holm_registry.oci.errors import NameInvalid
 from holm_registry.threads import ImmediateThreads
 
@@ -30,18 +30,18 @@ def test_the_same_address_leads_to_the_same_place_whoever_asks_how_often(memory)
 
 def test_so_many_are_remembered_and_none_that_leads_nowhere(memory):
     app = build_app(ApiContext(memory.registry, ImmediateThreads()))
-    known = app.url_map.bind.__self__._known
+    known = app.url_map.bind.__self__._matches
 
     def match(method, path):
         mapper = app.url_map.bind("x", path_info=path, default_method=method, url_scheme="http")
         return mapper.match(return_rule=True)
 
-    for number in range(MAX_REMEMBERED + 10):
+    for number in range(MAX_ROUTES + 10):
         _, arguments = match("GET", f"/v2/a/manifests/v{number}")
         # What one request does to them is not for the next.
         arguments.clear()
         match("PATCH", f"/v2/a/blobs/uploads/{number}")
-    assert len(known) == MAX_REMEMBERED
+    assert len(known) == MAX_ROUTES
     assert match("GET", f"/v2/a/manifests/v{number}")[1]["repository"] == "a"
     with pytest.raises(NotFound):
         match("GET", "/nowhere")

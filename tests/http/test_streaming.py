@@ -354,7 +354,7 @@ def test_idle_connections_close_and_busy_ones_end_when_the_site_drains(memory):
     idle, busy = memory.connect(), memory.connect()
     location = memory.start_upload("a")
     busy.send(head("PATCH", location, {}, 5))
-    drained = memory.site.drained()
+    drained = memory.site.drain()
     assert idle.transport.connected
     memory.clock.advance(1.0)
     assert not idle.transport.connected
@@ -369,7 +369,7 @@ def test_a_request_that_is_on_its_way_when_the_site_drains_is_the_last_of_its_co
     """Its client cannot send its body twice."""
     connection = memory.connect()
     location = memory.start_upload("a")
-    drained = memory.site.drained()
+    drained = memory.site.drain()
     connection.send(head("PATCH", location, {}, 5) + b"01234")
     answer = connection.answer()
     assert (answer.status, answer.header("Connection")) == (202, "close")

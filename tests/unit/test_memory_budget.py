@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from holm_registry.http.memory_budget import HOLD_SECONDS, SMALL_BYTES, MemoryBudget
+from holm_registry.http.memory_budget import EVICTION_SECONDS, SMALL_BYTES, MemoryBudget
 
 TOTAL = 10 * SMALL_BYTES
 
@@ -45,7 +45,7 @@ def memory(clock):
 
 
 def test_what_does_not_fit_waits_in_its_turn(memory):
-    first, second, third = (Holder(memory.room(share * TOTAL // 10)) for share in (8, 5, 2))
+    first, second, third = (Holder(memory.reserve(share * TOTAL // 10)) for share in (8, 5, 2))
     assert [each.begun for each in (first, second, third)] == [True, False, False]
     first.end()
     assert [each.begun for each in (second, third)] == [True, True]
@@ -54,8 +54,8 @@ def test_what_does_not_fit_waits_in_its_turn(memory):
 
 
 def test_what_is_small_waits_for_nothing_and_what_is_too_large_has_all(memory):
-    all_of_it = Holder(memory.room(100 * TOTAL))
-    small = Holder(memory.room(SMALL_BYTES))
+    all_of_it = Holder(memory.reserve(100 * TOTAL))
+    small = Holder(memory.reserve(SMALL_BYTES))
     assert (all_of_it.begun, small.begun) == (True, True)
     assert memory.used_bytes == TOTAL + SMALL_BYTES
     small.end()
@@ -64,7 +64,7 @@ def test_what_is_small_waits_for_nothing_and_what_is_too_large_has_all(memory):
 
 def test_bodies_are_part_of_the_sum(memory):
     memory.add(TOTAL)
-    waiting = Holder(memory.room(TOTAL // 2))
+    waiting = Holder(memory.reserve(TOTAL // 2))
     memory.free(TOTAL // 4)
     assert not waiting.begun
     memory.free(TOTAL // 4)
@@ -74,8 +74,8 @@ def test_bodies_are_part_of_the_sum(memory):
 
 
 def test_who_leaves_waits_no_more(memory):
-    first = Holder(memory.room(TOTAL))
-    gone, last = Holder(memory.room(TOTAL)), Holder(memory.room(TOTAL))
+    first = Holder(memory.reserve(TOTAL))
+    gone, last = Holder(memory.reserve(TOTAL)), Holder(memory.reserve(TOTAL))
     gone.running.cancel()
     first.end()
     assert (gone.begun, last.begun) == (False, True)
@@ -83,7 +83,7 @@ def test_who_leaves_waits_no_more(memory):
 
 
 def test_what_several_answers_share_is_counted_once(memory):
-    holders = [Holder(memory.held("name", TOTAL, lambda: None)) for _ in range(5)]
+    holders = [Holder(memory.reserve_shared("name", TOTAL, lambda: None)) for _ in range(5)]
     assert all(each.begun for each in holders)
     assert memory.used_bytes == TOTAL
     for each in holders:
@@ -92,11 +92,11 @@ def test_what_several_answers_share_is_counted_once(memory):
 
 def test_an_answer_that_is_not_read_gives_way_to_those_who_wait(memory, clock):
     given_up = []
-    with_nobody_waiting = Holder(memory.held("a", TOTAL, lambda: given_up.append("a")))
-    clock.advance(10 * HOLD_SECONDS)
+    with_nobody_waiting = Holder(memory.reserve_shared("a", TOTAL, lambda: given_up.append("a")))
+    clock.advance(10 * EVICTION_SECONDS)
     assert not given_up
-    waiting = Holder(memory.room(TOTAL))
-    clock.advance(HOLD_SECONDS)
+    waiting = Holder(memory.reserve(TOTAL))
+    clock.advance(EVICTION_SECONDS)
     assert given_up == ["a"]
     with_nobody_waiting.end()
     assert waiting.begun

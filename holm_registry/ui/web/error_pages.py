@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from holm_registry.http.body import ClientLeft
+from holm_registry.http.body import ClientDisconnected
 from holm_registry.http.json_body import json_body
 from holm_registry.http.request import StreamedRequest
 from holm_registry.oci.preconditions import accepts
@@ -52,7 +52,7 @@ class ErrorPages:
         answers: list[tuple[tuple[type[Exception], ...], Any]] = [
             ((UiError,), self.trouble),
             ((HTTPException,), self.no_route),
-            ((ClientLeft, CancelledError), self.gone),
+            ((ClientDisconnected, CancelledError), self.gone),
             ((Exception,), self.fault),
         ]
         for exceptions, answer in answers:
@@ -122,7 +122,7 @@ def is_browser(request: StreamedRequest) -> bool:
 
 def _names(request: StreamedRequest, media_type: str) -> bool:
     """Return whether a type is asked for by its name, and not refused by a quality of zero."""
-    accepted = request.lines("Accept")
+    accepted = request.header_values("Accept")
     return media_type in ",".join(accepted).lower() and accepts(accepted, media_type)
 
 

@@ -43,10 +43,10 @@ class LoginThrottle:
 
         :raises TooManyLogins: Too many from there were wrong.
         """
-        wait = self._rate.retry_after(request.network)
+        wait = self._rate.retry_after(request.client_network)
         if wait:
             raise TooManyLogins(ceil(wait))
 
     def note(self, request: StreamedRequest) -> None:
         """Note a login that was not believed."""
-        self._rate.acquire(request.network)
+        self._rate.acquire(request.client_network)

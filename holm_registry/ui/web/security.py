@@ -80,12 +80,14 @@ class SiteOrigins:
         :raises Forbidden: It comes from elsewhere.
         :see: W3C Fetch Metadata Request Headers; RFC 6454, section 7.
         """
-        sites = request.lines("Sec-Fetch-Site")
+        sites = request.header_values("Sec-Fetch-Site")
         if sites == ["same-origin"]:
             return
         if sites not in ([], ["none"]):
             raise Forbidden(_FOREIGN)
-        origins = request.lines("Origin") or ([] if sites else request.lines("Referer"))
+        origins = request.header_values("Origin") or (
+            [] if sites else request.header_values("Referer")
+        )
         if not all(self._is_own(request, origin) for origin in origins):
             raise Forbidden(_FOREIGN)
 
@@ -111,7 +113,7 @@ class SiteOrigins:
 
         :raises Forbidden: The name is not known.
         """
-        hosts = [*request.lines("Host"), *request.lines("X-Forwarded-Host")]
+        hosts = [*request.header_values("Host"), *request.header_values("X-Forwarded-Host")]
         for host in (each.strip() for line in hosts for each in line.split(",")):
             if not self._is_known(host.lower()):
                 raise Forbidden(
