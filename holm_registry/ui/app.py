@@ -54,9 +54,10 @@ def build_app(context: UiContext) -> Klein:
         AssetsAndTheme(context),
         ErrorPages(context),
     ]
-    route(app, "GET", "/metrics", MetricsResource(context.figures, context.threads).get_metrics)
+    route(app, "GET", "/metrics", MetricsResource(context.metrics, context.threads).get_metrics)
     for page in pages:
         page.register(app)
+    context.metrics.add_pages(rule.rule for rule in app.url_map.iter_rules())
     return app
 
 

@@ -28,7 +28,7 @@ from .client.exchange import IN_FLIGHT, Exchange
 from .client.plain_agent import plain_client
 from .web.assets import find_templates, load_assets
 from .web.context import UiContext
-from .web.metrics import UiFigures
+from .web.metrics import UiMetrics
 from .web.rendering import Templates
 from .web.settings import UiSettings
 from .web.unrouted import UnroutedErrors
@@ -63,8 +63,8 @@ def build_context(
         return context.base(request)
 
     templates = Templates(environment, assets, threads, may_gain, base_of)
-    figures = UiFigures(reactor, exchange)
-    context = UiContext(settings, client, reactor, threads, templates, assets, figures)
+    metrics = UiMetrics(reactor, exchange)
+    context = UiContext(settings, client, reactor, threads, templates, assets, metrics)
     return context
 
 
@@ -90,16 +90,16 @@ def build(settings: UiSettings, reactor: Any, environment: Environment) -> UiSer
     context = build_context(settings, reactor, threads, agent, environment)
     # Standard output is twistd's to redirect; what it was at the start is where the log belongs.
     write_log = None if sys.__stdout__ is None else AccessLogWriter(sys.__stdout__).write
-    figures = context.figures
+    metrics = context.metrics
     limits = ConnectionTimeouts(HEADER_SECONDS, connections=0, connections_per_address=0).fitted()
     networks, local = settings.proxies
     site = StreamingSite(
         UiResource(context),
         reactor,
         write_log=write_log,
-        observer=figures.observer,
+        observer=metrics.observer,
         limits=limits,
         proxies=TrustedProxies(networks, local=local),
         errors=UnroutedErrors(context),
     )
-    return UiServices(site, threads, [figures.delay])
+    return UiServices(site, threads, [metrics.reactor_latency])

@@ -111,10 +111,11 @@ def test_wrong_methods_are_refused(ui):
 
 
 def test_prometheus_is_shown_what_the_ui_does(gallery):
-    gallery.site.observer = gallery.context.figures.observer
+    gallery.site.observer = gallery.context.metrics.observer
     gallery.get("/")
     gallery.get("/repo/team/app")
     gallery.get("/repo/nowhere/at/all")
+    gallery.get("/logout")
     gallery.get("/wp-login.php")
     answer = gallery.get("/metrics")
     assert answer.status == 200
@@ -124,6 +125,7 @@ def test_prometheus_is_shown_what_the_ui_does(gallery):
         'holm_ui_http_requests_total{code="200",handler="repositories",method="get"} 1.0',
         'holm_ui_http_requests_total{code="200",handler="repo",method="get"} 1.0',
         'holm_ui_http_requests_total{code="404",handler="repo",method="get"} 1.0',
+        'holm_ui_http_requests_total{code="401",handler="logout",method="get"} 1.0',
         'holm_ui_http_requests_total{code="404",handler="other",method="get"} 1.0',
         "holm_ui_registry_requests_in_flight 0.0",
     ):

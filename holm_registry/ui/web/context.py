@@ -20,7 +20,7 @@ from holm_registry.ui.state.visitor_cache import RegistryView, VisitorCaches
 
 from .assets import Asset
 from .login_throttle import LoginThrottle
-from .metrics import UiFigures
+from .metrics import UiMetrics
 from .rendering import Templates
 from .security import SiteOrigins
 from .settings import UiSettings
@@ -40,7 +40,7 @@ class UiContext:
     threads: Threads
     templates: Templates
     assets: Mapping[str, Asset]
-    figures: UiFigures
+    metrics: UiMetrics
     content_cache: ContentCache = Factory(ContentCache)
     libraries: VisitorCaches = Factory(VisitorCaches)
     outcomes: FlashMessages = Factory(FlashMessages)

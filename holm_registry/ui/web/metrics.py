@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.application.service import IService
@@ -11,53 +12,57 @@ from holm_registry.metrics.reactor_latency import ReactorLatency
 from holm_registry.metrics.requests import RequestMetrics
 from holm_registry.ui.client.exchange import Exchange
 
-#: What pages are called in the figures: what their addresses begin with.
-_PAGES = frozenset(
-    {"repo", "image", "raw", "compare", "search", "static", "theme", "delete", "api", "health"}
-)
 
-
-class UiFigures:
+class UiMetrics:
     """
-    Everything that Prometheus is shown of a UI.
+    The metrics of a UI.
 
     :ivar observer: Counts the requests of its site.
-    :ivar content_type: What :meth:`expose` gives.
+    :ivar content_type: The media type of what :meth:`expose` returns.
     """
 
     content_type = CONTENT_TYPE
 
     def __init__(self, reactor: Any, exchange: Exchange) -> None:
         self._registry = new_registry()
-        self.observer = RequestMetrics(self._registry, "holm_ui_http", page_of)
-        self.delay: IService = ReactorLatency(reactor, self._registry, "holm_ui")
-        readings = CallbackCollector(self._registry)
+        self._pages: set[str] = set()
+        self.observer = RequestMetrics(self._registry, "holm_ui_http", self._page_of)
+        self.reactor_latency: IService = ReactorLatency(reactor, self._registry, "holm_ui")
+        callbacks = CallbackCollector(self._registry)
         prefix = "holm_ui_registry"
-        readings.counter(
+        callbacks.counter(
             f"{prefix}_requests", "Sent to the registry.", lambda: exchange.requests_sent
         )
-        readings.counter(
+        callbacks.counter(
             f"{prefix}_failures",
             "Those without an answer, or with one that was refused.",
             lambda: exchange.failed,
         )
-        readings.gauge(
+        callbacks.gauge(
             f"{prefix}_requests_in_flight", "Not answered yet.", lambda: exchange.in_flight
         )
 
-        readings.counter(
+        callbacks.counter(
             "holm_ui_log_lines_dropped", "Log lines that were dropped.", dropped_lines, "log"
         )
 
     def expose(self) -> bytes:
-        """Write them all."""
+        """Return all metrics in Prometheus' text format."""
         return format_metrics(self._registry)
 
+    def add_pages(self, paths: Iterable[str]) -> None:
+        """
+        Add pages, which then count under their own names.
 
-def page_of(path: bytes) -> str:
-    """Name the page that answers a request, for the figures."""
-    first = path.split(b"/", 2)[1:2]
-    name = first[0].decode("latin-1") if first else ""
-    if not name:
-        return "repositories"
-    return name if name in _PAGES else "other"
+        :param paths: The routes of the pages, such as ``/repo/<path:name>``.
+        """
+        self._pages.update(path.split("/")[1] for path in paths)
+
+    def _page_of(self, path: bytes) -> str:
+        """Return the page that a request's path belongs to: its first segment."""
+        first = path.split(b"/", 2)[1:2]
+        name = first[0].decode("latin-1") if first else ""
+        if not name:
+            return "repositories"
+        # Clients choose paths: other names would create series without bound.
+        return name if name in self._pages else "other"
