@@ -15,9 +15,6 @@ Three things follow, and this file holds all of them:
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Mapping
 from email.utils import formatdate
 from functools import cached_property, lru_cache
 from time import time
@@ -30,17 +27,13 @@ from twisted.python.failure import Failure
 from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
-from twisted.web.server import Request
-
-from holm_registry.oci.numbers import parse_decimal
 
 from .body import RequestBody
-from .client_network import client_network
-from .default_headers import SAFE_HEADERS, DefaultHeaders, restore, snapshot
+from .client_request import ClientRequest
+from .default_headers import SAFE_HEADERS, DefaultHeaders
 from .memory_budget import MemoryBudget
 from .request_target import RequestTarget, TargetInvalid, parse_target, require_host
 from .stall_timer import StallTimer
-from .trusted_proxies import Forwarded, plain_host
 
 #: After an early answer: how much of the body to throw away, in bytes, and for how long, in
 #: seconds, before the connection is closed all the same; and how long closing may take.
@@ -48,8 +41,6 @@ LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 10.0
 LEAVE_SECONDS = 2.0
 
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 #: What the access log calls a request whose client left before its answer, as nginx does.
 CLIENT_LEFT = 499
@@ -65,7 +56,7 @@ class _NoContent:
         """Do as a file would."""
 
 
-class StreamedRequest(Request):
+class StreamedRequest(ClientRequest):
     """
     A request whose body is a stream: :attr:`body`.
     """
@@ -85,7 +76,6 @@ class StreamedRequest(Request):
     #: Its status in the access log, should the connection be lost before its answer.
     disconnect_status = CLIENT_LEFT
 
-    _saved_headers: Mapping[bytes, list[bytes]] = {}
     _problem = ""
     _stall_timer: StallTimer | None = None
     _expects_continue = False
@@ -120,109 +110,6 @@ class StreamedRequest(Request):
     def _is_arriving(self) -> bool:
         """Whether there is more to come of its body."""
         return self.streams and not self.body.complete
-
-    @cached_property
-    def request_id(self) -> str:
-        """A name for this request in logs and answers: a proxy's, if it has given it a sane one."""
-        given = self.header("X-Request-Id")
-        if given is not None and _REQUEST_ID.fullmatch(given):
-            return given
-        return os.urandom(16).hex()
-
-    def header(self, name: str) -> str | None:
-        """Return the last header of a name, as text; what is no UTF-8 is replaced."""
-        values = self.requestHeaders.getRawHeaders(name.encode())
-        return values[-1].decode("utf-8", "replace") if values else None
-
-    def header_values(self, name: str) -> list[str]:
-        """Return all headers of a name, as text: an empty list for none."""
-        # By bytes: asked for a text, Headers would decode strictly.
-        values = self.requestHeaders.getRawHeaders(name.encode())
-        return [value.decode("utf-8", "replace") for value in values] if values else []
-
-    def argument(self, name: str) -> str | None:
-        """Return the first query parameter of a name, as text; what is no UTF-8 is replaced."""
-        values = self.args.get(name.encode())
-        return values[0].decode("utf-8", "replace") if values else None
-
-    def arguments(self, name: str) -> list[str]:
-        """Return all query parameters of a name."""
-        return [value.decode("utf-8", "replace") for value in self.args.get(name.encode(), [])]
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether the connection was lost."""
-        return bool(self._disconnected)
-
-    def set_header(self, name: str, value: str) -> None:
-        """Set a header of the answer."""
-        self.responseHeaders.setRawHeaders(name, [value])
-
-    def vary(self, name: str) -> None:
-        """Note that the answer, an error too, depends on a header of the request."""
-        names = [*self.responseHeaders.getRawHeaders("Vary", []), name]
-        self.set_header("Vary", ", ".join(names))
-        self._saved_headers = {**self._saved_headers, b"Vary": [", ".join(names).encode()]}
-
-    def save_headers(self) -> None:
-        """Note that the headers set so far belong to every answer, errors too."""
-        self._saved_headers = snapshot(self)
-
-    def reset_headers(self) -> None:
-        """
-        Forget the answer that was about to be sent, for an error in its place.
-
-        What was said of the other one (its length, type, digest, how long to keep it) is not true
-        of the error.
-        """
-        restore(self, self._saved_headers)
-
-    @property
-    def content_length(self) -> int | None:
-        """The length that the client declared, in bytes; None if it sends chunks, or nothing."""
-        return parse_decimal(self.header("Content-Length") or "")
-
-    @cached_property
-    def client_host(self) -> str:
-        """
-        The address of the client, also behind trusted proxies; empty for a local socket's.
-
-        This is the one for limits, for the access log, the audit log and notifications.
-        """
-        found: str = self._channel().site.proxies.client(self)
-        return found
-
-    @property
-    def peer(self) -> str:
-        """The client's ``address:port``; without the port where a proxy tells the address."""
-        address = self.getClientAddress()
-        port = getattr(address, "port", None)
-        if port is None or self.client_host != plain_host(address):
-            return self.client_host
-        return f"{self.client_host}:{port}"
-
-    @property
-    def client_network(self) -> str:
-        """The network that limits count as one client: see :mod:`.client_network`."""
-        return client_network(self.client_host)
-
-    @cached_property
-    def forwarded(self) -> Forwarded:
-        """The address that the client called, also behind trusted proxies."""
-        found: Forwarded = self._channel().site.proxies.forwarded(self)
-        return found
-
-    @property
-    def client_name(self) -> str:
-        """The name in the certificate that a client came with and that was vouched for, if any."""
-        transport = None if self.channel is None else self._channel().transport
-        ask = getattr(transport, "getPeerCertificate", None)
-        certificate = None if ask is None else ask()
-        if certificate is None:
-            return ""
-        from .tls import client_name  # noqa: PLC0415 - memory, for those who speak no TLS
-
-        return client_name(certificate)
 
     @property
     def received_bytes(self) -> int:
@@ -401,10 +288,6 @@ class StreamedRequest(Request):
         """Cut the connection, so that the client does not take half an answer for a whole one."""
         if not self._disconnected:
             self._channel().transport.abortConnection()
-
-    def _channel(self) -> Any:
-        # Any: the private parts of HTTPChannel that this file exists to hide.
-        return self.channel
 
     def _stop_stall_timer(self) -> None:
         if self._stall_timer is not None:
