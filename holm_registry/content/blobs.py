@@ -7,7 +7,8 @@ from attrs import frozen
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.errors import BlobUnknown
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, ObjectReader
+from holm_registry.storage.collectable import Collectable
+from holm_registry.storage.driver import ObjectReader
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from . import gc_grace
@@ -38,7 +39,7 @@ class Blobs:
     :see: OCI distribution-spec, "Pulling blobs", "Mounting a blob from another repository".
     """
 
-    def __init__(self, driver: Driver, links: LinkFiles, quotas: Quotas) -> None:
+    def __init__(self, driver: Collectable, links: LinkFiles, quotas: Quotas) -> None:
         self._driver = driver
         self._links = links
         self._quotas = quotas

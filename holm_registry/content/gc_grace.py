@@ -18,7 +18,8 @@ from attrs import frozen
 
 from holm_registry.oci.digest import Digest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, Stat
+from holm_registry.storage.collectable import Collectable
+from holm_registry.storage.driver import Stat
 
 from .link_files import LinkFiles
 
@@ -34,7 +35,9 @@ class ResolvedBlob:
     stat: Stat
 
 
-def touch_and_stat(driver: Driver, path: str, seconds: Callable[[], float] = time.time) -> Stat:
+def touch_and_stat(
+    driver: Collectable, path: str, seconds: Callable[[], float] = time.time
+) -> Stat:
     """
     Look at a blob's bytes, having made sure that no collection will take them soon.
 
@@ -46,7 +49,7 @@ def touch_and_stat(driver: Driver, path: str, seconds: Callable[[], float] = tim
     return stat
 
 
-def resolve(driver: Driver, links: LinkFiles, link: str, named: Digest) -> ResolvedBlob:
+def resolve(driver: Collectable, links: LinkFiles, link: str, named: Digest) -> ResolvedBlob:
     """
     Find what a link leads to, and keep it.
 
@@ -59,7 +62,7 @@ def resolve(driver: Driver, links: LinkFiles, link: str, named: Digest) -> Resol
     return ResolvedBlob(target, stat)
 
 
-def resolve_cached(driver: Driver, links: LinkFiles, link: str) -> ResolvedBlob | None:
+def resolve_cached(driver: Collectable, links: LinkFiles, link: str) -> ResolvedBlob | None:
     """
     Do as :func:`read` if that takes no reading; None if it does.
 

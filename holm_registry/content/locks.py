@@ -6,8 +6,8 @@ from threading import Lock
 from zlib import crc32
 
 from holm_registry.oci.errors import TooManyRequests
-from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import AlreadyLocked, StorageUnavailable
+from holm_registry.storage.local_driver import LockProvider
 
 _STRIPES = 64
 
@@ -72,7 +72,7 @@ class NamedLocks:
 
 
 @contextmanager
-def alone(driver: Driver, what: str, names: Iterable[str]) -> Iterator[None]:
+def alone(driver: LockProvider, what: str, names: Iterable[str]) -> Iterator[None]:
     """
     Keep all others out who hold one of the same names, also in other servers of the volume.
 

@@ -10,7 +10,8 @@ from attrs import evolve, frozen
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.manifest import stored_media_type
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, ObjectReader
+from holm_registry.storage.collectable import Collectable
+from holm_registry.storage.driver import ObjectReader
 from holm_registry.storage.errors import NotFound
 
 from .gc_grace import touch_and_stat
@@ -86,7 +87,7 @@ class StoredManifest:
 class ManifestStore:
     """The bytes of manifests, the latest used of which stay in memory: a digest never changes."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Collectable) -> None:
         self._driver = driver
         self._lock = Lock()
         self._known: OrderedDict[Digest, StoredManifest] = OrderedDict()

@@ -15,8 +15,9 @@ from holm_registry.oci.errors import (
 )
 from holm_registry.oci.manifest import Manifest, parse_manifest, parse_pushed_manifest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, ObjectReader
+from holm_registry.storage.driver import ObjectReader
 from holm_registry.storage.errors import NotFound, StorageUnavailable
+from holm_registry.storage.local_driver import LocalDriver
 
 from . import gc_grace
 from .blobs import Blobs
@@ -53,7 +54,7 @@ class Manifests:
 
     def __init__(  # noqa: PLR0913 - it is where all nouns meet
         self,
-        driver: Driver,
+        driver: LocalDriver,
         links: LinkFiles,
         *,
         blobs: Blobs,

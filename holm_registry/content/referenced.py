@@ -21,7 +21,7 @@ from holm_registry.oci.errors import (
 )
 from holm_registry.oci.manifest import Manifest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver
+from holm_registry.storage.collectable import Collectable
 from holm_registry.storage.errors import NotFound
 
 from . import gc_grace
@@ -44,7 +44,7 @@ class ReferencedContent:
     """
 
     def __init__(
-        self, driver: Driver, links: LinkFiles, blobs: Blobs, validation: Validation
+        self, driver: Collectable, links: LinkFiles, blobs: Blobs, validation: Validation
     ) -> None:
         self._driver = driver
         self._links = links

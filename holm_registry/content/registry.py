@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from holm_registry.storage.driver import Driver
+from holm_registry.storage.local_driver import LocalDriver
 
 from .blobs import Blobs
 from .catalog import Catalog
@@ -32,7 +32,7 @@ class Registry:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: LocalDriver,
         validation: Validation | None = None,
         bounds: ContentLimits | None = None,
         quotas: Quotas | None = None,

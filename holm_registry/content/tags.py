@@ -10,8 +10,8 @@ from holm_registry.oci.errors import Denied, ManifestUnknown, NameUnknown
 from holm_registry.oci.names import is_tag
 from holm_registry.oci.paging import PageRequest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
+from holm_registry.storage.local_driver import LocalDriver
 
 from .link_files import LinkFiles
 from .locks import StripedLocks, alone
@@ -28,7 +28,7 @@ class Tags:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: LocalDriver,
         links: LinkFiles,
         frozen_by: Callable[[str], str | None],
         complaints: StoreWarnings,

@@ -23,7 +23,8 @@ from holm_registry.oci.errors import (
     TooManyRequests,
 )
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, GrowingObject
+from holm_registry.storage.collectable import Collectable
+from holm_registry.storage.driver import GrowingObject
 from holm_registry.storage.errors import NotFound, StorageUnavailable, UploadBusy
 
 from .blobs import Blobs
@@ -49,7 +50,7 @@ class Uploads:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: Collectable,
         blobs: Blobs,
         capacity: UploadLimits,
         sessions: UploadSessions,

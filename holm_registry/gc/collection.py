@@ -15,8 +15,8 @@ from msgspec import Struct, field
 
 from holm_registry.oci.digest import ALGORITHMS, Digest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable, VolumeLost
+from holm_registry.storage.local_driver import LocalDriver
 
 from .inventory import (
     NO_REPOSITORIES,
@@ -98,7 +98,7 @@ class Collection:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: LocalDriver,
         plan: CollectionOptions,
         tell: Callable[[str], None] = _tell_nobody,
         progress: Callable[[str, int, int], None] = _show_nobody,

@@ -17,6 +17,7 @@ from holm_registry.oci.references import ManifestReferences, references_in
 from holm_registry.storage import layout
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
+from holm_registry.storage.local_driver import LocalDriver
 
 #: Any of these makes a folder a repository.
 _MARKS = frozenset({"_layers", "_manifests", "_uploads"})
@@ -104,7 +105,7 @@ def repositories(
                 waiting.append((inner, inside(inner)))
 
 
-def is_without_repositories(driver: Driver) -> bool:
+def is_without_repositories(driver: LocalDriver) -> bool:
     """Tell of a store where none was found whether they may be missing rather than removed."""
     if driver.is_emptied(layout.REPOSITORIES):
         return False

@@ -62,7 +62,8 @@ from attrs import frozen
 from holm_registry.content.gc_grace import FRESH_SECONDS
 from holm_registry.oci.digest import Digest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver, Stat
+from holm_registry.storage.collectable import Collectable
+from holm_registry.storage.driver import Stat
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 #: How coarse the clocks of file systems are at the worst, in seconds.
@@ -77,11 +78,11 @@ class Sweep:
     :ivar cutoff: What was written or refreshed since then stays, in seconds since the epoch.
     """
 
-    driver: Driver
+    driver: Collectable
     cutoff: float
 
     @classmethod
-    def begin(cls, driver: Driver, grace_seconds: float) -> Sweep:
+    def begin(cls, driver: Collectable, grace_seconds: float) -> Sweep:
         """Begin now, with the time from which on everything stays."""
         now = driver.seconds()
         slack = FRESH_SECONDS + _TICK_SECONDS + abs(time.time() - now)

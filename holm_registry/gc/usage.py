@@ -12,8 +12,8 @@ from msgspec import Struct, field
 from holm_registry.oci.digest import Digest
 from holm_registry.oci.names import is_session_id
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
+from holm_registry.storage.local_driver import LocalDriver
 
 from .collection import CollectionOptions
 from .inventory import (
@@ -96,7 +96,9 @@ class _Inventory:
 
 
 def measure(
-    driver: Driver, plan: CollectionOptions, progress: Callable[[str, int, int], None] | None = None
+    driver: LocalDriver,
+    plan: CollectionOptions,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> StoreUsage:
     """
     Measure a store.
@@ -134,7 +136,7 @@ def measure(
     return StoreUsage(census.usages, total, census.problems)
 
 
-def _count(driver: Driver, marking: Marking, census: _Inventory, name: str) -> None:
+def _count(driver: LocalDriver, marking: Marking, census: _Inventory, name: str) -> None:
     contents = read_contents(driver, name)
     marked = marking.mark(contents)
     held = {*contents.revisions.values(), *contents.layers}
@@ -145,7 +147,7 @@ def _count(driver: Driver, marking: Marking, census: _Inventory, name: str) -> N
         census.add(usage, held, marked.blobs)
 
 
-def _count_uploads(driver: Driver, total: TotalUsage, name: str) -> None:
+def _count_uploads(driver: LocalDriver, total: TotalUsage, name: str) -> None:
     for session_id in filter(is_session_id, driver.folders(layout.uploads(name))):
         total.uploads += 1
         files = driver.objects(layout.upload(name, session_id))
@@ -153,7 +155,7 @@ def _count_uploads(driver: Driver, total: TotalUsage, name: str) -> None:
 
 
 def _weigh(
-    driver: Driver, census: _Inventory, sweep: Sweep, total: TotalUsage
+    driver: LocalDriver, census: _Inventory, sweep: Sweep, total: TotalUsage
 ) -> tuple[dict[Digest, int], set[Digest]]:
     """Return the size of each blob, and those that a collection would remove."""
     sizes: dict[Digest, int] = {}

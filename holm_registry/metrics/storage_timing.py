@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Histogram
 
-from holm_registry.storage.driver import Driver
+from holm_registry.storage.local_driver import LocalDriver
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +38,7 @@ _BUCKETS = (0.00001, 0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 class _TimedDriver:
     """Measures the operations of a driver, and passes on all other attributes."""
 
-    def __init__(self, driver: Driver, name: str, times: Histogram) -> None:
+    def __init__(self, driver: LocalDriver, name: str, times: Histogram) -> None:
         self._driver = driver
         for verb, action in _ACTIONS.items():
             setattr(self, verb, _timed_call(getattr(driver, verb), times.labels(name, action)))
@@ -47,7 +47,7 @@ class _TimedDriver:
         return getattr(self._driver, name)
 
 
-def timed(driver: Driver, name: str, registry: CollectorRegistry) -> Driver:
+def timed(driver: LocalDriver, name: str, registry: CollectorRegistry) -> LocalDriver:
     """
     Return a driver that measures the operations of another one.
 
@@ -60,7 +60,7 @@ def timed(driver: Driver, name: str, registry: CollectorRegistry) -> Driver:
         buckets=_BUCKETS,
         registry=registry,
     )
-    return cast("Driver", _TimedDriver(driver, name, times))
+    return cast("LocalDriver", _TimedDriver(driver, name, times))
 
 
 def _timed_call(function: Callable[P, T], times: Any) -> Callable[P, T]:

@@ -20,7 +20,7 @@ from holm_registry.content.quotas import Quotas
 from holm_registry.health.monitor import HealthMonitor
 from holm_registry.http.site import StreamingSite
 from holm_registry.notifications.events import EventSource
-from holm_registry.storage.driver import Driver
+from holm_registry.storage.local_driver import LocalDriver
 from holm_registry.threads import PooledThreads
 
 from .audit import AuditTrail, build_audit
@@ -113,7 +113,7 @@ def build_threads(storage: StorageSection, reactor: Any) -> PooledThreads:
 
 def build_context(  # noqa: PLR0913 - keyword-only
     config: Config,
-    driver: Driver,
+    driver: LocalDriver,
     *,
     quotas: Quotas,
     threads: PooledThreads,
@@ -179,7 +179,7 @@ def _build_metrics(config: Config, reactor: Any) -> RegistryMetrics | None:
 def _register_metrics(
     metrics: RegistryMetrics,
     context: ApiContext,
-    driver: Driver,
+    driver: LocalDriver,
     quotas: Quotas,
     scheduler: MaintenanceScheduler,
 ) -> None:
@@ -203,7 +203,7 @@ def _build_notifications(
 
 
 def _build_usage_counter(
-    reactor: Any, driver: Driver, quotas: Quotas, scheduler: MaintenanceScheduler
+    reactor: Any, driver: LocalDriver, quotas: Quotas, scheduler: MaintenanceScheduler
 ) -> IService:
     counter = UsageCounter(reactor, driver, quotas)
     scheduler.on_change = counter.count

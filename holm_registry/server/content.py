@@ -14,15 +14,15 @@ from holm_registry.content.limits import ContentLimits
 from holm_registry.content.quotas import Quotas
 from holm_registry.content.registry import Registry
 from holm_registry.content.validation import Validation
-from holm_registry.storage.driver import Driver
 from holm_registry.storage.filesystem import FilesystemDriver
+from holm_registry.storage.local_driver import LocalDriver
 from holm_registry.storage.memory import MemoryDriver
 from holm_registry.storage.readonly import ReadOnlyDriver
 
 _log = Logger()
 
 
-def build_driver(storage: StorageSection) -> Driver:
+def build_driver(storage: StorageSection) -> LocalDriver:
     """Open the storage driver; a new driver is one more branch here."""
     if storage.filesystem is None:
         return MemoryDriver()
@@ -38,7 +38,7 @@ def driver_name(storage: StorageSection) -> str:
     return "inmemory" if storage.filesystem is None else "filesystem"
 
 
-def build_registry(config: Config, driver: Driver, quotas: Quotas) -> Registry:
+def build_registry(config: Config, driver: LocalDriver, quotas: Quotas) -> Registry:
     """Make the content of a registry, with the limits of the configuration."""
     return Registry(
         driver,

@@ -26,6 +26,7 @@ from holm_registry.notifications.sender import EndpointSender
 from holm_registry.notifications.sink import NotificationSink
 from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import StorageUnavailable
+from holm_registry.storage.local_driver import LocalDriver
 from holm_registry.threads import PooledThreads
 
 from .maintenance import MaintenanceScheduler, TaskStats
@@ -48,7 +49,7 @@ class RegistryMetrics:
         self.requests = RequestMetrics(self._registry, "registry_http", route_name)
         self.reactor_latency: IService = ReactorLatency(reactor, self._registry, "registry")
 
-    def timed_driver(self, driver: Driver, name: str) -> Driver:
+    def timed_driver(self, driver: LocalDriver, name: str) -> LocalDriver:
         """Return a driver that measures the duration of each operation of another one."""
         return timed(driver, name, self._registry)
 

@@ -22,6 +22,7 @@ from .directory_removal import NO_SPACE, DirectoryRemoval
 from .driver import MAX_SMALL_BYTES, GrowingObject, ObjectReader, Stat
 from .durable import DirectoryMaker, sync_folder, write_all
 from .errors import AlreadyLocked, NotFound, StorageFull, StorageUnavailable, UploadBusy
+from .local_driver import LocalDriver
 from .open_files import FileReader, FileUpload
 from .os_errors import MISSING, making, translated
 from .placement import ATTEMPTS, Placement
@@ -33,11 +34,9 @@ T = TypeVar("T")
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY)
 
 
-class FilesystemDriver:
+class FilesystemDriver(LocalDriver):
     """
     A driver that keeps each object in a file under one folder.
-
-    Implements :class:`.driver.Driver`, which describes the methods.
 
     :param root: The folder, registry:2's ``rootdirectory``.
     """

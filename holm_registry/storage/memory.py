@@ -14,6 +14,7 @@ from attrs import define
 
 from .driver import MAX_SMALL_BYTES, GrowingObject, ObjectReader, Stat
 from .errors import AlreadyLocked, NotFound, StorageUnavailable, UploadBusy
+from .local_driver import LocalDriver
 
 
 @define
@@ -24,11 +25,9 @@ class _Object:
     taken: bool = False
 
 
-class MemoryDriver:
+class MemoryDriver(LocalDriver):
     """
     A driver that forgets everything when the process ends.
-
-    Implements :class:`.driver.Driver`, which describes the methods.
 
     :param seconds: Tells the time, in seconds since the epoch.
     """
@@ -176,11 +175,7 @@ class MemoryDriver:
 
 
 class MemoryReader:
-    """
-    Bytes, as a reader.
-
-    Implements :class:`.driver.ObjectReader`, which describes the methods.
-    """
+    """Implements :class:`.driver.ObjectReader` on bytes."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -197,11 +192,7 @@ class MemoryReader:
 
 
 class MemoryUpload:
-    """
-    Bytes that grow.
-
-    Implements :class:`.driver.GrowingObject`, which describes the methods.
-    """
+    """Implements :class:`.driver.GrowingObject` on bytes."""
 
     def __init__(self, store: MemoryDriver, path: str, found: _Object) -> None:
         self._store = store

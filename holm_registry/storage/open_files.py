@@ -12,11 +12,7 @@ from .os_errors import translated
 
 
 class FileReader:
-    """
-    An open file.
-
-    Implements :class:`.driver.ObjectReader`, which describes the methods.
-    """
+    """Implements :class:`.driver.ObjectReader` on an open file."""
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -42,9 +38,9 @@ class FileReader:
 
 class FileUpload:
     """
-    An upload's file, locked for this process and, where the file system can, for all.
+    Implements :class:`.driver.GrowingObject` on an upload's file.
 
-    Implements :class:`.driver.GrowingObject`, which describes the methods.
+    The file is locked for this process and, where the file system can, for all.
 
     :param path: Its path in the store.
     :param promote: Moves the file to another path of the store.

@@ -5,20 +5,19 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
-from .driver import Driver, GrowingObject, ObjectReader, Stat
+from .driver import GrowingObject, ObjectReader, Stat
 from .errors import StorageUnavailable
+from .local_driver import LocalDriver
 
 
-class ReadOnlyDriver:
+class ReadOnlyDriver(LocalDriver):
     """
-    Another driver, of which nothing is changed: for a mount, or a user, that may only read.
-
-    Implements :class:`.driver.Driver`, which describes the methods.
+    A read-only view of another driver: for a mount, or a user, without write access.
 
     :param driver: Where everything is read from.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: LocalDriver) -> None:
         self._driver = driver
 
     def stat(self, path: str) -> Stat:
@@ -34,44 +33,37 @@ class ReadOnlyDriver:
         return self._driver.folders(path)
 
     def refresh(self, path: str) -> None:
-        """Check that the object exists: no push can come that would need it to stay."""
+        """Check that the object exists; no push can depend on it, so it needs no newer time."""
         self._driver.stat(path)
 
     def put(self, path: str, content: bytes) -> None:
-        """Refuse."""
         _refuse()
 
     def delete(self, path: str, *, durably: bool = True) -> None:
-        """Refuse."""
         _refuse()
 
     def delete_folder(self, path: str, *, durably: bool = True) -> None:
-        """Refuse."""
         _refuse()
 
     def objects(self, path: str) -> Sequence[tuple[str, Stat]]:
         return self._driver.objects(path)
 
     def prune(self, path: str) -> bool:
-        """Refuse."""
         _refuse()
 
     def sweep(self, path: str, spare: Callable[[Stat], bool]) -> bool:
-        """Refuse."""
         _refuse()
 
     def sync(self) -> None:
         """Do nothing: nothing was swept."""
 
     def move(self, path: str, target: str) -> None:
-        """Refuse."""
         _refuse()
 
     def require(self) -> None:
         self._driver.require()
 
     def mark(self) -> None:
-        """Refuse."""
         _refuse()
 
     def is_emptied(self, path: str) -> bool:
@@ -91,11 +83,9 @@ class ReadOnlyDriver:
         return nullcontext()
 
     def create_upload(self, path: str, content: bytes = b"") -> None:
-        """Refuse."""
         _refuse()
 
     def open_upload(self, path: str) -> GrowingObject:
-        """Refuse."""
         _refuse()
 
 

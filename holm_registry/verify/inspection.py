@@ -25,7 +25,7 @@ from holm_registry.oci.errors import ManifestInvalid
 from holm_registry.oci.manifest import Manifest, parse_manifest
 from holm_registry.oci.references import ManifestReferences
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver
+from holm_registry.storage.collectable import Collectable
 from holm_registry.storage.errors import NotFound, StorageUnavailable
 
 from .problems import Problem, ProblemSet, Repair, blob, missing
@@ -46,7 +46,7 @@ class Inspection:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: Collectable,
         contents: RepositoryContents,
         *,
         present: Container[Digest],

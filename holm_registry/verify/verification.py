@@ -27,8 +27,8 @@ from holm_registry.gc.inventory import (
 )
 from holm_registry.oci.digest import Digest
 from holm_registry.storage import layout
-from holm_registry.storage.driver import Driver
 from holm_registry.storage.errors import NotFound, StorageUnavailable
+from holm_registry.storage.local_driver import LocalDriver
 
 from .bandwidth_limit import BandwidthLimit
 from .checksums import ChecksumResult, ChecksumScan
@@ -85,7 +85,10 @@ class Verification:
     """
 
     def __init__(
-        self, driver: Driver, scope: VerificationOptions, progress: Callable[[str, int, int], None]
+        self,
+        driver: LocalDriver,
+        scope: VerificationOptions,
+        progress: Callable[[str, int, int], None],
     ) -> None:
         self._driver = driver
         self._scope = scope
