@@ -1,5 +1,5 @@
 """
-One connection: where requests begin and end on it, and how it is closed.
+Where requests begin and end on a connection.
 
 twisted.web reads a line, or a chunk, at a time and copies what is left each time. Here the head of
 a request is taken apart when it is complete, and a body in one pass, so that the work on a
@@ -14,12 +14,13 @@ import re
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
-from zope.interface import implementer
 
+from .channel_connection import (
+    RECEIVE_BYTES,
+    ConnectionChannel,
+)
 from .chunked import ChunkDecoder, ChunksInvalid
 from .error_response import last_answer
 from .first_line import VersionUnsupported, as_spoken, loggable
@@ -42,22 +43,8 @@ FEW_BYTES = 2 * 1024
 #: How many of those are answered before other connections get their turn.
 AHEAD_REQUESTS = 16
 
-#: How much to take from a socket at once, in bytes: outside bodies, in bodies of tiny chunks, in
-#: other bodies.
-RECEIVE_BYTES = 16 * 1024
-RECEIVE_BODY_BYTES = 256 * 1024
-
-#: The most to take at once of what TLS has encrypted, in bytes: a connection keeps for its life a
-#: buffer that has room for as much as ever came at once.
-RECEIVE_ENCRYPTED_BYTES = 64 * 1024
-
 #: The least that a chunk should bring on average for its body to be taken in large pieces.
 _SMALL_CHUNK_BYTES = 512
-
-#: How long a connection that is to be closed may take for it, in seconds: to send what is left of
-#: an answer; where nothing is left but to see the client close.
-CLOSE_SECONDS = 15.0
-LEAVE_SECONDS = 2.0
 
 #: The end of a line as some programs write it, and others read no end there.
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
@@ -65,20 +52,11 @@ _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _TLS_HANDSHAKE = b"\x16\x03"
 
 
-@implementer(IHandshakeListener)
-class Channel(HTTPChannel):
+class Channel(ConnectionChannel):
     """
-    The server's side of a connection.
-
-    :ivar site: The :class:`.site.StreamingSite` that it belongs to.
-    :ivar address: What its site counted it as.
+    Reads requests from a connection, and has them answered one after the other.
     """
 
-    site: Any
-    address: Any = None
-    # Any: what Twisted declares is less than each of them has.
-    transport: Any
-    _networkProducer: Any
     totalHeadersSize = HEAD_BYTES
 
     def __init__(self) -> None:
@@ -92,64 +70,17 @@ class Channel(HTTPChannel):
         self._is_refused = False
         self._body_left_bytes = 0
         self._chunks: ChunkDecoder | None = None
-        self._deadline: Any = None
-        self._abort_call: Any = None
         self._parse_call: Any = None
-        self._addresses: tuple[Any, Any] = (None, None)
-        self._is_secure = False
-
-    # The connection.
-
-    def connectionMade(self) -> None:
-        """Wait for a first request, and for TLS not for long."""
-        super().connectionMade()
-        # Twisted asks the kernel for each request.
-        self._addresses = (self.transport.getHost(), self.transport.getPeer())
-        self._is_secure = bool(super().isSecure())
-        self._receive_at_once(RECEIVE_BYTES)
-        if self.isSecure():
-            self._start_deadline()
-
-    def getHost(self) -> Any:
-        """Return the address that the client connected to."""
-        return self._addresses[0]
-
-    def getPeer(self) -> Any:
-        """Return the address that the client connected from."""
-        return self._addresses[1]
-
-    def isSecure(self) -> bool:
-        """Return whether the connection is one of TLS."""
-        return self._is_secure
-
-    def handshakeCompleted(self) -> None:
-        """Wait for a request as on any other connection."""
-        self._end_deadline()
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
-        """Forget it."""
-        for call in (self._deadline, self._abort_call, self._parse_call):
-            if call is not None and call.active():
-                call.cancel()
-        self._deadline = self._abort_call = self._parse_call = None
+        """Release what the connection holds."""
+        if self._parse_call is not None and self._parse_call.active():
+            self._parse_call.cancel()
+        self._parse_call = None
         self._pending = b""
         self._count_pending()
         super().connectionLost(reason)
         self.site.connection_closed(self)
-
-    def loseConnection(self) -> None:
-        """Close when all is sent; in any case soon."""
-        self.close_within(CLOSE_SECONDS)
-
-    def close_within(self, seconds: float) -> None:
-        """Close when all is sent; after some time, all the same."""
-        if self._abort_call is None:
-            self._abort_call = self.callLater(seconds, self.transport.abortConnection)
-        super().loseConnection()
-
-    def timeoutConnection(self) -> None:
-        """Close a connection that was idle for too long."""
-        self.close_within(LEAVE_SECONDS)
 
     # What arrives.
 
@@ -298,17 +229,6 @@ class Channel(HTTPChannel):
             self._receive_share()
         super().allHeadersReceived()
 
-    def _start_deadline(self) -> None:
-        if self._deadline is None:
-            seconds = self.site.limits.header_seconds
-            self._deadline = self.callLater(seconds, self.transport.abortConnection)
-
-    def _end_deadline(self) -> None:
-        if self._deadline is not None:
-            if self._deadline.active():
-                self._deadline.cancel()
-            self._deadline = None
-
     # A request's body.
 
     def _take_body(self) -> None:
@@ -343,18 +263,6 @@ class Channel(HTTPChannel):
         else:
             self._receive_share()
         return found
-
-    def _receive_share(self) -> None:
-        """Take no more of a body at once than it may keep."""
-        self._receive_at_once(min(RECEIVE_BODY_BYTES, self.site.memory.share_bytes()))
-
-    def _receive_at_once(self, size: int) -> None:
-        if self._is_secure:
-            size = min(size, RECEIVE_ENCRYPTED_BYTES)
-        # TLS has the socket's own transport behind it.
-        transport = getattr(self.transport, "transport", self.transport)
-        if hasattr(transport, "bufferSize"):
-            transport.bufferSize = size
 
     # What cannot be a request.
 
@@ -396,18 +304,6 @@ class Channel(HTTPChannel):
             # One that was begun is logged at its end.
             request.first_line, request.code = line, status
             self.site.log_unparsed(request)
-
-    def _close_both_ways(self) -> None:
-        """Send that nothing follows, and wait a moment for the client to close."""
-        half_close = getattr(self.transport, "loseWriteConnection", None)
-        if half_close is None or self.isSecure():
-            # TLS waits for the other side in any case.
-            self.close_within(LEAVE_SECONDS)
-            return
-        self._abort_call = self.callLater(LEAVE_SECONDS, self.transport.abortConnection)
-        self._networkProducer.unregisterProducer()
-        self._networkProducer.resumeProducing()
-        half_close()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(400, "this is not a valid HTTP request")
