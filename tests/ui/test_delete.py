@@ -263,7 +263,7 @@ def test_a_tag_that_is_being_read_for_the_page_is_asked_for_again(gallery):
 
     gallery.wire.intercept = hold_configs
     context = gallery.context
-    reader = RegistryReader(context.client, context.libraries.of(""), contents, gallery.clock)
+    reader = RegistryReader(context.client, context.visitor_caches.of(""), contents, gallery.clock)
     reader.study_all("busybox")
     assert len(held) == 2
     payload = gallery.server.request("GET", "/v2/busybox/manifests/1.36").body

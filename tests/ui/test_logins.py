@@ -87,7 +87,7 @@ def reachable(thing: object) -> list[str | bytes]:
 
 
 def test_what_is_held_on_to_is_found(ui):
-    ui.context.libraries.of(LOGIN).repository("a").absent[LOGIN] = 1.0
+    ui.context.visitor_caches.of(LOGIN).repository("a").absent[LOGIN] = 1.0
     assert LOGIN in reachable(ui.context)
 
 

@@ -24,7 +24,7 @@ def costs(tags: int, names: int = 0) -> int:
 
 def crowded(ui: Ui, tags: dict[str, int], budget: NamesBudget) -> None:
     """Have a registry of repositories with so many tags each."""
-    ui.context.libraries.budget = budget
+    ui.context.visitor_caches.budget = budget
 
     def serve(method, path, headers):
         if "_catalog" in path:
@@ -87,7 +87,7 @@ def test_nothing_is_deleted_when_the_tags_made_room_for_others_meanwhile(ui):
 
     def forget(method, path, headers):
         if "/referrers/" in path:
-            ui.context.libraries.of("").repository("app").let_go()
+            ui.context.visitor_caches.of("").repository("app").let_go()
 
     ui.wire.intercept = forget
     found = ui.post("/delete", {"repo": "app", "digest": child})

@@ -298,7 +298,7 @@ def test_logins_that_a_registry_does_not_ask_for_are_one_visitor(ui):
     ui.wire.intercept = note
     for number in range(50):
         assert ui.page("/", Authorization=invented(number)).rows() == ["/repo/app"]
-    assert len(ui.context.libraries) == 1
+    assert len(ui.context.visitor_caches) == 1
     assert not [login for path, login in logins if path != "/v2/" and login]
     assert [path for path, _ in logins].count("/v2/") == 2
 
@@ -331,4 +331,4 @@ def test_a_registry_that_takes_some_logins_keeps_visitors_apart(ui):
     ui.wire.intercept = ask
     ui.page("/", Authorization=LOGIN)
     ui.page("/")
-    assert len(ui.context.libraries) == 2
+    assert len(ui.context.visitor_caches) == 2

@@ -18,7 +18,7 @@ PROVENANCE = "provenance"
 SBOM = "SBOM"
 CACHE = "build cache"
 OBSOLETE = "schema 1 image"
-ODD = "not understood"
+UNKNOWN = "not understood"
 
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 IMAGE_CONFIGS = frozenset(

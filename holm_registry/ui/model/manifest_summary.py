@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from attrs import define, frozen
 
-from .artifact_types import CHART, IMAGE, OBSOLETE, ODD, classify
+from .artifact_types import CHART, IMAGE, OBSOLETE, UNKNOWN, classify
 from .dates import recorded_date
 from .documents import Descriptor, DocumentInvalid, ImageConfig, Manifest, read
 from .platforms import platform_text
@@ -86,7 +86,7 @@ class ManifestSummary:
     :ivar config: The config, where it is that of an image.
     :ivar blobs: The config and the layers.
     :ivar created: When it was built, as its annotations say; see :func:`.dates.recorded_date`.
-    :ivar odd: Why it was not understood; empty if it was.
+    :ivar parse_error: Why it was not understood; empty if it was.
     :ivar summary: The cached sum of it; see :mod:`.summaries`.
     """
 
@@ -101,13 +101,13 @@ class ManifestSummary:
     subject: str = ""
     artifact_type: str = ""
     created: str = ""
-    odd: str = ""
+    parse_error: str = ""
     summary: object = None
 
     @property
     def cost(self) -> int:
         """Roughly what it takes of memory, in bytes."""
-        texts = [self.media_type, self.artifact_type, self.subject, self.created, self.odd]
+        texts = [self.media_type, self.artifact_type, self.subject, self.created, self.parse_error]
         texts += [text for child in self.children for text in (child.attests, child.artifact_type)]
         parts = _COST_OF_PART * (len(self.blobs) + 2 * len(self.children))
         return _COST_OF_FACTS + parts + sum(map(len, texts))
@@ -119,7 +119,7 @@ class ConfigSummary:
 
     created: str = ""
     platform: str = ""
-    odd: str = ""
+    parse_error: str = ""
 
     @property
     def cost(self) -> int:
@@ -132,7 +132,9 @@ def summarize_manifest(digest: str, media_type: str, content: bytes) -> Manifest
     try:
         manifest = read(content, Manifest)
     except DocumentInvalid as problem:
-        return ManifestSummary(digest, media_type, ODD, len(content), odd=str(problem)[:300])
+        return ManifestSummary(
+            digest, media_type, UNKNOWN, len(content), parse_error=str(problem)[:300]
+        )
     kind = classify(manifest)
     media_type = (manifest.media_type or media_type)[:MAX_CHARACTERS]
     if kind == OBSOLETE:
@@ -161,7 +163,7 @@ def summarize_config(content: bytes) -> ConfigSummary:
     try:
         config = read(content, ImageConfig)
     except DocumentInvalid as problem:
-        return ConfigSummary(odd=str(problem)[:300])
+        return ConfigSummary(parse_error=str(problem)[:300])
     return ConfigSummary(
         recorded_date(config.created or ""),
         platform_text(config.os, config.architecture, config.variant)[:100],

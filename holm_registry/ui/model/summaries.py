@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from attrs import Factory, define, frozen
 
-from .artifact_types import ODD
+from .artifact_types import UNKNOWN
 from .dates import build_date, first_build_date, newest_build_date
 from .manifest_summary import Child, KnownContent, ManifestSummary, has_platform_config
 from .platforms import in_order
@@ -37,7 +37,7 @@ class ImageSummary:
     created: str
     complete: bool
     sized: bool = True
-    odd: str = ""
+    parse_error: str = ""
 
 
 def summary_of(contents: KnownContent, digest: str, depth: int = 0) -> ImageSummary | None:
@@ -103,7 +103,8 @@ def _single(contents: KnownContent, facts: ManifestSummary) -> ImageSummary:
         in_order([config.platform] if config else []),
         first_build_date(facts.created, config.created if config else ""),
         complete=config is not None or not has_platform_config(facts),
-        odd=facts.odd or (config.odd if config and facts.kind != ODD else ""),
+        parse_error=facts.parse_error
+        or (config.parse_error if config and facts.kind != UNKNOWN else ""),
     )
 
 

@@ -103,8 +103,10 @@ class DeletePage:
         tags = query.all("tag")
         if query.one("all"):
             context = self._context
-            shot = reader.snapshot(repository)
-            tags = await context.threads.run(matching, context.content_cache, shot, query.one("q"))
+            snapshot = reader.snapshot(repository)
+            tags = await context.threads.run(
+                matching, context.content_cache, snapshot, query.one("q")
+            )
         if len(tags) > MAX_ITEMS:
             raise InvalidRequest(f"more than {MAX_ITEMS:,} at once; choose fewer")
         return tags

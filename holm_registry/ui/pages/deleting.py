@@ -106,7 +106,7 @@ class DeletingPage:
                 registry_status=item.registry_status,
             )
         context = self._context
-        key = context.outcomes.keep(outcome)
+        key = context.flash_messages.keep(outcome)
         links = PageLinks(context.base(request))
         return see_other(request, f"{links.repository(repository)}?result={key}")
 

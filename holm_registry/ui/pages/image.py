@@ -52,8 +52,8 @@ class ImagePage:
         await self._know_tags(reader, image)
         await reader.learn(image.repository, opened.digest)
         attached, unattached = await self._attached(reader, opened)
-        shot = reader.snapshot(image.repository)
-        counts = await context.threads.run(tags_with_layers, context.content_cache, shot.tagset)
+        snapshot = reader.snapshot(image.repository)
+        counts = await context.threads.run(tags_with_layers, context.content_cache, snapshot.tagset)
         view = await context.threads.run(
             image_view, opened.payload, opened.media_type, opened.config, counts
         )
@@ -64,12 +64,12 @@ class ImagePage:
             opened=opened,
             view=view,
             summary=whole,
-            aliases=aliases_of(shot.tagset).get(opened.digest, ()),
+            aliases=aliases_of(snapshot.tagset).get(opened.digest, ()),
             attached=attached,
             unattached=unattached,
             may_delete=context.registry_view(request).may_delete(image.repository),
             index=await context.threads.run(
-                index_view, context.content_cache, opened, shot.tagset.absent
+                index_view, context.content_cache, opened, snapshot.tagset.absent
             ),
             commands=pull_commands(
                 whole.kind if whole else view.kind,

@@ -32,7 +32,7 @@ class RepositoryPage:
         context, reader = self._context, await self._context.reader(request)
         name = require_repository(name)
         query = query_of(request)
-        outcome = context.outcomes.get(query.one("result"), name)
+        outcome = context.flash_messages.get(query.one("result"), name)
         try:
             stale = await fresh_tags(reader, name)
         except RegistryNotFound:

@@ -280,7 +280,7 @@ class RegistryReader:
         try:
             facts = summarize_config(await self.client.blob(name, digest))
         except TooLarge as problem:
-            facts = ConfigSummary(odd=problem.message)
+            facts = ConfigSummary(parse_error=problem.message)
         self.content_cache.learn_config(digest, facts)
 
     async def _unless_absent(

@@ -95,7 +95,7 @@ class ImageView:
     A manifest that is no index, with its config.
 
     :ivar more_rows: How many steps and layers there are beyond the rows.
-    :ivar odd: What could not be understood, and why.
+    :ivar parse_error: What could not be understood, and why.
     """
 
     kind: str
@@ -115,7 +115,7 @@ class ImageView:
     dockerfile: str
     manifest: JsonDocument
     config: JsonDocument | None
-    odd: str = ""
+    parse_error: str = ""
 
     @property
     def layers(self) -> Sequence[LayerRow]:
@@ -132,13 +132,13 @@ def image_view(
     :param config: Its config; None where it has none that could be fetched.
     :param tags_with: How many tags of the repository have each layer.
     """
-    odd: list[str] = []
-    manifest = _read_or_tell(payload, Manifest, "manifest", odd)
+    errors: list[str] = []
+    manifest = _read_or_report(payload, Manifest, "manifest", errors)
     kind = classify(manifest)
     if config is None and kind in (IMAGE, CHART):
-        odd.append("The config is missing in the registry, or too large to show.")
-    image_config = _config_if(kind == IMAGE, config, ImageConfig, odd)
-    chart = _config_if(kind == CHART, config, Chart, odd)
+        errors.append("The config is missing in the registry, or too large to show.")
+    image_config = _config_if(kind == IMAGE, config, ImageConfig, errors)
+    chart = _config_if(kind == CHART, config, Chart, errors)
     run = image_config.config or RunConfig()
     parts = [*(manifest.layers or []), *(manifest.blobs or [])]
     layers = join(image_config.history or [], parts)
@@ -164,23 +164,23 @@ def image_view(
         dockerfile=dockerfile(image_config),
         manifest=_document(payload),
         config=None if config is None else _document(config),
-        odd=" ".join(odd),
+        parse_error=" ".join(errors),
     )
 
 
-def _read_or_tell(content: bytes, kind: type[T], name: str, odd: list[str]) -> T:
+def _read_or_report(content: bytes, kind: type[T], name: str, errors: list[str]) -> T:
     """Read a document; say why it cannot be, and go on with an empty one."""
     try:
         return read(content, kind)
     except DocumentInvalid as problem:
-        odd.append(f"The {name} is not understood: {problem}")
+        errors.append(f"The {name} is not understood: {problem}")
         return kind()
 
 
-def _config_if(fits: bool, config: bytes | None, kind: type[T], odd: list[str]) -> T:  # noqa: FBT001
+def _config_if(fits: bool, config: bytes | None, kind: type[T], errors: list[str]) -> T:  # noqa: FBT001
     if not fits or config is None:
         return kind()
-    return _read_or_tell(config, kind, "config", odd)
+    return _read_or_report(config, kind, "config", errors)
 
 
 def _size(parts: Sequence[Descriptor]) -> int:

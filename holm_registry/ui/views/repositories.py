@@ -103,7 +103,7 @@ def repositories_view(
     """
     extra = dict(listing.extra)
     show_empty = extra.get("empty") == "1"
-    rows = [_row(contents, shot) for shot in shots]
+    rows = [_row(contents, snapshot) for snapshot in shots]
     empty = sum(row.tags == 0 for row in rows)
     shown = [row for row in rows if show_empty or row.tags != 0]
     groups, page = _groups(shown, listing)
@@ -124,12 +124,12 @@ def repositories_view(
     )
 
 
-def _row(contents: ContentCache, shot: RepositorySnapshot) -> RepositoryRow:
+def _row(contents: ContentCache, snapshot: RepositorySnapshot) -> RepositoryRow:
     return RepositoryRow(
-        shot.name,
-        len(shot.tags) if shot.listed else None,
-        totals_of(contents, shot.tagset),
-        shot.problem,
+        snapshot.name,
+        len(snapshot.tags) if snapshot.listed else None,
+        totals_of(contents, snapshot.tagset),
+        snapshot.problem,
     )
 
 
@@ -137,7 +137,7 @@ def whole(
     contents: ContentCache, shots: Sequence[RepositorySnapshot], memory: dict[Hashable, Any]
 ) -> tuple[int, int]:
     """Add everything up: bytes with each blob once, and distinct images, as far as known."""
-    key = (contents.generation, [shot.tagset for shot in shots])
+    key = (contents.generation, [snapshot.tagset for snapshot in shots])
     remembered: tuple[object, tuple[int, int]] | None = memory.get("whole")
     if remembered is not None and remembered[0] == key:
         return remembered[1]
@@ -148,7 +148,7 @@ def whole(
 
 def _add_up(contents: ContentCache, shots: Sequence[RepositorySnapshot]) -> tuple[int, int]:
     content = ContentSet()
-    digests = {tag.digest for shot in shots for tag in shot.tags if not tag.problem} - {""}
+    digests = {tag.digest for snapshot in shots for tag in snapshot.tags if not tag.problem} - {""}
     for digest in digests:
         content.add(contents, digest)
     return content.total_bytes, len(digests)

@@ -58,24 +58,24 @@ def search(shots: Sequence[RepositorySnapshot], query: str) -> SearchResults:
         return SearchResults(query, [], 0, 0)
     rank_name, rank_tag = matcher(name_query), matcher(tag_query)
     ranked: list[tuple[int, str, SearchHit]] = []
-    for shot in shots:
-        by_name = rank_name(shot.name)
+    for snapshot in shots:
+        by_name = rank_name(snapshot.name)
         if colon and not by_name:
             continue
-        matches = _matching([tag.name for tag in shot.tags], rank_tag) if tag_query else []
+        matches = _matching([tag.name for tag in snapshot.tags], rank_tag) if tag_query else []
         if not matches and ((colon and tag_query) or not by_name):
             continue
         tags = [tag for _, tag in matches]
         worth = max([by_name, *(rank for rank, _ in matches[:1])])
-        found = SearchHit(shot.name, tags[:MAX_TAGS], max(0, len(tags) - MAX_TAGS))
-        ranked.append((-worth, shot.name, found))
+        found = SearchHit(snapshot.name, tags[:MAX_TAGS], max(0, len(tags) - MAX_TAGS))
+        ranked.append((-worth, snapshot.name, found))
     ranked.sort(key=lambda entry: entry[:2])
     found_all = [found for _, _, found in ranked]
     return SearchResults(
         query,
         found_all[:MAX_REPOSITORIES],
         max(0, len(found_all) - MAX_REPOSITORIES),
-        sum(not shot.listed for shot in shots),
+        sum(not snapshot.listed for snapshot in shots),
     )
 
 

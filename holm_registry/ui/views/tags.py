@@ -63,30 +63,36 @@ class RepositoryView:
 
 
 def repository_view(
-    contents: ContentCache, shot: RepositorySnapshot, listing: Listing
+    contents: ContentCache, snapshot: RepositorySnapshot, listing: Listing
 ) -> RepositoryView:
     """Put together what the page of a repository shows."""
-    names = ranked(ordered(contents, shot.tagset, listing.sort, listing.descending), listing.query)
+    names = ranked(
+        ordered(contents, snapshot.tagset, listing.sort, listing.descending), listing.query
+    )
     page = page_of(names, listing.page)
-    tags, aliases = by_name(shot.tagset), aliases_of(shot.tagset)
-    rows = [_row(contents, shot.tagset, tags[name], aliases) for name in page.rows]
+    tags, aliases = by_name(snapshot.tagset), aliases_of(snapshot.tagset)
+    rows = [_row(contents, snapshot.tagset, tags[name], aliases) for name in page.rows]
     return RepositoryView(
-        shot.name,
+        snapshot.name,
         Page(rows, page.number, page.pages, page.first, page.total),
         listing,
-        len(shot.tags),
-        totals_of(contents, shot.tagset, names if listing.query.strip() else None),
+        len(snapshot.tags),
+        totals_of(contents, snapshot.tagset, names if listing.query.strip() else None),
     )
 
 
-def matching(contents: ContentCache, shot: RepositorySnapshot, query: str) -> list[str]:
+def matching(contents: ContentCache, snapshot: RepositorySnapshot, query: str) -> list[str]:
     """Return all tags that a filter lets through, whatever page they are on."""
-    return ranked(ordered(contents, shot.tagset, "version", descending=True), query)
+    return ranked(ordered(contents, snapshot.tagset, "version", descending=True), query)
 
 
-def page_names(contents: ContentCache, shot: RepositorySnapshot, listing: Listing) -> Sequence[str]:
+def page_names(
+    contents: ContentCache, snapshot: RepositorySnapshot, listing: Listing
+) -> Sequence[str]:
     """Return which tags a page will show, as far as that is known now."""
-    names = ranked(ordered(contents, shot.tagset, listing.sort, listing.descending), listing.query)
+    names = ranked(
+        ordered(contents, snapshot.tagset, listing.sort, listing.descending), listing.query
+    )
     return page_of(names, listing.page).rows
 
 

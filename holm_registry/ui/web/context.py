@@ -42,9 +42,9 @@ class UiContext:
     assets: Mapping[str, Asset]
     metrics: UiMetrics
     content_cache: ContentCache = Factory(ContentCache)
-    libraries: VisitorCaches = Factory(VisitorCaches)
-    outcomes: FlashMessages = Factory(FlashMessages)
-    guesses: LoginThrottle = Factory(
+    visitor_caches: VisitorCaches = Factory(VisitorCaches)
+    flash_messages: FlashMessages = Factory(FlashMessages)
+    login_throttle: LoginThrottle = Factory(
         lambda self: LoginThrottle(self.clock.seconds), takes_self=True
     )
 
@@ -52,7 +52,7 @@ class UiContext:
         lambda self: SiteOrigins(self.settings.allowed_hosts, self.settings.public_registry),
         takes_self=True,
     )
-    openness: AnonymousAccess = Factory(
+    anonymous_access: AnonymousAccess = Factory(
         lambda self: AnonymousAccess(self.client.ping_as, self.clock), takes_self=True
     )
 
@@ -63,13 +63,13 @@ class UiContext:
         :raises TooManyLogins: Too many logins from there were wrong.
         """
         if request.header("Authorization"):
-            await self.openness.settle()
+            await self.anonymous_access.settle()
         authorization = self._login(request)
-        if authorization and not self.libraries.believes(authorization):
-            self.guesses.require(request)
-        library = self.libraries.of(authorization)
-        client = self.client.for_visitor(authorization, library.hear)
-        return RegistryReader(client, library, self.content_cache, self.clock)
+        if authorization and not self.visitor_caches.believes(authorization):
+            self.login_throttle.require(request)
+        registry_view = self.visitor_caches.of(authorization)
+        client = self.client.for_visitor(authorization, registry_view.hear)
+        return RegistryReader(client, registry_view, self.content_cache, self.clock)
 
     def base(self, request: StreamedRequest) -> str:
         """
@@ -81,11 +81,11 @@ class UiContext:
 
     def registry_view(self, request: StreamedRequest) -> RegistryView:
         """Return what the visitor who sent a request knows."""
-        return self.libraries.of(self._login(request))
+        return self.visitor_caches.of(self._login(request))
 
     def _login(self, request: StreamedRequest) -> str:
         """Return a visitor's login; empty where the registry asks for none: all are one then."""
-        return "" if self.openness.is_open else request.header("Authorization") or ""
+        return "" if self.anonymous_access.is_open else request.header("Authorization") or ""
 
     def require_safe(self, request: StreamedRequest) -> None:
         """
@@ -96,5 +96,5 @@ class UiContext:
         :raises Forbidden: It is not safe.
         """
         self.sites.require_own(request)
-        if not (self._login(request) and self.openness.is_known):
+        if not (self._login(request) and self.anonymous_access.is_known):
             self.sites.require_known_host(request)

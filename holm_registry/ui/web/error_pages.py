@@ -43,8 +43,8 @@ class ErrorPages:
 
     def __init__(self, context: UiContext) -> None:
         self._templates = context.templates
-        self._guesses = context.guesses
-        self._openness = context.openness
+        self._login_throttle = context.login_throttle
+        self._anonymous_access = context.anonymous_access
         self._show_urls = context.settings.show_urls
 
     def register(self, app: Klein) -> None:
@@ -63,9 +63,9 @@ class ErrorPages:
         problem = cast("UiError", failure.value)
         if isinstance(problem, LoginRequired):
             if problem.url:
-                self._openness.refute()
+                self._anonymous_access.refute()
             if request.header("Authorization") is not None:
-                self._guesses.note(request)
+                self._login_throttle.note(request)
                 problem = _refused(request, problem) if problem.url else problem
             problem = _pass_on(request, problem)
         if isinstance(problem, TooManyLogins):
