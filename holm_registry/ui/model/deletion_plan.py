@@ -88,7 +88,11 @@ class DeletionPlan:
     def fingerprint(self) -> str:
         """A text that differs when what goes differs: what a visitor agreed to."""
         told = [
-            (image.digest, sorted(image.tags), sorted(each.digest for each in image.companions))
+            (
+                image.digest,
+                sorted(image.tags),
+                sorted(dependent.digest for dependent in image.companions),
+            )
             for image in self.images
         ]
         return sha256(repr(sorted(told)).encode()).hexdigest()[:32]
@@ -193,7 +197,7 @@ def _unsure(
     if reading:
         noun = "repository is" if reading == 1 else "repositories are"
         return f"{reading:,} other {noun} still being read"
-    missing = frozenset[str]().union(*(each.tagset.absent for each in repositories))
+    missing = frozenset[str]().union(*(repository.tagset.absent for repository in repositories))
     if kept.unknown - missing and not any(map(_is_unread, repositories)):
         return _MORE_THAN_KEPT
     return ""
@@ -255,9 +259,9 @@ def _image(
     subjects = [digest, *(child for child, _ in going)]
     for subject in subjects:
         companions += [
-            Dependent(each.digest, each.kind, each.tag)
-            for each in belonging.attached.get(subject, ())
-            if not kept.has(each.digest)
+            Dependent(referrer.digest, referrer.kind, referrer.tag)
+            for referrer in belonging.attached.get(subject, ())
+            if not kept.has(referrer.digest)
         ]
     companions += [
         Dependent(pointers.lists[tag], "list of referrers", tag)
@@ -268,7 +272,13 @@ def _image(
         digest,
         tuple(pointers.tags.get(digest, ())),
         tuple(sorted(pointers.parents.get(digest, ()))),
-        tuple({each.digest: each for each in companions if each.digest != digest}.values()),
+        tuple(
+            {
+                dependent.digest: dependent
+                for dependent in companions
+                if dependent.digest != digest
+            }.values()
+        ),
         kept=len(children) - len(going),
     )
 

@@ -38,18 +38,18 @@ def _filled(value: Any, expected: inspect.Type) -> Any:
     """Replace nulls in a decoded value."""
     if value is None:
         return _zero(expected)
-    for each in expected.types if isinstance(expected, inspect.UnionType) else (expected,):
-        if isinstance(value, dict) and isinstance(each, inspect.StructType):
-            types = {field.encode_name: field.type for field in each.fields}
+    for member_type in expected.types if isinstance(expected, inspect.UnionType) else (expected,):
+        if isinstance(value, dict) and isinstance(member_type, inspect.StructType):
+            types = {field.encode_name: field.type for field in member_type.fields}
             return {
                 name: _filled(member, types[name]) if name in types else member
                 for name, member in value.items()
                 if member is not None or name not in types
             }
-        if isinstance(value, dict) and isinstance(each, inspect.DictType):
-            return {name: _filled(member, each.value_type) for name, member in value.items()}
-        if isinstance(value, list) and isinstance(each, inspect.ListType):
-            return [_filled(member, each.item_type) for member in value]
+        if isinstance(value, dict) and isinstance(member_type, inspect.DictType):
+            return {name: _filled(member, member_type.value_type) for name, member in value.items()}
+        if isinstance(value, list) and isinstance(member_type, inspect.ListType):
+            return [_filled(member, member_type.item_type) for member in value]
     return value
 
 

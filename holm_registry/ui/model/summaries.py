@@ -80,7 +80,7 @@ def _summarise(contents: KnownContent, facts: ManifestSummary, depth: int) -> Im
         next((summary.layers for _, summary in parts if summary), None if parts else 0),
         in_order(_platforms(parts)),
         first_build_date(facts.created, created),
-        complete=content.complete and all(each and each.complete for each in looked_into),
+        complete=content.complete and all(summary and summary.complete for summary in looked_into),
         sized=content.complete,
     )
 

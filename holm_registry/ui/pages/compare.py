@@ -84,10 +84,12 @@ def _chosen(query: Form) -> dict[str, str]:
 
 def compare(before: LoadedImage, after: LoadedImage) -> dict[str, Any]:
     """Work out what differs."""
-    views = [image_view(each.payload, each.media_type, each.config, {}) for each in (before, after)]
-    manifests = [_read(each.payload, Manifest) for each in (before, after)]
-    configs = [_read(each.config or b"{}", ImageConfig) for each in (before, after)]
-    parts = [[*(each.layers or []), *(each.blobs or [])] for each in manifests]
+    views = [
+        image_view(image.payload, image.media_type, image.config, {}) for image in (before, after)
+    ]
+    manifests = [_read(image.payload, Manifest) for image in (before, after)]
+    configs = [_read(image.config or b"{}", ImageConfig) for image in (before, after)]
+    parts = [[*(manifest.layers or []), *(manifest.blobs or [])] for manifest in manifests]
     layers = layer_changes(parts[0], parts[1], configs[0], configs[1])
     return {
         "before": before,

@@ -69,7 +69,9 @@ class RepositoriesPage:
             names=names,
             full=context.content_cache.full,
             cut=reader.registry_view.cut,
-            aside=sum(for_each.is_aside for for_each in reader.registry_view.repositories.values()),
+            aside=sum(
+                repository.is_aside for repository in reader.registry_view.repositories.values()
+            ),
             push_commands=push_commands(context.settings.public_registry),
         )
 

@@ -36,7 +36,7 @@ class SearchPage:
     async def answer(self, request: StreamedRequest) -> bytes:
         """Return what was found, for programs."""
         _, results = await self._search(request)
-        found = [{"repository": each.repository, "tags": each.tags} for each in results.found]
+        found = [{"repository": match.repository, "tags": match.tags} for match in results.found]
         cut = self._context.registry_view(request).cut or results.unlisted
         whole: dict[str, object] = {"complete": False} if cut else {}
         return json_body(request, {"query": results.query, "results": found, **whole})

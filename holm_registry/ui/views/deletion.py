@@ -44,7 +44,9 @@ class DeletionView:
 def deletion_view(plan: DeletionPlan, tags: Sequence[str], lost: Sequence[str]) -> DeletionView:
     """Put together what the page that asks shows."""
     chosen = set(tags)
-    companions = {each.digest: each for image in plan.images for each in image.companions}
+    companions = {
+        dependent.digest: dependent for image in plan.images for dependent in image.companions
+    }
     return DeletionView(
         plan,
         tags,
@@ -58,7 +60,7 @@ def deletion_view(plan: DeletionPlan, tags: Sequence[str], lost: Sequence[str]) 
 
 def companions_text(companions: Sequence[Dependent]) -> str:
     """Count what goes along by its kind: ``2 platforms, 1 attestation and 4 signatures``."""
-    counts = Counter(_kind(each.role) for each in companions)
+    counts = Counter(_kind(dependent.role) for dependent in companions)
     kinds = sorted(counts, key=lambda kind: (kind not in _ORDER, _place(kind), kind))
     words = [count_text(counts[kind], kind, _PLURALS.get(kind, "")) for kind in kinds]
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

@@ -238,10 +238,10 @@ def _health_check(run: RunConfig) -> str:
 
 
 def _chart_facts(chart: Chart) -> Sequence[NamedValue]:
-    people = [str(each.get("name", "")) for each in chart.maintainers or []]
+    people = [str(maintainer.get("name", "")) for maintainer in chart.maintainers or []]
     charts = [
-        f"{each.get('name', '?')} {each.get('version', '')}".strip()
-        for each in chart.dependencies or []
+        f"{dependency.get('name', '?')} {dependency.get('version', '')}".strip()
+        for dependency in chart.dependencies or []
     ]
     facts = {
         "Chart": chart.name,

@@ -146,12 +146,15 @@ def _refused(request: StreamedRequest, problem: LoginRequired) -> LoginRequired:
 
 def _pass_on(request: StreamedRequest, problem: LoginRequired) -> UiError:
     """Have the browser ask its user, where the registry takes what a browser can ask for."""
-    basic = [each for each in problem.challenges if each.lower().startswith("basic")]
+    basic = [challenge for challenge in problem.challenges if challenge.lower().startswith("basic")]
     if not basic and request.header("Authorization") is None:
         # One that gives out tokens may take a password as well: a visitor with one can try it once.
         basic = ['Basic realm="registry"']
     if not basic:
-        kinds = ", ".join(sorted({each.partition(" ")[0] for each in problem.challenges})) or "none"
+        kinds = (
+            ", ".join(sorted({challenge.partition(" ")[0] for challenge in problem.challenges}))
+            or "none"
+        )
         return _WrongLogin(
             f"it asks for a login of a kind that browsers cannot give here ({kinds[:100]}); "
             "this page passes on names and passwords (Basic)",

@@ -114,7 +114,7 @@ class SiteOrigins:
         :raises Forbidden: The name is not known.
         """
         hosts = [*request.header_values("Host"), *request.header_values("X-Forwarded-Host")]
-        for host in (each.strip() for line in hosts for each in line.split(",")):
+        for host in (name.strip() for line in hosts for name in line.split(",")):
             if not self._is_known(host.lower()):
                 raise Forbidden(
                     f"nothing is changed under the host name {host[:100]!r}, which is not "
