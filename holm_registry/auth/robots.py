@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ import msgspec
 from attrs import frozen
 from msgspec import Struct
 
+from holm_registry.atomic_file import create_file, sync_entry
 from holm_registry.regular_file import open_regular
 
 from .rules import RepositoryPattern, RuleScope
@@ -155,7 +155,7 @@ class RobotAccounts:
             try:
                 os.unlink(self._path(name))
                 # A revoked robot must not return after a power failure.
-                self._sync()
+                sync_entry(self._path(name))
             except FileNotFoundError:
                 exists = False
         if not exists:
@@ -196,37 +196,20 @@ class RobotAccounts:
         os.makedirs(os.path.dirname(self._directory), exist_ok=True)
         with suppress(FileExistsError):
             os.mkdir(self._directory, 0o700)
-            self._chown_to_volume_owner(self._directory)
-        temporary = f"{self._directory}/.{uuid.uuid4().hex}"
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            owner = self._volume_owner()
+            if owner is not None:
+                os.chown(self._directory, *owner)
         try:
-            try:
-                os.write(file, content)
-                os.fsync(file)
-            finally:
-                os.close(file)
-            self._chown_to_volume_owner(temporary)
-            # Unlike a rename, a link never replaces the file of another robot.
-            os.link(temporary, self._path(name))
-            self._sync()
+            create_file(self._path(name), content, 0o600, self._volume_owner())
         except FileExistsError:
             raise RobotInvalid(f"robot {name!r} already exists") from None
-        finally:
-            os.unlink(temporary)
 
-    def _sync(self) -> None:
-        """Make the entries of the directory durable."""
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-    def _chown_to_volume_owner(self, path: str) -> None:
-        """Give the volume's owner access to files that root created."""
-        if os.geteuid() == 0:
-            owner = os.stat(os.path.dirname(self._directory))
-            os.chown(path, owner.st_uid, owner.st_gid)
+    def _volume_owner(self) -> tuple[int, int] | None:
+        """Return the volume's user and group, which need access to files that root creates."""
+        if os.geteuid() != 0:
+            return None
+        status = os.stat(os.path.dirname(self._directory))
+        return status.st_uid, status.st_gid
 
     def _path(self, name: str) -> str:
         return f"{self._directory}/{name}.json"

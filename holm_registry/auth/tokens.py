@@ -18,6 +18,7 @@ import msgspec
 from attrs import frozen
 from msgspec import Struct
 
+from holm_registry.atomic_file import create_file, replace_file
 from holm_registry.regular_file import open_regular
 
 from .identity import Identity
@@ -168,26 +169,16 @@ def load_or_create_key(path: str) -> bytes:
 
 
 def _create_key(path: str) -> None:
-    temporary = f"{path}.{uuid.uuid4().hex}"
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, os.urandom(_KEY_BYTES))
-        os.fsync(file)
-    except OSError:
-        os.unlink(temporary)
-        raise
-    finally:
-        os.close(file)
+    key = os.urandom(_KEY_BYTES)
     try:
         # If two servers start at once, both use the key of the first one.
-        os.link(temporary, path)
+        create_file(path, key, 0o600)
     except FileExistsError:
         pass
     except OSError:
-        # A file system without hard links: both use the key of the last one.
-        os.replace(temporary, path)
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
+        # A file system without hard links. A key that exists may be in use: it is never replaced.
+        if not os.path.exists(path):
+            replace_file(path, key, 0o600)
 
 
 def _read_key(path: str) -> bytes:

@@ -4,11 +4,11 @@ import argparse
 import getpass
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from holm_registry.atomic_file import replace_file
 from holm_registry.auth.htpasswd import (
     HtpasswdInvalid,
     hash_password,
@@ -16,7 +16,6 @@ from holm_registry.auth.htpasswd import (
     require_user_name,
 )
 from holm_registry.file_lock import Busy, open_locked
-from holm_registry.storage.durable import sync_folder
 
 from .store import refuse
 
@@ -150,16 +149,5 @@ def _password(name: str) -> bytes:
 def _write(path: str, lines: list[str]) -> None:
     """Write the file whole, or not at all; who may read it stays as it is."""
     mode = os.stat(path).st_mode & 0o777
-    folder = os.path.dirname(os.path.abspath(path))
-    file, aside = tempfile.mkstemp(dir=folder)
-    try:
-        os.write(file, "".join(f"{line}\n" for line in lines).encode())
-        os.fchmod(file, mode)
-        os.fsync(file)
-        os.close(file)
-        os.replace(aside, path)
-    except BaseException:
-        os.unlink(aside)
-        raise
-    # A password that was replaced must not come back with a power cut.
-    sync_folder(folder)
+    # Durably: a power cut must not bring back a password that was replaced.
+    replace_file(path, "".join(f"{line}\n" for line in lines).encode(), mode)

@@ -19,6 +19,7 @@ ALLOWED = {
     "file_watcher": set(),
     "regular_file": set(),
     "file_lock": {"regular_file"},
+    "atomic_file": set(),
     "logs": set(),
     # Values and grammar.
     "oci": set(),
@@ -30,7 +31,7 @@ ALLOWED = {
     "verify": {"content", "gc.inventory", "oci", "storage"},
     # What serves.
     "http": {"file_watcher", "oci.numbers", "threads"},
-    "auth": {"file_watcher", "regular_file"},
+    "auth": {"atomic_file", "file_watcher", "regular_file"},
     "notifications": {"file_lock", "regular_file", "threads"},
     "api": {"auth", "content", "http", "notifications.events", "oci", "storage.errors", "threads"},
     "metrics": {"http", "storage", "threads"},
@@ -84,6 +85,7 @@ ALLOWED = {
     "registry_tap": {"config", "server"},
     "ui_tap": {"server", "ui.builder", "ui.web"},
     "commands": {
+        "atomic_file",
         "auth",
         "config",
         "file_lock",
@@ -99,6 +101,7 @@ ALLOWED = {
 
 #: Rooms that must work without Twisted.
 PLAIN = {
+    "atomic_file",
     "auth",
     "config",
     "content",
