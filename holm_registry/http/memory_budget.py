@@ -16,6 +16,7 @@ from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 #: How much all requests together may keep, in bytes.
 TOTAL_BYTES = 48 * 1024 * 1024
@@ -59,13 +60,12 @@ class MemoryBudget:
     """
     Counts what requests keep in memory.
 
-    :param clock: Has ``callLater`` and ``seconds``.
     :ivar used_bytes: How much they keep.
     :ivar bodies: How many bodies are arriving.
     :ivar readers: How many objects are read in threads while they are sent.
     """
 
-    def __init__(self, clock: Any, total_bytes: int = TOTAL_BYTES) -> None:
+    def __init__(self, clock: IReactorTime, total_bytes: int = TOTAL_BYTES) -> None:
         self._clock = clock
         self.total_bytes = total_bytes
         self.used_bytes = 0
@@ -113,7 +113,7 @@ class MemoryBudget:
     @asynccontextmanager
     async def reserve(self, size: int) -> AsyncIterator[None]:
         """
-        Have room for something, as soon as there is.
+        Reserve memory; wait until it is available.
 
         :param size: In bytes; what is more than there is in all gets all.
         """

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.interfaces import IHandshakeListener, IReactorTime
 from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
@@ -22,7 +22,6 @@ class RejectedConnection(Protocol):
     a reset takes the answer away from a client that has not read it yet. Over TLS nothing can be
     said before the handshake, and a client that begins none is no longer waited for.
 
-    :param clock: Has ``callLater``.
     :param left: Called when it has gone.
     :param errors: Writes what is said.
     """
@@ -31,7 +30,7 @@ class RejectedConnection(Protocol):
     transport: Any
 
     def __init__(
-        self, reason: str, clock: Any, left: Callable[[], object], errors: ErrorWriter
+        self, reason: str, clock: IReactorTime, left: Callable[[], object], errors: ErrorWriter
     ) -> None:
         self._errors = errors
         self._reason = reason
@@ -40,22 +39,22 @@ class RejectedConnection(Protocol):
         self._abort_call: Any = None
 
     def connectionMade(self) -> None:
-        """Say it, as soon as it can be said."""
+        """Send the answer, over TLS after the handshake."""
         self._abort_call = self._clock.callLater(REFUSED_SECONDS, self.transport.abortConnection)
         if not hasattr(self.transport, "getPeerCertificate"):
-            self._say()
+            self._send_answer()
 
     def handshakeCompleted(self) -> None:
-        """Say it."""
-        self._say()
+        """Send the answer."""
+        self._send_answer()
 
     def connectionLost(self, _reason: Any = None) -> None:
-        """Wait no more."""
+        """Cancel the timer."""
         if self._abort_call.active():
             self._abort_call.cancel()
         self._left()
 
-    def _say(self) -> None:
+    def _send_answer(self) -> None:
         transport = self.transport
         transport.write(last_answer(503, self._reason, {"Retry-After": "1"}, self._errors))
         half_close = getattr(transport, "loseWriteConnection", None)

@@ -97,7 +97,7 @@ class StreamingSite(Site):
         return channel
 
     def call_when_accepting(self, call: Callable[[], object]) -> None:
-        """Have something called as soon as a connection has gone."""
+        """Call a function once, when the next connection has closed."""
         self._accept_calls.append(call)
 
     def _rejected_closed(self) -> None:
@@ -129,7 +129,7 @@ class StreamingSite(Site):
 
     def drain(self) -> Deferred[None]:
         """
-        Let each connection end with an answer, and give a result once all have.
+        Let each connection end after its answer; fire when all are closed.
 
         An idle one is kept for a moment: a client that is just sending its next request on it would
         take a closed connection for a failure, and many cannot send a body twice.
@@ -152,7 +152,7 @@ class StreamingSite(Site):
                 channel.close_within(LAST_SECONDS)
 
     def abort_connections(self) -> None:
-        """Cut all connections that are left."""
+        """Abort all connections that are left."""
         for channel in list(self._channels):
             channel.transport.abortConnection()
 

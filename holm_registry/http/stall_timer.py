@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
 
 #: What must have moved in one period. Any link moves more; a client that stalls moves less.
 MIN_BYTES = 16 * 1024
@@ -11,7 +12,6 @@ class StallTimer:
     """
     Ends what goes on too slowly: a byte now and then would hold a connection for ever.
 
-    :param clock: Has ``callLater``.
     :param seconds: How long one period is.
     :param bytes_moved: Tells how many bytes have moved so far.
     :param waiting_on_us: Tells whether it is we who keep the other side waiting just now.
@@ -20,7 +20,7 @@ class StallTimer:
 
     def __init__(
         self,
-        clock: Any,
+        clock: IReactorTime,
         seconds: float,
         *,
         bytes_moved: Callable[[], int],
@@ -37,11 +37,11 @@ class StallTimer:
         self._call = clock.callLater(seconds, self._check)
 
     def pause_grace(self) -> None:
-        """Note that the other side was kept waiting: this period does not count."""
+        """Exempt the current period: the server kept the client waiting."""
         self._excused = True
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._call.active():
             self._call.cancel()
 

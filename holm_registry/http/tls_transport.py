@@ -51,7 +51,7 @@ class TlsTransport(BufferingTLSTransport):
         super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Wait no more."""
+        """Cancel the timer."""
         if self._abort_call is not None and self._abort_call.active():
             self._abort_call.cancel()
         super().connectionLost(reason)
