@@ -46,7 +46,7 @@ class ApiPages:
         return json_body(request, {"repo": name, "tags": listed.names, **_cut(listed)})
 
     async def health(self, request: StreamedRequest) -> bytes:
-        """Tell that this process is well; with ``deep=1``, whether the registry is."""
+        """Report this process as healthy; with ``deep=1``, report the registry's health."""
         if request.argument("deep") in (None, "", "0"):
             return json_body(request, {"status": "healthy"})
         try:

@@ -16,7 +16,7 @@ from holm_registry.ui.model.text import count_text
 _PLATFORM, _LIST = "platform", "list of referrers"
 _PLURALS = {_LIST: "lists of referrers", SBOM: "SBOMs"}
 
-#: In which order kinds are told.
+#: The order of kinds in the text.
 _ORDER = (_PLATFORM, ATTESTATION, SBOM, SIGNATURE)
 
 

@@ -118,7 +118,7 @@ def by_name(tagset: TagSet) -> Mapping[str, TagSnapshot]:
 
 
 def aliases_of(tagset: TagSet) -> Mapping[str, Sequence[str]]:
-    """Give, for each digest, all tags that point to it, the newest version first."""
+    """Return, for each digest, all tags that point to it, the newest version first."""
     found: Mapping[str, Sequence[str]] | None = tagset.memory.get("aliases")
     if found is not None:
         return found

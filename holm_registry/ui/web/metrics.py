@@ -31,15 +31,15 @@ class UiMetrics:
         callbacks = CallbackCollector(self._registry)
         prefix = "holm_ui_registry"
         callbacks.counter(
-            f"{prefix}_requests", "Sent to the registry.", lambda: exchange.requests_sent
+            f"{prefix}_requests", "Requests sent to the registry.", lambda: exchange.requests_sent
         )
         callbacks.counter(
             f"{prefix}_failures",
-            "Those without an answer, or with one that was refused.",
+            "Requests without an answer, or with an answer that was refused.",
             lambda: exchange.failed,
         )
         callbacks.gauge(
-            f"{prefix}_requests_in_flight", "Not answered yet.", lambda: exchange.in_flight
+            f"{prefix}_requests_in_flight", "Requests not answered yet.", lambda: exchange.in_flight
         )
 
         callbacks.counter(

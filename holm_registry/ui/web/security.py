@@ -1,5 +1,5 @@
 """
-What a browser is told to refuse, and what is refused from browsers.
+Security headers, and protection against requests that other sites make browsers send.
 """
 
 from __future__ import annotations

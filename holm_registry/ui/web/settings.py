@@ -1,5 +1,5 @@
 """
-What the UI is told: which registry, and what to call it.
+The settings of the UI: options and environment variables.
 """
 
 from __future__ import annotations
