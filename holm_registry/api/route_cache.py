@@ -6,8 +6,8 @@ each request and ``match`` on the result. So this file, and no other, replaces t
 application's map by one with the same signature; a miss, an error included, still goes to werkzeug.
 
 It is worth it: clients request the same few paths again and again, and a route depends on the
-method and the path alone. A manifest GET from memory takes 351 us with the cache and 405 us without
-(medians of 40 alternating runs of 250 requests each on keep-alive connections): 13 % less.
+method and the path alone. A manifest GET from memory takes 90 us with the cache and 108 us without
+(medians of 40 alternating runs of 250 requests each on keep-alive connections): 17 % less.
 """
 
 from __future__ import annotations
