@@ -239,7 +239,7 @@ def test_bytes_that_only_this_image_holds(ui):
 def test_a_repository_larger_than_memory_is_not_deleted_from(gallery):
     index = digest_of(gallery, APP, "v1.9.0")
     child = gallery.server.request("GET", f"/v2/{APP}/manifests/{index}").json["manifests"][0]
-    gallery.context.content_cache.facts._budget_bytes = 4_000
+    gallery.context.content_cache.manifests._budget_bytes = 4_000
     refused = gallery.post("/delete", {"repo": APP, "digest": child["digest"]})
     assert refused.status == 502
     assert b"more than the UI keeps in memory" in refused.body

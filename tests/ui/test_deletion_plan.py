@@ -39,13 +39,13 @@ class Counting(ContentCache):
     def __init__(self) -> None:
         super().__init__()
         self.looked_up = 0
-        peek = self.facts.peek
+        peek = self.manifests.peek
 
         def counted(key):
             self.looked_up += 1
             return peek(key)
 
-        self.facts.peek = counted
+        self.manifests.peek = counted
 
 
 def digest_of(number: int) -> str:

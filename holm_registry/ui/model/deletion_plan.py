@@ -130,7 +130,9 @@ def plan_deletion(
         unsure = "not all of it could be read"
     if belonging.unread:
         unsure = unsure or "what refers to it could not be read"
-    unseen = tuple(tag for tag, digest in staying.items() if contents.facts.peek(digest) is None)
+    unseen = tuple(
+        tag for tag, digest in staying.items() if contents.manifests.peek(digest) is None
+    )
     unread = tuple(other.name for other in others if _is_unread(other))
     return DeletionPlan(
         repository.name,
@@ -295,11 +297,11 @@ def children_of(contents: KnownContent, digest: str, absent: Collection[str] = (
 def _children(
     contents: KnownContent, digest: str, absent: Collection[str], depth: int = 0
 ) -> Iterable[tuple[str, str]]:
-    facts = contents.facts.peek(digest)
+    facts = contents.manifests.peek(digest)
     if facts is None or depth > 3:
         return
     for child in facts.children:
         # A child that is not here cannot go.
-        if child.digest not in absent and contents.facts.peek(child.digest) is not None:
+        if child.digest not in absent and contents.manifests.peek(child.digest) is not None:
             yield child.digest, child.platform or ("provenance" if child.attests else "manifest")
             yield from _children(contents, child.digest, absent, depth + 1)

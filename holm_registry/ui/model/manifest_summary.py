@@ -42,7 +42,7 @@ class KnownContent(Protocol):
     """What is known of manifests and configs; the UI's content cache."""
 
     @property
-    def facts(self) -> Known[ManifestSummary]:
+    def manifests(self) -> Known[ManifestSummary]:
         """Manifests."""
 
     @property

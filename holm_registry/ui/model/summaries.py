@@ -42,7 +42,7 @@ class ImageSummary:
 
 def summary_of(contents: KnownContent, digest: str, depth: int = 0) -> ImageSummary | None:
     """Sum up a manifest; None as long as nothing is known of it."""
-    facts = contents.facts.peek(digest)
+    facts = contents.manifests.peek(digest)
     if facts is None or depth > _MAX_DEPTH:
         return None
     if isinstance(facts.summary, ImageSummary):
@@ -126,7 +126,7 @@ class ContentSet:
         """Add a manifest and all it names."""
         if digest in self._manifests or digest in self.absent:
             return
-        facts = contents.facts.peek(digest)
+        facts = contents.manifests.peek(digest)
         if facts is None or depth > _MAX_DEPTH:
             self.unknown.add(digest)
             return

@@ -74,14 +74,14 @@ class ContentCache:
         configs_bytes: int = CONFIGS_BYTES,
         payload_bytes: int = PAYLOAD_BYTES,
     ) -> None:
-        self.facts: SizedLRU[ManifestSummary] = SizedLRU(facts_bytes)
+        self.manifests: SizedLRU[ManifestSummary] = SizedLRU(facts_bytes)
         self.configs: SizedLRU[ConfigSummary] = SizedLRU(configs_bytes)
         #: By ``repository@digest``.
         self.payloads: SizedLRU[bytes] = SizedLRU(payload_bytes)
 
     def learn(self, facts: ManifestSummary) -> None:
         """Remember what a manifest says."""
-        self.facts.put(facts.digest, facts, facts.cost)
+        self.manifests.put(facts.digest, facts, facts.cost)
 
     def learn_config(self, digest: str, facts: ConfigSummary) -> None:
         """Remember what a config says."""
@@ -90,9 +90,9 @@ class ContentCache:
     @property
     def full(self) -> bool:
         """Whether to learn only what a visitor asked for."""
-        return self.facts.full or self.configs.full
+        return self.manifests.full or self.configs.full
 
     @property
     def generation(self) -> int:
         """A number that grows with all that is learned."""
-        return self.facts.generation + self.configs.generation
+        return self.manifests.generation + self.configs.generation

@@ -291,7 +291,7 @@ class Deleter:
         :see: OCI distribution-spec, "Deleting Manifests".
         """
         reader = self._reader
-        facts = reader.content_cache.facts.get(digest)
+        facts = reader.content_cache.manifests.get(digest)
         if facts is None or not facts.subject:
             return
         tag = fallback_tag(facts.subject)

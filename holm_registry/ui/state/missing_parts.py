@@ -22,7 +22,7 @@ def missing_text(contents: ContentCache, digest: str, absent: Collection[str]) -
 
     :param absent: The digests that the repository does not have.
     """
-    facts = contents.facts.peek(digest)
+    facts = contents.manifests.peek(digest)
     if facts is None or not absent:
         return ""
     if not facts.children:
@@ -39,7 +39,7 @@ def missing_text(contents: ContentCache, digest: str, absent: Collection[str]) -
 def _leaves(contents: ContentCache, facts: ManifestSummary, depth: int = 0) -> Iterator[Child]:
     """Return the children of an index, and instead of an index in it, its children."""
     for child in facts.children:
-        nested = contents.facts.peek(child.digest)
+        nested = contents.manifests.peek(child.digest)
         if nested is not None and nested.children and depth < _MAX_DEPTH:
             yield from _leaves(contents, nested, depth + 1)
         else:
@@ -59,13 +59,13 @@ def _count_text(contents: ContentCache, children: list[Child], absent: Collectio
 
 def _is_missing(contents: ContentCache, child: Child, absent: Collection[str]) -> bool:
     # Content that is known from elsewhere is as good as there: a digest names only one.
-    return child.digest in absent and contents.facts.peek(child.digest) is None
+    return child.digest in absent and contents.manifests.peek(child.digest) is None
 
 
 def _configs_text(contents: ContentCache, children: list[Child], absent: Collection[str]) -> str:
     lacking = []
     for child in children:
-        facts = contents.facts.peek(child.digest)
+        facts = contents.manifests.peek(child.digest)
         if facts is not None and _lacks_config(contents, facts, absent):
             lacking.append(child.platform)
     if len(lacking) == 1 and lacking[0]:

@@ -185,7 +185,7 @@ class RegistryReader:
                 return
             old = self.clock.seconds() - known.seen_at >= max_age
             if not old and self._learned(repository, known.digest):
-                repository.settle(tag)
+                repository.mark_settled(tag)
                 return
             # Callers that need a newer answer start their own request.
             await self.registry_view.flights.join(
@@ -204,7 +204,7 @@ class RegistryReader:
                 digest = await self._identify(name, tag, digest)
                 repository.see(tag, digest, asked_at)
             await self.learn(name, digest)
-            repository.settle(tag)
+            repository.mark_settled(tag)
         except LoginRequired:
             raise
         except RegistryNotFound:
@@ -229,7 +229,7 @@ class RegistryReader:
     def _complete(
         self, repository: KnownRepository, digest: str, depth: int, *, dated: bool
     ) -> bool:
-        facts = self.content_cache.facts.get(digest)
+        facts = self.content_cache.manifests.get(digest)
         if facts is None:
             return self._absent(repository, digest)
         if dated and has_platform_config(facts) and facts.config is not None:
@@ -258,7 +258,7 @@ class RegistryReader:
         :param dated: Whether its age and platform are wanted.
         :raises UiError: The manifest itself could not be had.
         """
-        facts = self.content_cache.facts.get(digest)
+        facts = self.content_cache.manifests.get(digest)
         if facts is None:
             _require_digest(digest)
             payload = await self.client.manifest(name, digest)

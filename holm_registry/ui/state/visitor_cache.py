@@ -162,7 +162,7 @@ class KnownRepository:
             known.settled = known.settled and known.digest == digest
         known.digest, known.seen_at, known.problem = digest, asked_at, ""
 
-    def settle(self, tag: str) -> None:
+    def mark_settled(self, tag: str) -> None:
         """Note that there is nothing more to find out about a tag, as long as it stays there."""
         known = self.tags.get(tag)
         if known is not None and not known.settled:

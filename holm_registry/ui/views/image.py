@@ -301,7 +301,7 @@ def tags_with_layers(contents: ContentCache, tagset: TagSet) -> Mapping[str, int
 
 
 def _blobs(contents: ContentCache, digest: str, depth: int = 0) -> set[str]:
-    facts = contents.facts.peek(digest)
+    facts = contents.manifests.peek(digest)
     if facts is None or depth > 3:
         return set()
     found = {blob.digest for blob in facts.blobs}
