@@ -50,20 +50,20 @@ class RunningDigest:
 
 
 class DigestCache:
-    """Keeps the hashers of uploads between their requests."""
+    """The running digests of uploads, kept between their requests."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._kept: OrderedDict[str, RunningDigest] = OrderedDict()
 
-    def keep(self, path: str, hashing: RunningDigest) -> None:
-        """Keep one, at the cost of the oldest if there are too many."""
+    def put(self, path: str, hashing: RunningDigest) -> None:
+        """Store the digest of an upload, dropping the oldest if there are too many."""
         with self._lock:
             self._kept[path] = hashing
             if len(self._kept) > MAX_HASHERS:
                 self._kept.popitem(last=False)
 
-    def take(self, path: str, size_bytes: int) -> RunningDigest | None:
+    def pop(self, path: str, size_bytes: int) -> RunningDigest | None:
         """Give back the hasher of an upload, unless another process has added to the file."""
         with self._lock:
             hashing = self._kept.pop(path, None)

@@ -88,7 +88,7 @@ class UploadSessions:
         self._looked = -_LOOK_SECONDS
         quotas.give_way = self._make_room
 
-    def begin(self, repository: str, path: str, owner: str) -> None:
+    def acquire(self, repository: str, path: str, owner: str) -> None:
         """
         Let a session begin, and count it until it ends.
 
@@ -111,7 +111,7 @@ class UploadSessions:
             headers={"Retry-After": "60"},
         )
 
-    def take(self, repository: str, path: str, size_bytes: int) -> None:
+    def mark_busy(self, repository: str, path: str, size_bytes: int) -> None:
         """Note that a request is writing to a session, which was perhaps begun elsewhere."""
         self._quotas.note(repository, path, size_bytes)
         with self._lock:
@@ -131,7 +131,7 @@ class UploadSessions:
         """Count a session as large as it is."""
         self._quotas.note(repository, path, size_bytes)
 
-    def leave(self, path: str, size_bytes: int) -> None:
+    def mark_idle(self, path: str, size_bytes: int) -> None:
         """Note that a session is left to a later request."""
         with self._lock:
             found = self._drop(path)
@@ -139,7 +139,7 @@ class UploadSessions:
                 found.size_bytes, found.since = size_bytes, self._clock()
                 self._add(path, found)
 
-    def end(self, repository: str, path: str) -> None:
+    def release(self, repository: str, path: str) -> None:
         """Count a session out; fine if it was not counted."""
         with self._lock:
             self._drop(path)

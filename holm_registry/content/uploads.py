@@ -61,7 +61,7 @@ class Uploads:
         self.capacity = capacity
         self.sessions = sessions
         self._now = now
-        self._hashings = DigestCache()
+        self._running_digests = DigestCache()
 
     def start(self, repository: str, algorithm: str = "sha256", owner: str = "") -> str:
         """
@@ -77,7 +77,7 @@ class Uploads:
         session_id = str(uuid.uuid4())
         data = layout.upload_data(repository, session_id)
         self.capacity.require_start(repository)
-        self.sessions.begin(repository, data, owner)
+        self.sessions.acquire(repository, data, owner)
         started_at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ").encode()
         try:
             self._driver.create_upload(layout.upload_started_at(repository, session_id), started_at)
@@ -86,7 +86,7 @@ class Uploads:
             # No client knows of it, and on a full disk each attempt would leave some more.
             self.remove(repository, session_id)
             raise
-        self._hashings.keep(data, RunningDigest(algorithm))
+        self._running_digests.put(data, RunningDigest(algorithm))
         return session_id
 
     def size_bytes(self, repository: str, session_id: str) -> int:
@@ -114,8 +114,8 @@ class Uploads:
         """
         path = layout.upload_data(repository, session_id)
         upload = self._take(repository, session_id, path)
-        self.sessions.take(repository, path, upload.size_bytes)
-        hashing = self._hashings.take(path, upload.size_bytes)
+        self.sessions.mark_busy(repository, path, upload.size_bytes)
+        hashing = self._running_digests.pop(path, upload.size_bytes)
         if hashing is None and upload.size_bytes == 0:
             hashing = RunningDigest("sha256")
         session = UploadSession(self, repository, session_id, upload, hashing)
@@ -201,9 +201,9 @@ class Uploads:
     ) -> None:
         """Leave a session to a later request, and keep its hasher."""
         path = layout.upload_data(repository, session_id)
-        self.sessions.leave(path, size_bytes)
+        self.sessions.mark_idle(path, size_bytes)
         if hashing is not None:
-            self._hashings.keep(path, hashing)
+            self._running_digests.put(path, hashing)
 
     def grow(self, repository: str, session_id: str, held_bytes: int, more_bytes: int) -> None:
         """
@@ -225,7 +225,7 @@ class Uploads:
         """Remove what is left of a session that has ended."""
         # What a power cut brings back of it is harmless, and purged: that is worth no waiting for.
         self._driver.delete_folder(layout.upload(repository, session_id), durably=False)
-        self.sessions.end(repository, layout.upload_data(repository, session_id))
+        self.sessions.release(repository, layout.upload_data(repository, session_id))
 
     def store_blob(
         self, repository: str, session_id: str, digest: Digest, upload: GrowingObject

@@ -40,7 +40,7 @@ class Inspection:
     Looks through one repository.
 
     :param present: The blobs that have bytes, good or bad.
-    :param damages: Knows what is wrong with blobs, and gets what is found.
+    :param problems: Knows what is wrong with blobs, and gets what is found.
     :param validation: What manifests are held to: what need not be here is not missing.
     """
 
@@ -50,14 +50,14 @@ class Inspection:
         contents: RepositoryContents,
         *,
         present: Container[Digest],
-        damages: ProblemSet,
+        problems: ProblemSet,
         validation: Validation,
     ) -> None:
         self._driver = driver
         self._contents = contents
         self._name = contents.name
         self._present = present
-        self._damages = damages
+        self._problems = problems
         self._validation = validation
         self._layers: dict[Digest, Digest] = {}
         self._relinked: set[Digest] = set()
@@ -110,7 +110,7 @@ class Inspection:
         if self._has(digest):
             self._damage(what, reason, self._linking(path, digest))
         else:
-            self._damages.add(Problem(f"{self._name}: {what}", reason, needs_push=True))
+            self._problems.add(Problem(f"{self._name}: {what}", reason, needs_push=True))
         return digest
 
     def _straight(self, what: str, path: str, digest: Digest, target: Digest) -> Digest:
@@ -184,9 +184,9 @@ class Inspection:
 
     def _look_at_bytes(self, digest: Digest, target: Digest) -> None:
         """Look at bytes that a manifest consists of, or needs."""
-        damage = self._damages.find(blob(target))
+        damage = self._problems.find(blob(target))
         if damage is None and not self._has(target) and self._is_here(digest):
-            damage = self._damages.add(missing(target))
+            damage = self._problems.add(missing(target))
         if damage is None and digest in self._contents.lost_manifests:
             reason = self._contents.lost_manifests[digest]
             damage = self._damage(
@@ -221,7 +221,7 @@ class Inspection:
     def _missing_manifest(self, digest: Digest, needed: str) -> bool:
         """Note a manifest that is not linked here; tell whether it can be linked again."""
         if not self._has(digest):
-            self._affected.append((self._damages.add(missing(digest)), digest))
+            self._affected.append((self._problems.add(missing(digest)), digest))
             return False
         if not is_manifest(self._driver, digest):
             # A link would serve a blob as a manifest, which was never pushed.
@@ -291,7 +291,7 @@ class Inspection:
     def _damage(
         self, what: str, problem: str, repair: Repair | None = None, advice: str = ""
     ) -> Problem:
-        return self._damages.add(Problem(f"{self._name}: {what}", problem, repair, advice))
+        return self._problems.add(Problem(f"{self._name}: {what}", problem, repair, advice))
 
     def _link(self, path: str, digest: Digest) -> None:
         """Make a link as a push does: the bytes are kept from collection first."""

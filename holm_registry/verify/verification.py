@@ -93,8 +93,8 @@ class Verification:
         self._driver = driver
         self._scope = scope
         self._progress = progress
-        self._scrub = ChecksumScan(driver, BandwidthLimit(scope.bytes_per_second), progress)
-        self._damages = ProblemSet()
+        self._checksums = ChecksumScan(driver, BandwidthLimit(scope.bytes_per_second), progress)
+        self._problems = ProblemSet()
         self._report = VerificationReport()
 
     def run(self) -> VerificationReport:
@@ -114,52 +114,52 @@ class Verification:
                     raise
             self._run()
         self._report.seconds = round(time.monotonic() - started, 3)
-        self._report.findings = [damage.finding() for damage in self._damages.all()]
+        self._report.findings = [problem.finding() for problem in self._problems.all()]
         return self._report
 
     def _run(self) -> None:
-        scrubbed = self._scrub.run(restart=self._scope.restart)
-        self._report.blobs = len(scrubbed.sizes)
-        self._report.bytes = sum(scrubbed.sizes.values())
-        self._report.skipped_bytes = scrubbed.skipped_bytes
-        self._note(scrubbed)
+        checksums = self._checksums.run(restart=self._scope.restart)
+        self._report.blobs = len(checksums.sizes)
+        self._report.bytes = sum(checksums.sizes.values())
+        self._report.skipped_bytes = checksums.skipped_bytes
+        self._note(checksums)
         names = sorted(repositories(self._driver, self._note_unlisted))
         if not names and is_without_repositories(self._driver):
-            self._damages.add(Problem(layout.REPOSITORIES, NO_REPOSITORIES))
+            self._problems.add(Problem(layout.REPOSITORIES, NO_REPOSITORIES))
         for count, name in enumerate(names):
             self._progress("looking at repositories", count, len(names))
-            self._inspect(name, scrubbed)
+            self._inspect(name, checksums)
         if self._scope.repair:
-            for damage in self._damages.all():
-                damage.apply_repair()
-        self._scrub.forget()
+            for problem in self._problems.all():
+                problem.apply_repair()
+        self._checksums.forget()
 
-    def _note(self, scrubbed: ChecksumResult) -> None:
-        for folder, problem in scrubbed.unlisted.items():
+    def _note(self, checksums: ChecksumResult) -> None:
+        for folder, problem in checksums.unlisted.items():
             self._note_unlisted(folder, problem)
-        for digest, problem in scrubbed.broken.items():
+        for digest, problem in checksums.broken.items():
             repair = Repair(
                 f"a repair moves its bytes to {layout.DAMAGED}",
                 f"its bytes were moved to {layout.DAMAGED}",
                 partial(self._move_aside, digest),
             )
-            self._damages.add(Problem(blob(digest), problem, repair, needs_push=True))
+            self._problems.add(Problem(blob(digest), problem, repair, needs_push=True))
 
     def _note_unlisted(self, folder: str, problem: object) -> None:
-        self._damages.add(Problem(folder, f"it cannot be listed: {problem}"))
+        self._problems.add(Problem(folder, f"it cannot be listed: {problem}"))
 
-    def _inspect(self, name: str, scrubbed: ChecksumResult) -> None:
+    def _inspect(self, name: str, checksums: ChecksumResult) -> None:
         try:
             contents = read_contents(self._driver, name)
             Inspection(
                 self._driver,
                 contents,
-                present=scrubbed.sizes,
-                damages=self._damages,
+                present=checksums.sizes,
+                problems=self._problems,
                 validation=self._scope.validation,
             ).run()
         except StorageUnavailable as problem:
-            self._damages.add(Problem(name, f"it cannot be read: {problem}"))
+            self._problems.add(Problem(name, f"it cannot be read: {problem}"))
             return
         self._report.repositories += 1
         self._report.manifests += len(contents.revisions)
@@ -180,6 +180,6 @@ class Verification:
 
     def _is_whole(self, digest: Digest, path: str) -> bool:
         try:
-            return self._scrub.check(path, digest.algorithm) == digest
+            return self._checksums.check(path, digest.algorithm) == digest
         except StorageUnavailable:
             return False
