@@ -44,9 +44,7 @@ def test_content_that_is_no_json_is_odd(content):
 
 
 def index_of(*children: str) -> bytes:
-    return json.dumps(
-        {"manifests": [{"digest": for_each, "size": 1} for for_each in children]}
-    ).encode()
+    return json.dumps({"manifests": [{"digest": child, "size": 1} for child in children]}).encode()
 
 
 def test_an_index_that_holds_itself_ends():

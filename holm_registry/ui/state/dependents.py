@@ -60,7 +60,7 @@ async def _attached(
     except UiError as problem:
         found.unread = found.unread or problem.message
         listed = await tagged_to(reader, repository, subject)
-    return [for_each for for_each in listed if await _is_known(reader, repository, for_each.digest)]
+    return [artifact for artifact in listed if await _is_known(reader, repository, artifact.digest)]
 
 
 async def _is_known(reader: RegistryReader, repository: str, digest: str) -> bool:

@@ -353,8 +353,8 @@ class RegistryReader:
         async def survey() -> None:
             # One that was listed or changed since is not known from the last time.
             unknown = any(
-                for_each.doubted or not (for_each.problem or for_each.listed)
-                for for_each in self.registry_view.repositories.values()
+                known.doubted or not (known.problem or known.listed)
+                for known in self.registry_view.repositories.values()
             )
             if unknown or self.clock.seconds() - self.registry_view.surveyed_at >= SURVEY_SECONDS:
                 self.survey(at_once=True)
