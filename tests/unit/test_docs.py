@@ -15,6 +15,7 @@ from holm_registry import registry_tap, ui_tap
 from holm_registry.config.load import load
 from holm_registry.config.model import Config
 from holm_registry.ui.web.settings import read_settings
+from tools import run
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
@@ -178,6 +179,11 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_heading(document):
         count = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
         assert count in (0, cells) or not cells, line
         cells = count
+
+
+def test_the_quick_start_shows_what_make_run_prints():
+    shown = (ROOT / "README.md").read_text().partition("$ make run\n")[2].partition("```")[0]
+    assert shown.strip() == run._greeting("localhost", 5000, 8080).strip()
 
 
 def test_each_message_that_heads_a_remedy_is_one_of_ours():
