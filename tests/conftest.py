@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import shutil
-import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,7 +35,10 @@ def pytest_configure(config):
     settings.load_profile("stress" if config.getoption("--stress") else "suite")
     if config.option.basetemp is None and has_memory_for_files():
         # Most of the time of a test on files would be spent waiting for the disk to sync.
-        config.option.basetemp = tempfile.mkdtemp(prefix="holm-tests-", dir=MEMORY_FOLDER)
+        # Named by hexadecimal digits: podman names an image by its folder, and such a name may not
+        # end with an underscore, as the folders of `tempfile` sometimes do.
+        config.option.basetemp = f"{MEMORY_FOLDER}/holm-tests-{secrets.token_hex(8)}"
+        os.mkdir(config.option.basetemp, 0o700)
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
